@@ -1,0 +1,20 @@
+//! Layer 0, the pure core: no clock, no wire, no cluster, no async.
+//!
+//! A question ([`request::DebugRequest`]) and a snapshot of all policies ([`set::PolicySet`]) give a
+//! [`verdict::Verdict`]. Nothing here can fail: parsing happened at the edge.
+
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
+mod constrain;
+pub mod evaluate;
+pub mod image;
+pub mod pod_security;
+pub mod request;
+pub mod rule;
+mod select;
+pub mod set;
+pub mod setting;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod text;
+pub mod verdict;

@@ -1,0 +1,282 @@
+//! Policies and a question give a verdict. Total: there is no input on which this fails.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::constrain::Check;
+use super::request::{DebugRequest, EnvSource, Injection, PodFacts};
+use super::rule::{Effect, Enforcement, Policy};
+use super::set::PolicySet;
+use super::setting::Setting;
+use super::verdict::{Change, Finding, Objection, Ruling, Verdict};
+
+/// How many Permits that were not satisfied have their objections listed, nearest first.
+const PERMITS_EXPLAINED: usize = 3;
+
+/// Whether a Permit's `defaults` and `set` are put into a container before it is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Defaults {
+    /// The mutating phase: they will be.
+    Applied,
+    /// The validating phase: what is stored is what was sent.
+    Ignored,
+}
+
+/// Judges every injection of a request.
+#[must_use]
+pub fn evaluate(set: &PolicySet, request: &DebugRequest, defaults: Defaults) -> Verdict {
+    let speaking = set.speaking_to(request);
+    let rulings = request
+        .injections
+        .iter()
+        .map(|asked| Judge { speaking: &speaking, request, defaults }.rule_on(asked))
+        .collect();
+    Verdict { rulings, justification: justification(&speaking, request) }
+}
+
+/// The reason given, if a policy that speaks to the request says where it is to be found.
+fn justification(speaking: &[&Arc<Policy>], request: &DebugRequest) -> Option<String> {
+    let names = speaking.iter().filter_map(|policy| policy.constraints.justification.as_ref());
+    names
+        .flat_map(|justification| {
+            request
+                .injections
+                .iter()
+                .filter_map(|container| reason_in(container, &justification.env))
+        })
+        .next()
+        .map(str::to_owned)
+}
+
+/// The text of a container's reason; a reason that comes from a Secret or the like is none.
+pub(super) fn reason_in<'a>(container: &'a Injection, variable: &str) -> Option<&'a str> {
+    container.env.iter().find_map(|env| match &env.source {
+        EnvSource::Value(value) if env.name == variable => {
+            Some(value.reveal().trim()).filter(|text| !text.is_empty())
+        }
+        _ => None,
+    })
+}
+
+/// One way of judging one request.
+struct Judge<'a> {
+    speaking: &'a [&'a Arc<Policy>],
+    request: &'a DebugRequest,
+    defaults: Defaults,
+}
+
+/// A Permit and the container as that Permit would have it stored.
+struct Choice<'a> {
+    permit: &'a Arc<Policy>,
+    container: Cow<'a, Injection>,
+    /// Settings that were put in on the way, for the list of changes.
+    settings: Vec<Setting>,
+}
+
+impl<'a> Judge<'a> {
+    fn rule_on(&self, asked: &'a Injection) -> Ruling {
+        let Some(choice) = self.choose(asked) else { return self.refuse(asked) };
+        let container = choice.container.into_owned();
+        let changes = changes(asked, &container, &choice.settings);
+        let findings = self.side_findings(&container);
+        let ruling =
+            Ruling { container, permit: Some(Arc::clone(choice.permit)), changes, findings };
+        if ruling.allows() { ruling } else { self.explain(ruling) }
+    }
+
+    /// The first Permit that the container satisfies once that Permit's settings are in, and with
+    /// which every Require is satisfied too. Where no Permit gets past the Requires, the first that
+    /// the container satisfies as it is: settings may break what was right, and the validating
+    /// phase will not know of them. Else the first that is satisfied at all: then the Requires are
+    /// what there is to explain.
+    fn choose(&self, asked: &'a Injection) -> Option<Choice<'a>> {
+        let passes = |container: &Injection| {
+            self.enforced(Effect::Require).all(|policy| self.satisfies(policy, container))
+        };
+        let asked = Cow::Borrowed(asked);
+        let as_it_is = Judge { defaults: Defaults::Ignored, ..*self };
+        let Some(mut choice) =
+            self.first_permit(&asked, passes).or_else(|| as_it_is.first_permit(&asked, passes))
+        else {
+            return self.first_permit(&asked, |_| true);
+        };
+        // What one Permit fills in may satisfy one that is tried earlier. Go on until the choice
+        // stays: each step moves up the list, so there are at most as many as there are Permits.
+        // The result, judged again, gives itself.
+        for _ in self.speaking {
+            let again = self.first_permit(&choice.container, passes);
+            let Some(mut next) = again.filter(|next| !Arc::ptr_eq(next.permit, choice.permit))
+            else {
+                break;
+            };
+            next.settings.extend(choice.settings);
+            choice = next;
+        }
+        Some(choice)
+    }
+
+    fn first_permit(
+        &self,
+        container: &Cow<'a, Injection>,
+        passes: impl Fn(&Injection) -> bool,
+    ) -> Option<Choice<'a>> {
+        self.enforced(Effect::Permit).find_map(|permit| {
+            let settings = self.settings(permit);
+            let dressed = dress(permit, &settings, container.clone());
+            (self.satisfies(permit, &dressed) && passes(&dressed)).then_some(Choice {
+                permit,
+                container: dressed,
+                settings,
+            })
+        })
+    }
+
+    /// What a Permit would put in, for this pod; nothing where defaults are to be ignored.
+    fn settings(&self, permit: &Policy) -> Vec<Setting> {
+        match self.defaults {
+            Defaults::Applied => resolved(permit, &self.request.pod),
+            Defaults::Ignored => Vec::new(),
+        }
+    }
+
+    fn enforced(&self, effect: Effect) -> impl Iterator<Item = &'a Arc<Policy>> {
+        self.speaking.iter().copied().filter(move |policy| {
+            policy.effect == effect && policy.enforcement == Enforcement::Enforce
+        })
+    }
+
+    fn satisfies(&self, policy: &Policy, container: &Injection) -> bool {
+        let mut check = Check::first();
+        check.run(policy, container, self.request, self.defaults);
+        !check.objects()
+    }
+
+    fn objections(&self, policy: &Policy, container: &Injection) -> Vec<Objection> {
+        let mut check = Check::all();
+        check.run(policy, container, self.request, self.defaults);
+        check.into_objections()
+    }
+
+    /// What every policy but the enforced Permits says about the final container.
+    fn side_findings(&self, container: &Injection) -> Vec<Finding> {
+        let enforced_permit = |policy: &Policy| {
+            policy.effect == Effect::Permit && policy.enforcement == Enforcement::Enforce
+        };
+        let mut findings: Vec<Finding> = Vec::new();
+        for policy in self.speaking.iter().filter(|policy| !enforced_permit(policy)) {
+            let dressed = dress(policy, &self.settings(policy), Cow::Borrowed(container));
+            let objections = self.objections(policy, &dressed);
+            findings.extend(
+                objections
+                    .into_iter()
+                    .map(|objection| Finding { policy: Some(Arc::clone(policy)), objection }),
+            );
+        }
+        findings.sort_by_key(|finding| core::cmp::Reverse(finding.enforcement()));
+        findings
+    }
+
+    fn refuse(&self, asked: &Injection) -> Ruling {
+        let mut findings = self.side_findings(asked);
+        let weighty =
+            findings.partition_point(|finding| finding.enforcement() == Enforcement::Enforce);
+        let tail = findings.split_off(weighty);
+        findings.extend(self.nearest_permits(asked));
+        findings.extend(tail);
+        self.explain(Ruling {
+            container: asked.clone(),
+            permit: None,
+            changes: Vec::new(),
+            findings,
+        })
+    }
+
+    /// The objections of the Permits that came closest.
+    fn nearest_permits(&self, asked: &Injection) -> Vec<Finding> {
+        let mut permits: Vec<_> = self
+            .enforced(Effect::Permit)
+            .map(|permit| {
+                let dressed = dress(permit, &self.settings(permit), Cow::Borrowed(asked));
+                (permit, self.objections(permit, &dressed))
+            })
+            .collect();
+        if permits.is_empty() {
+            let objection = Objection::NoPolicyPermits {
+                username: self.request.requester.username.clone(),
+                namespace: self.request.namespace.clone(),
+            };
+            return vec![Finding { policy: None, objection }];
+        }
+        permits.sort_by_key(|(_, objections)| objections.len());
+        permits.truncate(PERMITS_EXPLAINED);
+        permits
+            .into_iter()
+            .flat_map(|(permit, objections)| {
+                objections
+                    .into_iter()
+                    .map(|objection| Finding { policy: Some(Arc::clone(permit)), objection })
+            })
+            .collect()
+    }
+
+    /// In the validating phase a refused container was not hardened, so it breaks much that the
+    /// mutating phase would have mended. What it would still break then is the reason to give;
+    /// where that is nothing, the mutating webhook was passed by and the ruling explains itself.
+    fn explain(&self, refused: Ruling) -> Ruling {
+        if self.defaults == Defaults::Applied {
+            return refused;
+        }
+        let mended = Judge { defaults: Defaults::Applied, ..*self }.rule_on(&refused.container);
+        if mended.allows() { refused } else { Ruling { findings: mended.findings, ..refused } }
+    }
+}
+
+/// A policy's settings as they apply to a pod, `set` last because it has the last word.
+fn resolved(policy: &Policy, pod: &PodFacts) -> Vec<Setting> {
+    policy.defaults.iter().chain(&policy.set).filter_map(|setting| setting.for_pod(pod)).collect()
+}
+
+/// The container with a Permit's `defaults` filled in and its `set` put in place.
+fn dress<'a>(
+    permit: &Policy,
+    settings: &[Setting],
+    mut container: Cow<'a, Injection>,
+) -> Cow<'a, Injection> {
+    for setting in settings {
+        let current = setting.current(&container);
+        let replaces = permit.set.iter().any(|set| set.path() == setting.path());
+        let wanted = match &current {
+            None => true,
+            Some(current) => replaces && current != setting,
+        };
+        if wanted {
+            setting.apply(container.to_mut());
+        }
+    }
+    container
+}
+
+/// The fields in which `stored` differs from `asked`.
+fn changes(asked: &Injection, stored: &Injection, settings: &[Setting]) -> Vec<Change> {
+    let mut changes: Vec<Change> = Vec::new();
+    for setting in settings {
+        let (before, after) = (setting.current(asked), setting.current(stored));
+        let Some(after) = after.filter(|after| Some(after) != before.as_ref()) else { continue };
+        if changes.iter().all(|change| change.setting.path() != after.path()) {
+            changes.push(Change { setting: after, asked: before });
+        }
+    }
+    changes
+}
+
+/// The settings of `permit` that `stored` carries, for the record of a validating phase.
+#[must_use]
+pub fn carried(permit: &Policy, stored: &Injection, pod: &PodFacts) -> Vec<Setting> {
+    let mut settings = resolved(permit, pod);
+    settings.retain(|setting| setting.current(stored).as_ref() == Some(setting));
+    settings.dedup_by(|a, b| a.path() == b.path());
+    settings
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,348 @@
+//! The Pod Security Standards for one container seen with its pod's security context.
+//!
+//! The rules are those of `latest` in Kubernetes 1.37 (`kubernetes/pod-security-admission`,
+//! `policy/check_*.go`) that can be asked of a single ephemeral container; the rules about the pod
+//! itself (host namespaces, sysctls) and about fields that the API forbids here (ports, probes,
+//! lifecycle) are not. The admission plugin judges the whole pod; this judges what the container
+//! will really get: its own field, else the pod's. A value of the pod that the container overrides
+//! does not count against it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::request::{Injection, Os, PodFacts, PodSpecFacts};
+use super::rule::Level;
+use super::text::Quoted;
+
+/// Capabilities that container runtimes grant by themselves, less `NET_RAW`.
+const BASELINE_CAPABILITIES: [&str; 13] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
+const RESTRICTED_CAPABILITIES: [&str; 1] = ["NET_BIND_SERVICE"];
+const DROP_ALL: &str = "ALL";
+/// `container_engine_t` since 1.31.
+const SE_LINUX_TYPES: [&str; 5] =
+    ["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
+const CONFINED: [&str; 2] = ["RuntimeDefault", "Localhost"];
+const HOST_PATH: &str = "hostPath";
+/// Volumes that the restricted level accepts, spelled as in the API.
+const RESTRICTED_VOLUMES: [&str; 9] = [
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "image",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+];
+
+/// One way in which a container breaks a level. Its text tells a developer what to change.
+///
+/// `inherited`: the value is the pod's, because the container sets none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the sentence in `Display` is the documentation")]
+pub enum Violation {
+    Privileged,
+    HostProcess { inherited: bool },
+    CapabilityAdded { name: String },
+    AppArmorProfile { kind: String, inherited: bool },
+    SeLinuxType { kind: String, inherited: bool },
+    SeLinuxUser { inherited: bool },
+    SeLinuxRole { inherited: bool },
+    ProcMount { kind: String },
+    SeccompProfile { kind: String, inherited: bool },
+    HostPath { volume: String },
+    VolumeUnknown { volume: String },
+    VolumeKind { volume: String, kind: String },
+    PrivilegeEscalation,
+    NotRunAsNonRoot,
+    RunAsRoot { inherited: bool },
+    SeccompProfileMissing,
+    CapabilitiesNotDropped,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Privileged => f.write_str("securityContext.privileged must be left out or false"),
+            Self::HostProcess { inherited: false } => {
+                f.write_str("securityContext.windowsOptions.hostProcess must be left out or false")
+            }
+            Self::HostProcess { inherited: true } => {
+                f.write_str("the pod runs as a Windows host process, and so would the container")
+            }
+            Self::CapabilityAdded { name } => {
+                write!(f, "capability {} may not be added", Quoted(name))
+            }
+            Self::AppArmorProfile { kind, inherited } => {
+                confinement(f, "appArmorProfile.type", kind, *inherited)
+            }
+            Self::SeLinuxType { kind, inherited } => {
+                let kind = Quoted(kind);
+                write!(f, "securityContext.seLinuxOptions.type may not be {kind}{}", of(*inherited))
+            }
+            Self::SeLinuxUser { inherited } => {
+                write!(f, "securityContext.seLinuxOptions.user may not be set{}", of(*inherited))
+            }
+            Self::SeLinuxRole { inherited } => {
+                write!(f, "securityContext.seLinuxOptions.role may not be set{}", of(*inherited))
+            }
+            Self::ProcMount { kind } => {
+                write!(f, "securityContext.procMount must be Default, not {}", Quoted(kind))
+            }
+            Self::SeccompProfile { kind, inherited } => {
+                confinement(f, "seccompProfile.type", kind, *inherited)
+            }
+            Self::HostPath { volume } => {
+                write!(f, "volume {} is a hostPath and may not be mounted", Quoted(volume))
+            }
+            Self::VolumeUnknown { volume } => {
+                write!(f, "volume {} is of a kind that is not known", Quoted(volume))
+            }
+            Self::VolumeKind { volume, kind } => {
+                let (volume, kind) = (Quoted(volume), Quoted(kind));
+                write!(f, "volume {volume} is of kind {kind} and may not be mounted")
+            }
+            Self::PrivilegeEscalation => {
+                f.write_str("securityContext.allowPrivilegeEscalation must be false")
+            }
+            Self::NotRunAsNonRoot => f.write_str("securityContext.runAsNonRoot must be true"),
+            Self::RunAsRoot { inherited } => {
+                write!(f, "securityContext.runAsUser must not be 0{}", of(*inherited))
+            }
+            Self::SeccompProfileMissing => f.write_str(
+                "securityContext.seccompProfile.type must be set to RuntimeDefault or Localhost",
+            ),
+            Self::CapabilitiesNotDropped => {
+                f.write_str("securityContext.capabilities.drop must hold ALL")
+            }
+        }
+    }
+}
+
+fn confinement(
+    f: &mut fmt::Formatter<'_>,
+    field: &str,
+    kind: &str,
+    inherited: bool,
+) -> fmt::Result {
+    let kind = Quoted(kind);
+    write!(f, "securityContext.{field} must be RuntimeDefault or Localhost, not {kind}")?;
+    f.write_str(of(inherited))
+}
+
+/// A developer cannot change the pod, but can override it.
+fn of(inherited: bool) -> &'static str {
+    if inherited { " (from the pod; the container may set its own)" } else { "" }
+}
+
+/// Every violation of `level`; `extra_capabilities` may be added beyond what the level allows.
+///
+/// Where the pod is not known, it counts as one that sets nothing, and a volume's kind as wrong.
+#[must_use]
+pub fn violations(
+    level: Level,
+    container: &Injection,
+    pod: &PodFacts,
+    extra_capabilities: &[String],
+) -> Vec<Violation> {
+    let mut found = Vec::new();
+    if level == Level::Privileged {
+        return found;
+    }
+    let unknown = PodSpecFacts::default();
+    let known = pod.spec.known().unwrap_or(&unknown);
+    let subject = Subject { level, container, facts: pod, pod: known };
+    subject.host_access(&mut found);
+    subject.capabilities(extra_capabilities, &mut found);
+    subject.confinement(&mut found);
+    subject.volumes(&mut found);
+    if level == Level::Restricted {
+        subject.hardening(&mut found);
+    }
+    found
+}
+
+/// The strictest level that the container keeps, for the record.
+#[must_use]
+pub fn strictest_level(container: &Injection, pod: &PodFacts) -> Level {
+    [Level::Restricted, Level::Baseline]
+        .into_iter()
+        .find(|level| violations(*level, container, pod, &[]).is_empty())
+        .unwrap_or(Level::Privileged)
+}
+
+/// What is judged, and by which level.
+struct Subject<'a> {
+    level: Level,
+    container: &'a Injection,
+    facts: &'a PodFacts,
+    /// Of `facts`, or where they are unknown, nothing.
+    pod: &'a PodSpecFacts,
+}
+
+impl<'a> Subject<'a> {
+    fn host_access(&self, found: &mut Vec<Violation>) {
+        let own = &self.container.security;
+        if own.privileged == Some(true) {
+            found.push(Violation::Privileged);
+        }
+        // The kubelet merges Windows options field by field, unlike the other structs.
+        let asked = own.windows_options.as_ref().and_then(|options| options.host_process);
+        let pod = self.pod.security.windows_options.as_ref();
+        if let Some((true, inherited)) =
+            effective(asked, pod.and_then(|options| options.host_process))
+        {
+            found.push(Violation::HostProcess { inherited });
+        }
+    }
+
+    /// Names are compared as they are: a runtime may fold case or a `CAP_` prefix, so any other
+    /// spelling of a capability is refused rather than guessed at.
+    fn capabilities(&self, extra: &[String], found: &mut Vec<Violation>) {
+        let allowed: &[&str] = match self.level {
+            Level::Restricted => &RESTRICTED_CAPABILITIES,
+            Level::Baseline | Level::Privileged => &BASELINE_CAPABILITIES,
+        };
+        let mut reported = BTreeSet::new();
+        for name in self.container.security.capabilities_add.iter().flatten() {
+            let passes = allowed.contains(&name.as_str()) || extra.contains(name);
+            if !passes && reported.insert(name) {
+                found.push(Violation::CapabilityAdded { name: name.clone() });
+            }
+        }
+    }
+
+    /// AppArmor, SELinux, seccomp and `/proc`: nothing may be laxer than the runtime's default.
+    fn confinement(&self, found: &mut Vec<Violation>) {
+        if let Some((kind, inherited)) = self.app_armor()
+            && !CONFINED.contains(&kind)
+        {
+            found.push(Violation::AppArmorProfile { kind: kind.to_owned(), inherited });
+        }
+        let (own, pod) = (&self.container.security, &self.pod.security);
+        let options = effective(own.se_linux_options.as_ref(), pod.se_linux_options.as_ref());
+        if let Some((options, inherited)) = options {
+            if !SE_LINUX_TYPES.contains(&options.kind.as_str()) {
+                found.push(Violation::SeLinuxType { kind: options.kind.clone(), inherited });
+            }
+            if !options.user.is_empty() {
+                found.push(Violation::SeLinuxUser { inherited });
+            }
+            if !options.role.is_empty() {
+                found.push(Violation::SeLinuxRole { inherited });
+            }
+        }
+        // Baseline lets a pod in a user namespace unmask /proc since 1.35; restricted does not.
+        let may_unmask = self.pod.user_namespace && self.level < Level::Restricted;
+        if let Some(kind) = &own.proc_mount
+            && kind != "Default"
+            && !may_unmask
+        {
+            found.push(Violation::ProcMount { kind: kind.clone() });
+        }
+        if let Some((kind, inherited)) = self.seccomp()
+            && !CONFINED.contains(&kind)
+        {
+            found.push(Violation::SeccompProfile { kind: kind.to_owned(), inherited });
+        }
+    }
+
+    /// The order is the kubelet's: the container's field, its annotation of the time before 1.30,
+    /// the pod's field. Annotation values are translated as the API server does.
+    fn app_armor(&self) -> Option<(&'a str, bool)> {
+        let own = self.container.security.app_armor_profile.as_ref();
+        if let Some(profile) = own {
+            return Some((&profile.kind, false));
+        }
+        match self.pod.app_armor_annotations.get(&self.container.name).map(String::as_str) {
+            None | Some("") => {}
+            Some("runtime/default") => return Some(("RuntimeDefault", true)),
+            Some(profile) if profile.starts_with("localhost/") => return Some(("Localhost", true)),
+            Some("unconfined") => return Some(("Unconfined", true)),
+            Some(other) => return Some((other, true)),
+        }
+        self.pod.security.app_armor_profile.as_ref().map(|profile| (profile.kind.as_str(), true))
+    }
+
+    fn seccomp(&self) -> Option<(&'a str, bool)> {
+        let (own, pod) = (&self.container.security, &self.pod.security);
+        let profile = effective(own.seccomp_profile.as_ref(), pod.seccomp_profile.as_ref());
+        profile.map(|(profile, inherited)| (profile.kind.as_str(), inherited))
+    }
+
+    /// The pod's volumes were there before; what counts is that this container gets at one.
+    fn volumes(&self, found: &mut Vec<Violation>) {
+        let mounted = self.container.mounts.iter().map(|mount| &mount.volume);
+        let mut reported = BTreeSet::new();
+        for volume in mounted.chain(&self.container.devices) {
+            if let Some(violation) = self.volume(volume)
+                && reported.insert(volume)
+            {
+                found.push(violation);
+            }
+        }
+    }
+
+    fn volume(&self, name: &str) -> Option<Violation> {
+        let volume = || name.to_owned();
+        let Some(kind) = self.facts.volume_kind(name) else {
+            return Some(Violation::VolumeUnknown { volume: volume() });
+        };
+        if kind == HOST_PATH {
+            Some(Violation::HostPath { volume: volume() })
+        } else if self.level == Level::Restricted && !RESTRICTED_VOLUMES.contains(&kind) {
+            Some(Violation::VolumeKind { volume: volume(), kind: kind.to_owned() })
+        } else {
+            None
+        }
+    }
+
+    /// What restricted wants set. Windows pods cannot set three of these fields and are excused
+    /// from them (1.25); in a user namespace root is not root (1.35).
+    fn hardening(&self, found: &mut Vec<Violation>) {
+        let (own, pod) = (&self.container.security, &self.pod.security);
+        let windows = self.pod.os == Some(Os::Windows);
+        if !windows && own.allow_privilege_escalation != Some(false) {
+            found.push(Violation::PrivilegeEscalation);
+        }
+        if !self.pod.user_namespace {
+            if own.run_as_non_root.or(pod.run_as_non_root) != Some(true) {
+                found.push(Violation::NotRunAsNonRoot);
+            }
+            if let Some((0, inherited)) = effective(own.run_as_user, pod.run_as_user) {
+                found.push(Violation::RunAsRoot { inherited });
+            }
+        }
+        if !windows && self.seccomp().is_none() {
+            found.push(Violation::SeccompProfileMissing);
+        }
+        let drops_all =
+            own.capabilities_drop.iter().flatten().any(|capability| capability == DROP_ALL);
+        if !windows && !drops_all {
+            found.push(Violation::CapabilitiesNotDropped);
+        }
+    }
+}
+
+/// The container's value, else the pod's, and whether it is the pod's.
+fn effective<T>(own: Option<T>, pod: Option<T>) -> Option<(T, bool)> {
+    own.map(|value| (value, false)).or_else(|| pod.map(|value| (value, true)))
+}
+
+#[cfg(test)]
+mod tests;

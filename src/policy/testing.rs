@@ -1,0 +1,105 @@
+//! Policies and questions for tests, with nothing limited and nothing asked beyond the name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::image::{ImagePattern, ImageRef};
+use super::request::{
+    DebugRequest, Fact, Injection, PodFacts, PodSpecFacts, PullPolicy, Requester, SecurityContext,
+    Surface,
+};
+use super::rule::{
+    Access, Constraints, Effect, Enforcement, EnvConstraint, ImageConstraint, MountAccess, Policy,
+    PolicyId, Selector, TargetConstraint, VolumeConstraint,
+};
+
+pub(crate) fn unlimited() -> Constraints {
+    Constraints {
+        images: ImageConstraint::default(),
+        pod_security: None,
+        capabilities: None,
+        targets: TargetConstraint::default(),
+        env: EnvConstraint {
+            allow: None,
+            deny: Vec::new(),
+            from_secrets: Access::Allow,
+            from_config_maps: Access::Allow,
+        },
+        volumes: VolumeConstraint {
+            mounts: MountAccess::ReadWrite,
+            deny: Vec::new(),
+            devices: Access::Allow,
+        },
+        commands: None,
+        interactive: Access::Allow,
+        per_pod: None,
+        per_request: None,
+        justification: None,
+    }
+}
+
+pub(crate) fn policy(name: &str, effect: Effect) -> Policy {
+    let id = PolicyId { name: name.to_owned(), uid: None, generation: None, hash: String::new() };
+    Policy {
+        id: Arc::new(id),
+        effect,
+        enforcement: Enforcement::Enforce,
+        priority: 0,
+        selector: Selector::default(),
+        constraints: unlimited(),
+        defaults: Vec::new(),
+        set: Vec::new(),
+        contact: None,
+    }
+}
+
+pub(crate) fn permit(name: &str) -> Policy {
+    policy(name, Effect::Permit)
+}
+
+pub(crate) fn require(name: &str) -> Policy {
+    policy(name, Effect::Require)
+}
+
+pub(crate) fn images(patterns: &[&str]) -> ImageConstraint {
+    let patterns = patterns.iter().map(|text| ImagePattern::parse(text).unwrap()).collect();
+    ImageConstraint { allow: Some(patterns), ..ImageConstraint::default() }
+}
+
+pub(crate) fn container(image: &str) -> Injection {
+    Injection {
+        name: "debugger".to_owned(),
+        image_asked: image.to_owned(),
+        image: ImageRef::parse(image),
+        pull_policy: Some(PullPolicy::IfNotPresent),
+        target: None,
+        argv: Vec::new(),
+        env: Vec::new(),
+        env_from: Vec::new(),
+        mounts: Vec::new(),
+        devices: Vec::new(),
+        interactive: true,
+        security: SecurityContext::default(),
+        termination_message_path: None,
+        termination_message_policy: None,
+        unknown_fields: Vec::new(),
+    }
+}
+
+pub(crate) fn asking(containers: Vec<Injection>) -> DebugRequest {
+    DebugRequest {
+        surface: Surface::EphemeralContainer,
+        requester: Requester { username: "alice".to_owned(), groups: vec!["dev".to_owned()] },
+        namespace: "payments".to_owned(),
+        pod: PodFacts {
+            name: "api".to_owned(),
+            labels: Fact::Known(BTreeMap::new()),
+            spec: Fact::Known(PodSpecFacts {
+                containers: vec!["app".to_owned()],
+                ..PodSpecFacts::default()
+            }),
+            ephemeral_containers: 0,
+        },
+        injections: containers,
+    }
+}
