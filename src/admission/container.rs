@@ -1,0 +1,204 @@
+//! An added container, from JSON to [`Injection`].
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::wire;
+use crate::policy::image::ImageRef;
+use crate::policy::request::{
+    ConfinementProfile, EnvFrom, EnvSource, EnvVar, Injection, Mount, PullPolicy, Redacted,
+    SeLinuxOptions, SecurityContext, WindowsOptions,
+};
+
+/// Why an added container cannot be read. The API server would not send such a one; the value is
+/// left out, because it may be a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ContainerError {
+    /// A field has the wrong type.
+    #[error("a field is of the wrong type")]
+    Shape,
+    /// A word that is not one of the API's.
+    #[error("imagePullPolicy is not Always, IfNotPresent or Never")]
+    PullPolicy,
+}
+
+/// Reads one container.
+///
+/// # Errors
+///
+/// What cannot be read, which refuses the request.
+pub fn read(name: &str, container: &Value) -> Result<Injection, ContainerError> {
+    let wire = wire::Container::deserialize(container).map_err(|_| ContainerError::Shape)?;
+    let pull_policy = match wire.image_pull_policy.as_deref() {
+        None | Some("") => None,
+        Some(text) => Some(PullPolicy::parse(text).ok_or(ContainerError::PullPolicy)?),
+    };
+    let set = |flag: Option<bool>| flag == Some(true);
+    Ok(Injection {
+        name: name.to_owned(),
+        image: ImageRef::parse(&wire.image),
+        image_asked: wire.image,
+        pull_policy,
+        target: wire.target_container_name.filter(|name| !name.is_empty()),
+        argv: wire.command.into_iter().chain(wire.args).flatten().collect(),
+        env: wire.env.into_iter().flatten().map(variable).collect(),
+        env_from: wire.env_from.into_iter().flatten().map(variables).collect(),
+        mounts: wire.volume_mounts.into_iter().flatten().map(mount).collect(),
+        devices: wire.volume_devices.into_iter().flatten().map(|device| device.name).collect(),
+        interactive: set(wire.stdin) || set(wire.stdin_once) || set(wire.tty),
+        security: wire.security_context.map(security_context).unwrap_or_default(),
+        termination_message_path: wire.termination_message_path,
+        termination_message_policy: wire.termination_message_policy,
+        unknown_fields: unknown_fields(container),
+    })
+}
+
+pub(super) fn security_context(wire: wire::SecurityContext) -> SecurityContext {
+    let (capabilities_add, capabilities_drop) = wire
+        .capabilities
+        .map_or((None, None), |capabilities| (capabilities.add, capabilities.drop));
+    SecurityContext {
+        privileged: wire.privileged,
+        allow_privilege_escalation: wire.allow_privilege_escalation,
+        run_as_non_root: wire.run_as_non_root,
+        run_as_user: wire.run_as_user,
+        run_as_group: wire.run_as_group,
+        read_only_root_filesystem: wire.read_only_root_filesystem,
+        capabilities_add,
+        capabilities_drop,
+        seccomp_profile: wire.seccomp_profile.map(profile),
+        app_armor_profile: wire.app_armor_profile.map(profile),
+        se_linux_options: wire.se_linux_options.map(|wire| SeLinuxOptions {
+            user: wire.user,
+            role: wire.role,
+            kind: wire.kind,
+            level: wire.level,
+        }),
+        proc_mount: wire.proc_mount,
+        windows_options: wire.windows_options.map(|wire| WindowsOptions {
+            host_process: wire.host_process,
+            run_as_user_name: wire.run_as_user_name,
+            gmsa_credential_spec_name: wire.gmsa_credential_spec_name,
+            gmsa_credential_spec: wire.gmsa_credential_spec,
+        }),
+    }
+}
+
+fn profile(wire: wire::Profile) -> ConfinementProfile {
+    ConfinementProfile { kind: wire.kind, localhost_profile: wire.localhost_profile }
+}
+
+fn mount(wire: wire::VolumeMount) -> Mount {
+    Mount { volume: wire.name, path: wire.mount_path, read_only: wire.read_only == Some(true) }
+}
+
+fn variable(wire: wire::Env) -> EnvVar {
+    let source = match wire.value_from {
+        None => EnvSource::Value(Redacted::new(wire.value.unwrap_or_default())),
+        Some(from) => source(from),
+    };
+    EnvVar { name: wire.name, source }
+}
+
+fn variables(wire: wire::EnvFrom) -> EnvFrom {
+    EnvFrom { prefix: wire.prefix, source: source(wire.source) }
+}
+
+/// Of several sources, which the API server refuses, the one that weighs most.
+fn source(keys: impl IntoIterator<Item = (String, Value)>) -> EnvSource {
+    let weight = |source: &EnvSource| match source {
+        EnvSource::Value(_) | EnvSource::Pod => 0,
+        EnvSource::ConfigMap(_) => 1,
+        EnvSource::File(_) => 2,
+        EnvSource::Secret(_) => 3,
+        EnvSource::Unknown(_) => 4,
+    };
+    let sources = keys.into_iter().filter(|(_, value)| !value.is_null()).map(|(kind, value)| {
+        let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
+        match kind.as_str() {
+            "secretKeyRef" | "secretRef" => EnvSource::Secret(text("name").to_owned()),
+            "configMapKeyRef" | "configMapRef" => EnvSource::ConfigMap(text("name").to_owned()),
+            "fieldRef" | "resourceFieldRef" => EnvSource::Pod,
+            "fileKeyRef" => EnvSource::File(text("volumeName").to_owned()),
+            _ => EnvSource::Unknown(kind),
+        }
+    });
+    sources.max_by_key(weight).unwrap_or_else(|| EnvSource::Unknown("nothing".to_owned()))
+}
+
+/// Every field of core/v1 `EphemeralContainer` as of 1.37; the forbidden ones are judged elsewhere.
+const CONTAINER_FIELDS: &[&str] = &[
+    "args",
+    "command",
+    "env",
+    "envFrom",
+    "image",
+    "imagePullPolicy",
+    "lifecycle",
+    "livenessProbe",
+    "name",
+    "ports",
+    "readinessProbe",
+    "resizePolicy",
+    "resources",
+    "restartPolicy",
+    "restartPolicyRules",
+    "securityContext",
+    "startupProbe",
+    "stdin",
+    "stdinOnce",
+    "targetContainerName",
+    "terminationMessagePath",
+    "terminationMessagePolicy",
+    "tty",
+    "volumeDevices",
+    "volumeMounts",
+    "workingDir",
+];
+
+/// Every field of core/v1 `SecurityContext` as of 1.37.
+const SECURITY_FIELDS: &[&str] = &[
+    "allowPrivilegeEscalation",
+    "appArmorProfile",
+    "capabilities",
+    "privileged",
+    "procMount",
+    "readOnlyRootFilesystem",
+    "runAsGroup",
+    "runAsNonRoot",
+    "runAsUser",
+    "seLinuxOptions",
+    "seccompProfile",
+    "windowsOptions",
+];
+
+/// Fields that a later Kubernetes added: set, and of a meaning that is not known here.
+fn unknown_fields(container: &Value) -> Vec<String> {
+    let mut fields = fields_beyond(CONTAINER_FIELDS, container, "");
+    if let Some(security) = container.get("securityContext") {
+        fields.extend(fields_beyond(SECURITY_FIELDS, security, "securityContext."));
+    }
+    fields
+}
+
+fn fields_beyond(known: &[&str], object: &Value, prefix: &str) -> Vec<String> {
+    let fields = object.as_object().into_iter().flatten();
+    fields
+        .filter(|(key, value)| !known.contains(&key.as_str()) && !is_left_out(key, value))
+        .map(|(key, _)| format!("{prefix}{key}"))
+        .collect()
+}
+
+/// Whether the API server would take a field for one that was left out.
+///
+/// `resources` is the one struct that is no pointer in Go, so it is written as `{}` where nothing
+/// was asked; an empty probe is a probe.
+pub(super) fn is_left_out(field: &str, value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => field == "resources" && fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}

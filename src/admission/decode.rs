@@ -1,0 +1,372 @@
+//! Bytes → [`Review`]. Keeps the uid, whatever else is wrong.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::container;
+use super::delta::delta;
+use super::structural::{self, Fault, FaultKind, MAX_INJECTIONS, Targets};
+use super::wire;
+use crate::policy::request::{
+    DebugRequest, Fact, Injection, Os, PodFacts, PodSpecFacts, Requester, Surface, Volume,
+};
+
+/// Longest uid that is answered to; the API server's have 36 characters.
+const MAX_UID_BYTES: usize = 256;
+
+/// One review, read.
+#[derive(Debug)]
+pub struct Review {
+    /// In which version to answer.
+    pub version: Version,
+    /// What to answer to.
+    pub uid: String,
+    /// A server-side dry run: nothing may be written down.
+    pub dry_run: bool,
+    /// `UPDATE`
+    pub operation: String,
+    /// Who asks.
+    pub user: User,
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod's name.
+    pub name: String,
+    /// What it is about.
+    pub subject: Subject,
+}
+
+/// A version of `admission.k8s.io`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum Version {
+    V1,
+    V1Beta1,
+}
+
+impl Version {
+    /// `apiVersion` of a review.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "admission.k8s.io/v1",
+            Self::V1Beta1 => "admission.k8s.io/v1beta1",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::V1, Self::V1Beta1].into_iter().find(|version| version.as_str() == text)
+    }
+}
+
+/// `request.userInfo`
+#[derive(Debug, Clone, Default)]
+#[expect(missing_docs, reason = "each is the API field of the same name")]
+pub struct User {
+    pub username: String,
+    pub uid: String,
+    pub groups: Vec<String>,
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+/// What a review is about.
+#[derive(Debug)]
+pub enum Subject {
+    /// `pods/ephemeralcontainers`
+    Debug(Box<Debug>),
+    /// Another resource, which a webhook configuration sent here: `pods/exec`.
+    NotJudged(String),
+    /// The right resource, and something about it that cannot be read.
+    Malformed(String),
+}
+
+/// A change of a pod's ephemeral containers.
+#[derive(Debug)]
+pub struct Debug {
+    /// The question for policy.
+    pub request: DebugRequest,
+    /// The added containers' JSON, beside `request.injections`.
+    pub added: Vec<AddedJson>,
+    /// What the API server would refuse.
+    pub faults: Vec<Fault>,
+    /// Where the list is: `/spec/ephemeralContainers`.
+    pub list_path: &'static str,
+    /// More about the pod, for the record.
+    pub pod: PodIdentity,
+    /// How many containers were added, also where they are too many to be judged.
+    pub added_total: usize,
+}
+
+/// An added container as it was sent.
+#[derive(Debug)]
+pub struct AddedJson {
+    /// Position in the list.
+    pub index: usize,
+    /// The container.
+    pub json: Value,
+}
+
+/// What the record says of a pod beyond what policies ask.
+#[derive(Debug, Default)]
+#[expect(missing_docs, reason = "each is the API field of the same name")]
+pub struct PodIdentity {
+    pub uid: String,
+    pub owner: String,
+    pub node: String,
+    pub service_account: String,
+}
+
+/// There is nobody to answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAReview {
+    /// It is not JSON, or not an object with a `request`.
+    #[error("the body is not an AdmissionReview: {0}")]
+    Unreadable(String),
+    /// Neither version is the one asked.
+    #[error("the body is not an AdmissionReview of admission.k8s.io/v1 or v1beta1")]
+    Version,
+    /// Without a uid the API server would not believe the answer.
+    #[error("request.uid is missing, too long or not plain text")]
+    Uid,
+}
+
+/// Reads a review.
+///
+/// # Errors
+///
+/// Only what has no uid to answer to. Whatever else is wrong is [`Subject::Malformed`].
+pub fn decode(body: &[u8]) -> Result<Review, NotAReview> {
+    match serde_json::from_slice::<wire::Review<'_>>(body) {
+        Ok(review) => read(review),
+        Err(error) => salvage(body, &position_only(&error)),
+    }
+}
+
+fn read(review: wire::Review<'_>) -> Result<Review, NotAReview> {
+    let wire::Review { api_version, kind, request } = review;
+    let version = Version::parse(&api_version).filter(|_| kind == "AdmissionReview");
+    let version = version.ok_or(NotAReview::Version)?;
+    let uid = checked_uid(request.uid.clone())?;
+    let user = user(&request.user_info);
+    let (operation, dry_run) = (request.operation.clone(), request.dry_run == Some(true));
+    let (namespace, name) = (request.namespace.clone(), request.name.clone());
+    let subject = subject(request, &user);
+    Ok(Review { version, uid, dry_run, operation, user, namespace, name, subject })
+}
+
+/// Reads no more of a review than whom to answer; `why` is what is wrong with the rest.
+///
+/// # Errors
+///
+/// As for [`decode`].
+pub fn salvage(body: &[u8], why: &str) -> Result<Review, NotAReview> {
+    let remains: wire::Remains<'_> = serde_json::from_slice(body)
+        .map_err(|error| NotAReview::Unreadable(position_only(&error)))?;
+    let text = |key: &str| -> Option<String> { part(remains.request.get(key)) };
+    let version: String = part(remains.api_version.as_ref()).ok_or(NotAReview::Version)?;
+    let version = Version::parse(&version).ok_or(NotAReview::Version)?;
+    let user_info: wire::UserInfo = part(remains.request.get("userInfo")).unwrap_or_default();
+    // Objects of other kinds need not look like pods.
+    let sub_resource = text("subResource").unwrap_or_default();
+    let resource: Option<wire::Resource<'_>> = part(remains.request.get("resource"));
+    let other = resource.and_then(|resource| not_judged(&resource, &sub_resource));
+    let unread = || Subject::Malformed(format!("the review cannot be read: {why}"));
+    Ok(Review {
+        version,
+        uid: checked_uid(text("uid").ok_or(NotAReview::Uid)?)?,
+        dry_run: part(remains.request.get("dryRun")).unwrap_or(false),
+        operation: text("operation").unwrap_or_default(),
+        user: user(&user_info),
+        namespace: text("namespace").unwrap_or_default(),
+        name: text("name").unwrap_or_default(),
+        subject: other.map_or_else(unread, Subject::NotJudged),
+    })
+}
+
+fn part<'a, T: Deserialize<'a>>(json: Option<&&'a RawValue>) -> Option<T> {
+    json.and_then(|json| serde_json::from_str(json.get()).ok())
+}
+
+/// What serde says may quote the input, and the input may hold secrets.
+fn position_only(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        serde_json::error::Category::Syntax => "not JSON",
+        serde_json::error::Category::Eof => "it ends too early",
+        serde_json::error::Category::Data => "a field is missing or of the wrong type",
+        serde_json::error::Category::Io => "it could not be read",
+    };
+    format!("{what} at line {} column {}", error.line(), error.column())
+}
+
+fn checked_uid(uid: String) -> Result<String, NotAReview> {
+    let plain = !uid.is_empty()
+        && uid.len() <= MAX_UID_BYTES
+        && uid.bytes().all(|byte| byte.is_ascii_graphic());
+    if plain { Ok(uid) } else { Err(NotAReview::Uid) }
+}
+
+fn user(wire: &wire::UserInfo) -> User {
+    User {
+        username: wire.username.clone(),
+        uid: wire.uid.clone(),
+        groups: wire.groups.clone().unwrap_or_default(),
+        extra: wire.extra.clone().unwrap_or_default(),
+    }
+}
+
+fn subject(request: wire::Request<'_>, user: &User) -> Subject {
+    let wire::Request { kind, resource, sub_resource, operation, .. } = &request;
+    if let Some(other) = not_judged(resource, sub_resource) {
+        return Subject::NotJudged(other);
+    }
+    if operation != "UPDATE" {
+        return Subject::Malformed("the operation is not UPDATE".to_owned());
+    }
+    let shape = match (kind.group.as_ref(), kind.kind.as_ref()) {
+        ("", "Pod") => Shape::Pod,
+        ("", "EphemeralContainers") => Shape::EphemeralContainers,
+        _ => return Subject::Malformed("the object is of a kind that is not known".to_owned()),
+    };
+    match debug(request, shape, user) {
+        Ok(debug) => Subject::Debug(Box::new(debug)),
+        Err(why) => Subject::Malformed(why),
+    }
+}
+
+/// What a webhook configuration sent here that is not Postern's to judge. Refusing it could stop a
+/// cluster: `pods/*` holds `pods/status` and `pods/binding` too.
+fn not_judged(resource: &wire::Resource<'_>, sub_resource: &str) -> Option<String> {
+    let wire::Resource { group, resource } = resource;
+    let ours = group.is_empty() && resource == "pods" && sub_resource == "ephemeralcontainers";
+    let slash = if sub_resource.is_empty() { "" } else { "/" };
+    (!ours).then(|| format!("{resource}{slash}{sub_resource}"))
+}
+
+/// What the subresource speaks in: a Pod since 1.22, `EphemeralContainers` before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Pod,
+    EphemeralContainers,
+}
+
+fn debug(request: wire::Request<'_>, shape: Shape, user: &User) -> Result<Debug, String> {
+    let new = request.object.ok_or("the review has no object")?;
+    let old = request.old_object.ok_or("the review has no oldObject")?;
+    let (new_list, old_list, list_path) = match shape {
+        Shape::Pod => (
+            new.spec.and_then(|spec| spec.ephemeral_containers),
+            old.spec.as_ref().and_then(|spec| spec.ephemeral_containers.clone()),
+            "/spec/ephemeralContainers",
+        ),
+        Shape::EphemeralContainers => {
+            (new.ephemeral_containers, old.ephemeral_containers.clone(), "/ephemeralContainers")
+        }
+    };
+    let (new_list, old_list) = (new_list.unwrap_or_default(), old_list.unwrap_or_default());
+    let mirror = old.metadata.annotations.as_ref().is_some_and(|annotations| annotations.mirror);
+    let identity = identity(&old);
+    let pod = pod_facts(old, shape, request.name, old_list.len());
+    let unreadable = |what: &str| format!("{what} cannot be read");
+
+    let others: HashSet<&str> = container_names(&pod).collect();
+    let delta = delta(&old_list, &new_list, &others).map_err(|error| {
+        format!("{}: {}", unreadable("an ephemeral container"), position_only(&error))
+    })?;
+    let mut faults = delta.faults;
+    if mirror && !delta.added.is_empty() {
+        faults.push(Fault::of_request("metadata", FaultKind::MirrorPod));
+    }
+    let added_total = delta.added.len();
+    if added_total > MAX_INJECTIONS {
+        let kind = FaultKind::TooMany { added: added_total };
+        faults.push(Fault::of_request("spec.ephemeralContainers", kind));
+    }
+    let targets = pod.spec.known().map(|_| Targets {
+        containers: container_names(&pod).collect(),
+        ephemeral: delta.names.iter().map(AsRef::as_ref).collect(),
+    });
+    let mut added = Vec::with_capacity(added_total.min(MAX_INJECTIONS));
+    let mut injections: Vec<Injection> = Vec::with_capacity(added.capacity());
+    for container in delta.added.iter().take(MAX_INJECTIONS) {
+        let json: Value = serde_json::from_str(container.json.get())
+            .map_err(|_| unreadable("an added container"))?;
+        let index = container.index;
+        faults.extend(structural::faults(index, &container.name, &json, targets.as_ref()));
+        injections.push(
+            container::read(&container.name, &json)
+                .map_err(|error| format!("ephemeral container {index} cannot be read: {error}"))?,
+        );
+        added.push(AddedJson { index, json });
+    }
+    drop(targets);
+    let request = DebugRequest {
+        surface: Surface::EphemeralContainer,
+        requester: Requester { username: user.username.clone(), groups: user.groups.clone() },
+        namespace: request.namespace,
+        pod,
+        injections,
+    };
+    Ok(Debug { request, added, faults, list_path, pod: identity, added_total })
+}
+
+fn container_names(pod: &PodFacts) -> impl Iterator<Item = &str> {
+    let spec = pod.spec.known().into_iter();
+    spec.flat_map(|spec| spec.containers.iter().chain(&spec.init_containers)).map(String::as_str)
+}
+
+fn identity(old: &wire::OldPod<'_>) -> PodIdentity {
+    let owners = old.metadata.owner_references.iter().flatten();
+    let owner = owners
+        .filter(|owner| owner.controller == Some(true))
+        .map(|owner| format!("{}/{}", owner.kind, owner.name))
+        .next();
+    let spec = old.spec.as_ref();
+    let text = |value: Option<&Option<String>>| value.cloned().flatten().unwrap_or_default();
+    PodIdentity {
+        uid: old.metadata.uid.clone(),
+        owner: owner.unwrap_or_default(),
+        node: text(spec.map(|spec| &spec.node_name)),
+        service_account: text(spec.map(|spec| &spec.service_account_name)),
+    }
+}
+
+fn pod_facts(old: wire::OldPod<'_>, shape: Shape, name: String, ephemeral: usize) -> PodFacts {
+    let (labels, spec) = match shape {
+        Shape::EphemeralContainers => (Fact::Unknown, Fact::Unknown),
+        Shape::Pod => {
+            let app_armor = old.metadata.annotations.map(|a| a.app_armor).unwrap_or_default();
+            let spec =
+                old.spec.map_or(Fact::Unknown, |spec| Fact::Known(spec_facts(spec, app_armor)));
+            (Fact::Known(old.metadata.labels.unwrap_or_default()), spec)
+        }
+    };
+    PodFacts { name, labels, spec, ephemeral_containers: ephemeral }
+}
+
+fn spec_facts(
+    spec: wire::OldPodSpec<'_>,
+    app_armor_annotations: BTreeMap<String, String>,
+) -> PodSpecFacts {
+    let names = |list: Option<Vec<wire::Named>>| {
+        list.into_iter().flatten().map(|container| container.name).collect()
+    };
+    let volume = |volume: wire::Volume| Volume { name: volume.name, kind: volume.kind };
+    PodSpecFacts {
+        os: spec.os.and_then(|os| match os.name.as_str() {
+            "linux" => Some(Os::Linux),
+            "windows" => Some(Os::Windows),
+            _ => None,
+        }),
+        user_namespace: spec.host_users == Some(false),
+        security: spec.security_context.map(container::security_context).unwrap_or_default(),
+        containers: names(spec.containers),
+        init_containers: names(spec.init_containers),
+        volumes: spec.volumes.into_iter().flatten().map(volume).collect(),
+        app_armor_annotations,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! New list − old list → what this request adds.
+//!
+//! By name, never by position: a patch does not keep the order (KEP-277, and
+//! `ValidatePodEphemeralContainersUpdate` in `pkg/apis/core/validation`).
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::structural::{Fault, FaultKind};
+
+/// What a request does to the list of ephemeral containers.
+#[derive(Debug, Default)]
+pub struct Delta<'a> {
+    /// Containers whose names were not there before, in order.
+    pub added: Vec<Added<'a>>,
+    /// Containers that were removed, changed or named twice.
+    pub faults: Vec<Fault>,
+    /// Every name in the new list.
+    pub names: HashSet<Cow<'a, str>>,
+}
+
+/// A container that was not there before.
+#[derive(Debug)]
+pub struct Added<'a> {
+    /// Position in the new list; what a JSON Patch needs.
+    pub index: usize,
+    /// Its name; empty where it has none.
+    pub name: Cow<'a, str>,
+    /// Its JSON as sent.
+    pub json: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct JustName<'a> {
+    #[serde(borrow, default)]
+    name: Cow<'a, str>,
+}
+
+/// Compares the two lists. `others` are the names of the pod's regular and init containers.
+///
+/// # Errors
+///
+/// An entry that is not an object with a text for a name.
+pub fn delta<'a>(
+    old: &[&'a RawValue],
+    new: &[&'a RawValue],
+    others: &HashSet<&str>,
+) -> Result<Delta<'a>, serde_json::Error> {
+    let mut stored = HashMap::with_capacity(old.len());
+    for json in old {
+        stored.insert(name_of(json)?, *json);
+    }
+    let mut seen = HashSet::with_capacity(new.len());
+    let mut delta = Delta::default();
+    for (index, json) in new.iter().copied().enumerate() {
+        let name = name_of(json)?;
+        let fault = |kind| Fault::new(index, &name, kind);
+        if !seen.insert(name.clone()) || others.contains(name.as_ref()) {
+            delta.faults.push(fault(FaultKind::NameRepeated));
+        } else if let Some(before) = stored.get(&name) {
+            if let Some(fields) = changed_fields(before, json) {
+                delta.faults.push(fault(FaultKind::Changed { fields }));
+            }
+        } else {
+            if name.is_empty() {
+                delta.faults.push(fault(FaultKind::NameMissing));
+            }
+            delta.added.push(Added { index, name, json });
+        }
+    }
+    let mut removed: Vec<_> = stored.keys().filter(|name| !seen.contains(*name)).collect();
+    removed.sort_unstable();
+    delta.faults.extend(removed.into_iter().map(|name| Fault::removed(name)));
+    delta.names = seen;
+    Ok(delta)
+}
+
+fn name_of<'a>(json: &'a RawValue) -> Result<Cow<'a, str>, serde_json::Error> {
+    serde_json::from_str::<JustName<'a>>(json.get()).map(|container| container.name)
+}
+
+/// Top-level fields that differ; `None` where nothing does. The API server writes both lists in the
+/// same way, so the text is nearly always enough.
+fn changed_fields(before: &RawValue, after: &RawValue) -> Option<Vec<String>> {
+    if before.get() == after.get() {
+        return None;
+    }
+    let parse = |json: &RawValue| serde_json::from_str::<Value>(json.get()).ok();
+    let (Some(Value::Object(before)), Some(Value::Object(after))) = (parse(before), parse(after))
+    else {
+        return Some(Vec::new());
+    };
+    let mut fields: Vec<String> = before
+        .iter()
+        .filter(|(key, value)| after.get(*key) != Some(value))
+        .map(|(key, _)| key.clone())
+        .chain(after.keys().filter(|key| !before.contains_key(*key)).cloned())
+        .collect();
+    fields.sort_unstable();
+    (!fields.is_empty()).then_some(fields)
+}
+
+#[cfg(test)]
+mod tests;

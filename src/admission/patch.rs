@@ -1,0 +1,156 @@
+//! A verdict's changes → JSON Patch (RFC 6902), on the added containers and nothing else.
+
+use json_patch::jsonptr::{PointerBuf, Token};
+use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation};
+use serde_json::{Map, Value, json};
+
+use super::decode::{AddedJson, Debug};
+use crate::policy::request::{ConfinementProfile, SeLinuxOptions, WindowsOptions};
+use crate::policy::setting::Setting;
+use crate::policy::verdict::{Change, Verdict};
+
+/// The patch that makes every added container what its ruling says; empty where nothing changes.
+#[must_use]
+pub fn patch(debug: &Debug, verdict: &Verdict) -> Patch {
+    let containers = debug.added.iter().zip(&verdict.rulings);
+    Patch(
+        containers
+            .flat_map(|(added, ruling)| operations(debug.list_path, added, &ruling.changes))
+            .collect(),
+    )
+}
+
+/// One operation for each topmost object that is not there yet, or each field that is.
+fn operations(list_path: &str, added: &AddedJson, changes: &[Change]) -> Vec<PatchOperation> {
+    let mut wanted = added.json.clone();
+    for change in changes {
+        put(&mut wanted, change.setting.path(), value(&change.setting));
+    }
+    let mut operations = Vec::new();
+    let mut done: Vec<&[&str]> = Vec::new();
+    for change in changes {
+        let (path, exists) = reach(&added.json, change.setting.path());
+        if done.contains(&path) {
+            continue;
+        }
+        done.push(path);
+        let Some(value) = look(&wanted, path).cloned() else { continue };
+        let path = pointer(list_path, added.index, path);
+        operations.push(if exists {
+            PatchOperation::Replace(ReplaceOperation { path, value })
+        } else {
+            PatchOperation::Add(AddOperation { path, value })
+        });
+    }
+    operations
+}
+
+/// The shortest part of `path` that is not in `container` or is null there, or all of it; and
+/// whether something stands there.
+fn reach<'a>(container: &Value, path: &'a [&'a str]) -> (&'a [&'a str], bool) {
+    let mut here = container;
+    for (depth, key) in path.iter().enumerate() {
+        let upto = path.get(..=depth).unwrap_or(path);
+        match here.get(key) {
+            None => return (upto, false),
+            Some(Value::Null) => return (upto, true),
+            Some(next) => here = next,
+        }
+    }
+    (path, true)
+}
+
+fn look<'a>(container: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    path.iter().try_fold(container, |here, key| here.get(key))
+}
+
+fn put(container: &mut Value, path: &[&str], value: Value) {
+    let Some((last, parents)) = path.split_last() else { return };
+    let mut here = container;
+    for key in parents {
+        let Some(object) = here.as_object_mut() else { return };
+        let next = object.entry(*key).or_insert(Value::Null);
+        if next.is_null() {
+            *next = Value::Object(Map::new());
+        }
+        here = next;
+    }
+    if let Some(object) = here.as_object_mut() {
+        object.insert((*last).to_owned(), value);
+    }
+}
+
+fn pointer(list_path: &str, index: usize, path: &[&str]) -> PointerBuf {
+    let list = list_path.split('/').filter(|key| !key.is_empty()).map(Token::new);
+    let field = path.iter().copied().map(Token::new);
+    let mut pointer = PointerBuf::new();
+    list.chain([Token::from(index)]).chain(field).for_each(|token| pointer.push_back(token));
+    pointer
+}
+
+/// A setting's value as the API writes it.
+#[must_use]
+pub fn value(setting: &Setting) -> Value {
+    match setting {
+        Setting::Privileged(flag)
+        | Setting::AllowPrivilegeEscalation(flag)
+        | Setting::RunAsNonRoot(flag)
+        | Setting::ReadOnlyRootFilesystem(flag) => json!(flag),
+        Setting::RunAsUser(id) | Setting::RunAsGroup(id) => json!(id),
+        Setting::CapabilitiesAdd(names) | Setting::CapabilitiesDrop(names) => json!(names),
+        Setting::SeccompProfile(profile) | Setting::AppArmorProfile(profile) => {
+            confinement(profile)
+        }
+        Setting::SeLinuxOptions(options) => se_linux(options),
+        Setting::WindowsOptions(options) => windows(options),
+        Setting::ProcMount(text)
+        | Setting::TargetContainerName(text)
+        | Setting::TerminationMessagePath(text)
+        | Setting::TerminationMessagePolicy(text) => json!(text),
+        Setting::ImagePullPolicy(policy) => json!(policy.as_str()),
+        Setting::FirstTarget => Value::Null,
+    }
+}
+
+fn confinement(profile: &ConfinementProfile) -> Value {
+    let ConfinementProfile { kind, localhost_profile } = profile;
+    object([
+        ("type", Some(json!(kind))),
+        ("localhostProfile", localhost_profile.as_ref().map(|p| json!(p))),
+    ])
+}
+
+fn se_linux(options: &SeLinuxOptions) -> Value {
+    let SeLinuxOptions { user, role, kind, level } = options;
+    let text = |text: &String| (!text.is_empty()).then(|| json!(text));
+    object([
+        ("user", text(user)),
+        ("role", text(role)),
+        ("type", text(kind)),
+        ("level", text(level)),
+    ])
+}
+
+fn windows(options: &WindowsOptions) -> Value {
+    let WindowsOptions {
+        host_process,
+        run_as_user_name,
+        gmsa_credential_spec_name,
+        gmsa_credential_spec,
+    } = options;
+    let text = |text: &Option<String>| text.as_ref().map(|text| json!(text));
+    object([
+        ("hostProcess", host_process.map(|flag| json!(flag))),
+        ("runAsUserName", text(run_as_user_name)),
+        ("gmsaCredentialSpecName", text(gmsa_credential_spec_name)),
+        ("gmsaCredentialSpec", text(gmsa_credential_spec)),
+    ])
+}
+
+fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+    let set = fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    Value::Object(set.collect())
+}
+
+#[cfg(test)]
+mod tests;
