@@ -1,0 +1,133 @@
+//! The one parser of policies: from the shape to what the core judges by.
+//!
+//! Every problem of a policy is found in one pass, and a policy with a problem becomes nothing at
+//! all. The defaults that depend on the effect are put in here.
+
+mod constraints;
+mod hardening;
+mod selector;
+mod words;
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::policy::rule::{self, Policy, PolicyId};
+use crate::policy::text::is_plain;
+
+use super::debug_policy::{DebugPolicy, DebugPolicySpec, Effect, Enforcement, Messages};
+use super::problem::{Fault, Findings, Place, Problems};
+use constraints::Limiting;
+#[cfg(test)]
+pub(super) use constraints::VOLUME_KINDS;
+use hardening::Changing;
+
+const MAX_DESCRIPTION_CHARS: usize = 1024;
+const MAX_CONTACT_CHARS: usize = 100;
+
+impl TryFrom<&DebugPolicy> for Policy {
+    type Error = Problems;
+
+    /// Checks and compiles a policy, from wherever it came.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    fn try_from(policy: &DebugPolicy) -> Result<Self, Problems> {
+        let DebugPolicy { metadata, spec } = policy;
+        let DebugPolicySpec {
+            description,
+            effect,
+            enforcement,
+            priority,
+            match_,
+            containers,
+            limits,
+            justification,
+            defaults,
+            set,
+            messages,
+        } = spec;
+        let mut findings = Findings::default();
+        let at = Place::top("spec");
+        let name = name(metadata.name.as_deref().unwrap_or_default(), &mut findings);
+        if let Some(text) = description {
+            let fits = text.chars().count() <= MAX_DESCRIPTION_CHARS;
+            findings.check(fits, &at.key("description"), || Fault::TooLong(MAX_DESCRIPTION_CHARS));
+        }
+        let selector = selector::compile(match_.as_ref(), &at.key("match"), &mut findings);
+        let limiting = Limiting { containers, limits, justification };
+        let constraints = limiting.compile(*effect, &at, &mut findings);
+        let changing = Changing { defaults, set };
+        let (defaults, set) = changing.compile(*effect, &at, &mut findings);
+        hardening::check_pull_policy(&set, &constraints.images, &at, &mut findings);
+        let contact = contact(messages.as_ref(), &at.key("messages"), &mut findings);
+        findings.or_else(Self {
+            id: Arc::new(PolicyId {
+                name,
+                uid: metadata.uid.clone(),
+                generation: metadata.generation,
+                hash: hash(spec),
+            }),
+            effect: (*effect).into(),
+            enforcement: (*enforcement).into(),
+            priority: *priority,
+            selector,
+            constraints,
+            defaults,
+            set,
+            contact,
+        })
+    }
+}
+
+impl From<Effect> for rule::Effect {
+    fn from(effect: Effect) -> Self {
+        match effect {
+            Effect::Permit => Self::Permit,
+            Effect::Require => Self::Require,
+        }
+    }
+}
+
+impl From<Enforcement> for rule::Enforcement {
+    fn from(enforcement: Enforcement) -> Self {
+        match enforcement {
+            Enforcement::Enforce => Self::Enforce,
+            Enforcement::Warn => Self::Warn,
+            Enforcement::Audit => Self::Audit,
+        }
+    }
+}
+
+fn name(name: &str, findings: &mut Findings) -> String {
+    let metadata = Place::top("metadata");
+    findings.check(words::is_dns_subdomain(name), &metadata.key("name"), || {
+        Fault::PolicyName(name.to_owned())
+    });
+    name.to_owned()
+}
+
+fn contact(messages: Option<&Messages>, at: &Place<'_>, findings: &mut Findings) -> Option<String> {
+    let Messages { contact } = messages?;
+    let text = contact.as_ref()?;
+    let place = at.key("contact");
+    findings.check(!text.trim().is_empty(), &place, || Fault::Empty);
+    let fits = text.chars().count() <= MAX_CONTACT_CHARS;
+    findings.check(fits, &place, || Fault::TooLong(MAX_CONTACT_CHARS));
+    findings.check(text.chars().all(is_plain), &place, || Fault::NotPlain);
+    Some(text.clone())
+}
+
+/// SHA-256 of the spec as compact JSON with sorted keys, lower-case hex.
+///
+/// What the resource definition fills in (`enforcement`, `priority`, `justification.env`) is in it
+/// and what may be left out is not, so a policy has one hash in a file and in a cluster.
+fn hash(spec: &DebugPolicySpec) -> String {
+    // The shape has only string keys and finite numbers, so this cannot fail; a value that could
+    // not be written would hash as null, and the hash decides nothing.
+    let mut value = serde_json::to_value(spec).unwrap_or_default();
+    value.sort_all_objects();
+    let digest = Sha256::digest(value.to_string());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
