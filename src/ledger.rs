@@ -1,0 +1,371 @@
+//! What is written down, and the port through which it is written.
+//!
+//! One [`Record`] for each answered review that added something or was refused. The stores are in
+//! [`crate::store`]; whoever answers reviews needs only the [`Ledger`] trait.
+
+pub mod id_prefix;
+pub mod json;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// One decision, as stored. Env values and secret data have no field here on purpose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Record {
+    /// UUIDv7, so that ids sort by time. Shown to the user as the decision.
+    pub id: Uuid,
+    /// When the decision was made, by this server's clock.
+    pub time: Timestamp,
+    /// Name of the cluster, from the settings.
+    pub cluster: String,
+    /// Which writer wrote it; each has its own sequence.
+    pub writer: String,
+    /// Position in the writer's sequence, from 1, without gaps. The store assigns it.
+    pub sequence: u64,
+    /// Of an answer that came too late: the decision that was not delivered and that this record
+    /// takes the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amends: Option<Uuid>,
+    /// `request.uid` of the review.
+    pub review_uid: String,
+    /// Which webhook was called.
+    pub phase: Phase,
+    /// The way in: `EphemeralContainer`.
+    pub surface: String,
+    /// `request.operation`: `UPDATE`.
+    pub operation: String,
+    /// Who asked.
+    pub requester: Requester,
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod.
+    pub pod: Pod,
+    /// The containers that were to be added; at most 64 are kept, see `injections_total`.
+    pub injections: Vec<Injection>,
+    /// How many containers the request added.
+    pub injections_total: usize,
+    /// What policy says.
+    pub verdict: Outcome,
+    /// What the API server was told.
+    pub answer: Outcome,
+    /// Strictest level of the whole server at the time: `Enforce`, `Warn` or `Audit`.
+    pub enforcement: String,
+    /// Why not, and what was only warned of or noted.
+    pub findings: Vec<Finding>,
+    /// The reason that the requester gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub justification: Option<String>,
+    /// The text of a refusal, as sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// How long it took.
+    pub timings: Timings,
+}
+
+/// Which webhook was called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum Phase {
+    Mutate,
+    Validate,
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum Outcome {
+    Allowed,
+    Refused,
+}
+
+impl Outcome {
+    /// As records spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "Allowed",
+            Self::Refused => "Refused",
+        }
+    }
+}
+
+/// `request.userInfo`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "each is the API field of the same name")]
+pub struct Requester {
+    pub username: String,
+    #[serde(default)]
+    pub uid: String,
+    #[serde(default)]
+    pub groups: Vec<String>,
+    #[serde(default)]
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+/// The pod as it was before the request. Empty where the cluster did not say (up to 1.21).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "each is the API field of the same name")]
+pub struct Pod {
+    pub name: String,
+    #[serde(default)]
+    pub uid: String,
+    /// The controlling owner: `ReplicaSet/payments-api-7d4b9`.
+    #[serde(default)]
+    pub owner: String,
+    #[serde(default)]
+    pub node: String,
+    #[serde(default)]
+    pub service_account: String,
+}
+
+/// One added container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Injection {
+    /// Name of the container.
+    pub name: String,
+    /// The image as asked.
+    pub image: String,
+    /// The image as parsed; nothing where it could not be.
+    #[serde(default)]
+    pub image_parsed: Option<Image>,
+    /// `targetContainerName`
+    #[serde(default)]
+    pub target: Option<String>,
+    /// What the container may do.
+    pub privileges: Privileges,
+    /// Names and sources of its variables, never values.
+    pub env: Vec<EnvVar>,
+    /// Volumes it mounts or attaches.
+    pub mounts: Vec<Mount>,
+    /// `command` followed by `args`.
+    pub command: Vec<String>,
+    /// Whether somebody can type into it.
+    pub interactive: bool,
+    /// The Permit that let it through.
+    #[serde(default)]
+    pub permitted_by: Option<Policy>,
+    /// Fields in which the stored container carries what that Permit fills in or sets.
+    pub changes: Vec<Change>,
+}
+
+impl Injection {
+    /// The names under which [`Query::image`] finds it: as asked and, where that differs, as
+    /// parsed.
+    pub fn image_names(&self) -> impl Iterator<Item = String> + '_ {
+        let parsed = self.image_parsed.as_ref().map(Image::to_string);
+        std::iter::once(self.image.clone()).chain(parsed.filter(|name| *name != self.image))
+    }
+}
+
+/// A parsed image reference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "the words say it")]
+pub struct Image {
+    pub registry: String,
+    pub repository: String,
+    #[serde(default)]
+    pub tag: Option<String>,
+    #[serde(default)]
+    pub digest: Option<String>,
+}
+
+impl fmt::Display for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { registry, repository, tag, digest } = self;
+        write!(f, "{registry}/{repository}")?;
+        if let Some(tag) = tag {
+            write!(f, ":{tag}")?;
+        }
+        if let Some(digest) = digest {
+            write!(f, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What a container may do, as far as its own `securityContext` says.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Privileges {
+    /// The strictest level of the Pod Security Standards that it meets: `restricted`, `baseline`
+    /// or `privileged`.
+    pub pod_security: String,
+    /// `privileged: true`
+    pub privileged: bool,
+    /// `capabilities.add`
+    pub capabilities: Vec<String>,
+    /// `runAsUser`, its own or the pod's.
+    #[serde(default)]
+    pub run_as_user: Option<i64>,
+    /// `runAsNonRoot`, its own or the pod's.
+    #[serde(default)]
+    pub run_as_non_root: Option<bool>,
+    /// `allowPrivilegeEscalation`
+    #[serde(default)]
+    pub allow_privilege_escalation: Option<bool>,
+}
+
+/// One variable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EnvVar {
+    /// Its name; `PREFIX*` for what an `envFrom` brings.
+    pub name: String,
+    /// `value`, `pod`, `secret/NAME`, `configMap/NAME`, `file/VOLUME` or what the request called it.
+    pub source: String,
+}
+
+/// One mounted or attached volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Mount {
+    /// The volume's name.
+    pub volume: String,
+    /// Its kind as the API spells it; empty where it is not known.
+    pub kind: String,
+    /// Where it appears in the container; empty for a device.
+    pub path: String,
+    /// Whether it can be written to.
+    pub writable: bool,
+}
+
+/// A policy in the version that judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Policy {
+    /// `metadata.name`
+    pub name: String,
+    /// `metadata.uid`; nothing for a policy from a file.
+    #[serde(default)]
+    pub uid: Option<String>,
+    /// `metadata.generation`; nothing for a policy from a file.
+    #[serde(default)]
+    pub generation: Option<i64>,
+    /// SHA-256 of its spec, lower-case hex.
+    pub hash: String,
+}
+
+/// One changed field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Change {
+    /// The field below the container: `securityContext.runAsNonRoot`.
+    pub field: String,
+    /// Its value, as JSON text.
+    pub value: String,
+}
+
+/// One objection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Finding {
+    /// The container it is about; empty for the request as a whole.
+    pub container: String,
+    /// Who objects; nothing for a structural objection or where no policy matched.
+    #[serde(default)]
+    pub policy: Option<Policy>,
+    /// The weight of it: `Enforce`, `Warn` or `Audit`.
+    pub enforcement: String,
+    /// The place in the policy (`spec.containers.images.allow`) or in the pod
+    /// (`spec.ephemeralContainers[1].ports`).
+    pub constraint: String,
+    /// The sentence.
+    pub message: String,
+}
+
+/// How long it took, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Timings {
+    /// From the first byte of the body being there to the verdict.
+    pub judge_us: u64,
+}
+
+/// Which records are wanted. Every given part must match.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Query {
+    /// Not before.
+    pub since: Option<Timestamp>,
+    /// Before.
+    pub until: Option<Timestamp>,
+    /// `requester.username`, exactly.
+    pub user: Option<String>,
+    /// Exactly.
+    pub namespace: Option<String>,
+    /// `pod.name`, exactly.
+    pub pod: Option<String>,
+    /// Any injection's image as asked or as parsed; `*` stands for any run of characters.
+    pub image: Option<String>,
+    /// What the API server was told.
+    pub answer: Option<Outcome>,
+    /// Only records older than this one (keyset paging); records are listed newest first.
+    pub before: Option<Cursor>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A place in the listing: newest first, by time, then by id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// Time of the last record seen.
+    pub time: Timestamp,
+    /// Its id.
+    pub id: Uuid,
+}
+
+/// Where decisions are kept.
+///
+/// Implementations are in [`crate::store`]. A record is durable once `append` has returned `Ok`.
+pub trait Ledger: Send + Sync + 'static {
+    /// Writes one record; fills in its `writer` and `sequence`.
+    ///
+    /// Dropping the future before it is ready tells the store that nobody will deliver this
+    /// answer: what is not yet written is left out, and what was written is amended.
+    fn append(&self, record: Record) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// The records that match, newest first.
+    fn list(&self, query: &Query) -> impl Future<Output = Result<Vec<Record>, LedgerError>> + Send;
+
+    /// One record by its id.
+    fn get(&self, id: Uuid) -> impl Future<Output = Result<Option<Record>, LedgerError>> + Send;
+
+    /// Whether the last attempt to write succeeded; what readiness asks.
+    fn is_writable(&self) -> bool;
+}
+
+/// Why the ledger did not do what was asked. Every one of them refuses the request at hand; all but
+/// `Corrupt` may pass by themselves, so the server stays up and says that it is not ready.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// More is waiting to be written than the queue holds.
+    #[error("the ledger is behind: too many decisions are waiting to be written")]
+    Behind,
+    /// The store's task is gone; only a restart brings it back.
+    #[error("the ledger is closed")]
+    Closed,
+    /// The store failed.
+    #[error("the ledger failed to {what}: {source}")]
+    Failed {
+        /// What was being done: `open`, `write`, `read`.
+        what: &'static str,
+        /// The store's own error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A record cannot be read back.
+    #[error("record {id} cannot be read: {source}")]
+    Corrupt {
+        /// Its id as stored.
+        id: String,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

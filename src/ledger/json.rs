@@ -1,0 +1,62 @@
+//! Records as JSON text: one line, and nothing in it that a terminal would obey.
+
+use std::borrow::Cow;
+
+use super::Record;
+use crate::policy::text::is_plain;
+
+impl Record {
+    /// The text that is stored, byte for byte.
+    ///
+    /// # Errors
+    ///
+    /// None that is known of: no map in a record has keys that are not strings.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        let json = serde_json::to_string(self)?;
+        Ok(match printable(&json) {
+            Cow::Borrowed(_) => json,
+            Cow::Owned(escaped) => escaped,
+        })
+    }
+}
+
+/// The same JSON with every character escaped that could move a cursor or reverse a line.
+///
+/// JSON leaves most of them as they are: DEL, the C1 controls (U+009B starts a terminal's commands
+/// as ESC does) and the bidirectional overrides. Outside a string none of them may stand anyway.
+#[must_use]
+pub fn printable(json: &str) -> Cow<'_, str> {
+    if json.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if is_plain(character) {
+            escaped.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            escaped.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn leaves_ordinary_text_alone() {
+        assert_eq!(printable(r#"{"a":"b é 漢"}"#), r#"{"a":"b é 漢"}"#);
+    }
+
+    #[test]
+    fn escapes_what_a_terminal_obeys_and_keeps_the_value() {
+        let hostile = "a\u{9b}31m\u{7f}\u{202e}\u{e0041}\u{feff}z";
+        let json = serde_json::to_string(hostile).unwrap();
+        let safe = printable(&json);
+        assert_eq!(safe, r#""a\u009b31m\u007f\u202e\udb40\udc41\ufeffz""#);
+        assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), hostile);
+    }
+}

@@ -1,0 +1,64 @@
+//! The file below a ledger: made, told apart from another, and held by one process.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::super::StoreError;
+
+/// Which file a path names, whatever it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    /// Of the file that is there now. A call of a microsecond, so nobody is sent to wait for it.
+    pub(super) fn of(path: &Path) -> Result<Self, StoreError> {
+        let metadata = fs::metadata(path)
+            .map_err(|source| StoreError::NotMade { path: path.to_owned(), source })?;
+        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
+    }
+}
+
+/// Makes an empty file that its owner alone can read, and the folders above it.
+pub(super) fn make(path: &Path) -> Result<(), StoreError> {
+    let not_made = |path: &Path, source| StoreError::NotMade { path: path.to_owned(), source };
+    if let Some(folder) = path.parent() {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder.create(folder).map_err(|source| not_made(folder, source))?;
+    }
+    // SQLite gives the files that it puts beside this one the same mode.
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(not_made(path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Holds a ledger for one process to write as `writer`; let go of when dropped, or by the kernel
+/// when the process dies.
+///
+/// The lock is on a file of its own: SQLite's locks on the database are lost when another
+/// descriptor of it is closed in the same process.
+pub(super) fn hold(path: &Path, writer: &str) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{writer}.lock"));
+    let name = PathBuf::from(name);
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&name)
+        .map_err(|source| StoreError::NotMade { path: name.clone(), source })?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            Err(StoreError::InUse { path: path.to_owned(), writer: writer.to_owned() })
+        }
+        Err(TryLockError::Error(source)) => Err(StoreError::NotMade { path: name, source }),
+    }
+}

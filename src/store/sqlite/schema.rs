@@ -1,0 +1,81 @@
+//! Which version of the tables a file has, and how it gets to this program's.
+
+use std::path::Path;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, SqlSafeStr};
+
+use super::super::StoreError;
+use super::sql_error;
+
+/// Every step that the schema ever took, oldest first. A step that was released never changes:
+/// databases remember its checksum.
+const MIGRATIONS: &[(i64, &str, &str)] =
+    &[(1, "records", include_str!("../migrations/sqlite/0001_records.sql"))];
+
+/// "Post" in ASCII; the first migration sets it.
+const APPLICATION_ID: i64 = 0x506f_7374;
+
+/// The schema that this program writes and reads.
+pub(super) fn known() -> i64 {
+    MIGRATIONS.last().map_or(0, |(version, ..)| *version)
+}
+
+/// The schema of an existing ledger; 0 for a file with nothing in it.
+///
+/// # Errors
+///
+/// Somebody else's database, or a ledger of a newer version.
+pub(super) async fn found(
+    connection: &mut SqliteConnection,
+    path: &Path,
+) -> Result<i64, StoreError> {
+    let sql = |error| sql_error(path, error);
+    let application: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(sql)?;
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(sql)?;
+    let found: i64 = match (application, tables) {
+        (0, 0) => return Ok(0),
+        (APPLICATION_ID, _) => {
+            sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
+                .fetch_one(&mut *connection)
+                .await
+                .map_err(sql)?
+        }
+        _ => return Err(StoreError::NotALedger { path: path.to_owned() }),
+    };
+    if found > known() {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known: known() });
+    }
+    Ok(found)
+}
+
+/// Takes the steps that are missing, all or none.
+pub(super) async fn migrate(
+    connection: &mut SqliteConnection,
+    path: &Path,
+) -> Result<(), StoreError> {
+    let sql = |error| sql_error(path, error);
+    let steps = MIGRATIONS.iter().map(|(version, description, script)| {
+        Migration::new(
+            *version,
+            (*description).into(),
+            MigrationType::Simple,
+            script.into_sql_str(),
+            false,
+        )
+    });
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(sql)?;
+    // Not `run`: the compiler cannot prove that its future may change threads.
+    Migrator::with_migrations(steps.collect())
+        .run_direct(None, &mut *transaction, false)
+        .await
+        .map_err(|error| sql(sqlx::Error::Migrate(Box::new(error))))?;
+    transaction.commit().await.map_err(sql)
+}

@@ -1,0 +1,16 @@
+use super::*;
+
+/// What a test that kills a process cannot see: that it also survives a power cut.
+#[tokio::test]
+async fn a_commit_is_on_the_disk_before_it_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("postern.db");
+    let mut destination = SqliteDestination::open(&path, "w").await.unwrap();
+    let connection = &mut destination.connected().await.unwrap().connection;
+    let mode: String =
+        sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await.unwrap();
+    let synchronous: i64 =
+        sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *connection).await.unwrap();
+    // 2 is FULL: the log is synced at every commit.
+    assert_eq!((mode.as_str(), synchronous), ("wal", 2));
+}
