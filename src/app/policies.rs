@@ -1,0 +1,128 @@
+//! The policies in force, loaded again when their folders change.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use jiff::Timestamp;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::folder::{self, Fault, LoadError};
+use crate::gate::Policies;
+use crate::policy::text::Plain;
+use crate::server::metrics::Metrics;
+use crate::server::probes::Check;
+use crate::watch::Watch;
+
+/// A set that could not be loaded may become readable without a change of its content.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Loads policies from folders and publishes them whole.
+#[derive(Debug)]
+pub(super) struct PolicyFolders {
+    folders: Vec<PathBuf>,
+    published: Policies,
+    /// What is wrong with the folders as they are now.
+    not_in_force: ArcSwapOption<String>,
+    metrics: Arc<Metrics>,
+}
+
+impl PolicyFolders {
+    pub(super) fn new(folders: Vec<PathBuf>, metrics: Arc<Metrics>) -> Self {
+        let (published, not_in_force) = Default::default();
+        Self { folders, published, not_in_force, metrics }
+    }
+
+    /// For the gate.
+    pub(super) fn published(&self) -> Policies {
+        Arc::clone(&self.published)
+    }
+
+    /// Loads all folders and puts the result in force; what cannot be loaded changes nothing.
+    /// Returns how many policies are in force now.
+    pub(super) fn load(&self) -> Result<usize, LoadError> {
+        match folder::load(&self.folders) {
+            Ok(set) => {
+                let number = set.policies().len();
+                self.metrics.policies_loaded(&set, Timestamp::now());
+                self.published.store(Some(Arc::new(set)));
+                self.not_in_force.store(None);
+                Ok(number)
+            }
+            Err(error) => {
+                self.not_in_force.store(Some(Arc::new(on_one_line(&error))));
+                Err(error)
+            }
+        }
+    }
+
+    /// Loads everything again whenever `watch` says so, for ever.
+    pub(super) async fn keep_fresh(self: Arc<Self>, mut watch: Watch) {
+        let mut last_failure = None;
+        loop {
+            let changed = if last_failure.is_none() {
+                watch.changed().await;
+                true
+            } else {
+                timeout(RETRY, watch.changed()).await.is_ok()
+            };
+            let folders = Arc::clone(&self);
+            let Ok(loaded) = tokio::task::spawn_blocking(move || folders.load()).await else {
+                warn!("The old policies stay in force: a fault inside while loading the new ones");
+                continue;
+            };
+            match loaded {
+                Ok(number) => {
+                    last_failure = None;
+                    announce(number);
+                }
+                Err(error) => {
+                    let failure = Some(error.to_string());
+                    if changed || failure != last_failure {
+                        self.metrics.policies_reload_failed();
+                        warn!("The old policies stay in force: {error}");
+                    }
+                    last_failure = failure;
+                }
+            }
+        }
+    }
+
+    /// For readiness.
+    pub(super) fn check(&self) -> Check {
+        let not_in_force = self.not_in_force.load();
+        let state = match (self.published.load().is_some(), not_in_force.as_deref()) {
+            (true, None) => Ok(None),
+            (true, Some(why)) => Ok(Some(format!("the old ones stay in force: {why}"))),
+            (false, _) => Err("none have been loaded".to_owned()),
+        };
+        Check { name: "policies", state }
+    }
+}
+
+/// The whole text has a picture of each place.
+fn on_one_line(error: &LoadError) -> String {
+    let first = match error.faults.first() {
+        Some(Fault::Flaw { file, line, column, message, picture: _ }) => {
+            format!("{file}:{line}:{column}: {message}")
+        }
+        Some(fault) => fault.to_string(),
+        None => String::new(),
+    };
+    let first = Plain(first.strip_prefix("error: ").unwrap_or(&first));
+    match error.faults.len() {
+        0 | 1 => first.to_string(),
+        number => format!("{first} (and {} more)", number - 1),
+    }
+}
+
+/// Says how many policies are in force.
+pub(super) fn announce(number: usize) {
+    if number == 0 {
+        warn!("There is no policy: every debug container is refused");
+    } else {
+        info!(number, "Policies are in force");
+    }
+}

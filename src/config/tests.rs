@@ -1,0 +1,146 @@
+use clap::Parser;
+
+use super::*;
+
+#[derive(Debug, Parser)]
+struct Flags {
+    #[command(flatten)]
+    given: Given,
+}
+
+fn flags(arguments: &[&str]) -> Given {
+    Flags::try_parse_from([&["postern"], arguments].concat()).unwrap().given
+}
+
+fn file(text: &str) -> Result<Given, SettingError> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    Given::from_file(file.path())
+}
+
+/// What cannot be left out.
+const NEEDED: [&str; 6] = ["--policies", "p", "--tls-cert", "c", "--tls-key", "k"];
+
+#[test]
+fn defaults_are_those_of_the_contract() {
+    let settings = flags(&NEEDED).settings().unwrap();
+    assert_eq!(settings.listen.to_string(), "0.0.0.0:8443");
+    assert_eq!(settings.health_listen.to_string(), "0.0.0.0:9090");
+    assert_eq!(settings.deadline, Duration::from_secs(1));
+    assert_eq!(settings.drain_delay, Duration::from_secs(5));
+    assert_eq!(settings.enforcement, Enforcement::Enforce);
+    assert_eq!(settings.client_ca, None);
+    assert!(!settings.danger_allow_on_ledger_failure);
+    assert!(!settings.writer.is_empty());
+}
+
+#[test]
+fn every_setting_can_come_from_the_file() {
+    let given = file(
+        "listen: 127.0.0.1:1\n\
+         health-listen: \"[::1]:2\"\n\
+         tls-cert: c\n\
+         tls-key: k\n\
+         client-ca: a\n\
+         policies: [p, q]\n\
+         ledger: memory\n\
+         enforcement: Warn\n\
+         deadline: 500ms\n\
+         drain-delay: 0s\n\
+         max-in-flight: 7\n\
+         cluster-name: east\n\
+         writer: postern-0\n\
+         log-format: text\n\
+         log-level: debug\n\
+         danger-allow-on-ledger-failure: true\n",
+    );
+    let Settings {
+        listen,
+        health_listen,
+        tls_cert,
+        tls_key,
+        client_ca,
+        policies,
+        ledger,
+        enforcement,
+        deadline,
+        drain_delay,
+        max_in_flight,
+        cluster_name,
+        writer,
+        logs,
+        danger_allow_on_ledger_failure,
+    } = given.unwrap().settings().unwrap();
+    assert_eq!(
+        (listen.to_string(), health_listen.to_string()),
+        ("127.0.0.1:1".to_owned(), "[::1]:2".to_owned())
+    );
+    assert_eq!((tls_cert, tls_key, client_ca), ("c".into(), "k".into(), Some("a".into())));
+    assert_eq!(policies, [PathBuf::from("p"), PathBuf::from("q")]);
+    assert_eq!((ledger.as_str(), enforcement), ("memory", Enforcement::Warn));
+    assert_eq!((deadline, drain_delay), (Duration::from_millis(500), Duration::ZERO));
+    assert_eq!((max_in_flight, cluster_name.as_str(), writer.as_str()), (7, "east", "postern-0"));
+    assert_eq!((logs.format, logs.level), (LogFormat::Text, LogLevel::Debug));
+    assert!(danger_allow_on_ledger_failure);
+}
+
+#[test]
+fn a_flag_wins_over_the_file_setting_by_setting() {
+    let lower = file("deadline: 2s\nenforcement: Audit\npolicies: [q]\n").unwrap();
+    let settings = flags(&[&NEEDED[..], &["--deadline", "3s"]].concat()).or(lower).settings();
+    let settings = settings.unwrap();
+    assert_eq!(settings.deadline, Duration::from_secs(3));
+    assert_eq!(settings.enforcement, Enforcement::Audit);
+    assert_eq!(settings.policies, [PathBuf::from("p")]);
+}
+
+#[test]
+fn a_flag_can_take_back_what_the_file_weakens() {
+    let lower = file("danger-allow-on-ledger-failure: true\n").unwrap();
+    let arguments = [&NEEDED[..], &["--danger-allow-on-ledger-failure=false"]].concat();
+    assert!(!flags(&arguments).or(lower).settings().unwrap().danger_allow_on_ledger_failure);
+    let arguments = [&NEEDED[..], &["--danger-allow-on-ledger-failure"]].concat();
+    assert!(flags(&arguments).settings().unwrap().danger_allow_on_ledger_failure);
+}
+
+#[test]
+fn what_is_wrong_in_the_file_is_said_with_the_line() {
+    for (text, words) in [
+        ("listen: x\n", "want ADDRESS:PORT"),
+        ("listen: \"\"\n", "want ADDRESS:PORT"),
+        ("deadline: 5\n", "want a duration from 10ms to 30s"),
+        ("deadline: -1s\n", "want a duration from 10ms to 30s"),
+        ("deadline: 31s\n", "want a duration from 10ms to 30s"),
+        ("drain-delay: 11m\n", "want a duration from 0s to 10m"),
+        ("max-in-flight: 0\n", "want a number from 1 to 65536"),
+        ("enforcement: enforce\n", "want Enforce, Warn or Audit"),
+        ("writer: a/b\n", "want 1 to 63 letters"),
+        ("cluster-name: \"a\\nb\"\n", "without control characters"),
+        ("log-format: yaml\n", "want json or text"),
+        ("log-level: all\n", "want error, warn, info, debug or trace"),
+        ("deadlin: 1s\n", "unknown field `deadlin`"),
+        ("policies: p\n", "1:"),
+        ("- listen\n", "1:"),
+    ] {
+        let error = file(text).unwrap_err().to_string();
+        assert!(error.contains(words), "{text} gives {error}");
+        assert!(error.contains(text.trim_end()), "{text} is not shown in {error}");
+    }
+}
+
+#[test]
+fn an_empty_file_gives_nothing() {
+    assert_eq!(file("").unwrap(), Given::default());
+    assert_eq!(file("# nothing\n").unwrap(), Given::default());
+}
+
+#[test]
+fn what_is_missing_is_named_with_its_shape() {
+    for left_out in ["--policies", "--tls-cert", "--tls-key"] {
+        let at = NEEDED.iter().position(|flag| *flag == left_out).unwrap();
+        let mut arguments = NEEDED.to_vec();
+        arguments.drain(at..at + 2);
+        let error = flags(&arguments).settings().unwrap_err().to_string();
+        assert!(error.starts_with(&format!("`{left_out}` is not given; want ")), "{error}");
+    }
+}

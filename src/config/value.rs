@@ -1,0 +1,218 @@
+//! One type for each shape of a setting, with its one parser, for flags and file alike.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
+
+use crate::policy::rule::Enforcement;
+use crate::policy::text::is_plain;
+
+/// The longest timeout that the API server grants a webhook.
+const MAX_DEADLINE: Duration = Duration::from_secs(30);
+const MIN_DEADLINE: Duration = Duration::from_millis(10);
+const MAX_DRAIN_DELAY: Duration = Duration::from_secs(600);
+const MAX_IN_FLIGHT: usize = 65_536;
+const MAX_NAME_BYTES: usize = 253;
+const MAX_WRITER_BYTES: usize = 63;
+
+/// The shape that was wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("want {0}")]
+pub struct Wanted(&'static str);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Address(pub(super) SocketAddr);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Deadline(pub(super) Duration);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DrainDelay(pub(super) Duration);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Count(pub(super) usize);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Strictness(pub(super) Enforcement);
+
+/// A word that goes into records and logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Name(pub(super) String);
+
+/// What the ledger calls a writer: it becomes part of a file's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Writer(pub(super) String);
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Which log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words are those of every log")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl LogLevel {
+    /// As settings spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = Wanted;
+
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        text.parse().map(Self).map_err(|_| Wanted("ADDRESS:PORT, as in 0.0.0.0:8443 or [::]:8443"))
+    }
+}
+
+impl FromStr for Deadline {
+    type Err = Wanted;
+
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        duration(text)
+            .filter(|deadline| (MIN_DEADLINE..=MAX_DEADLINE).contains(deadline))
+            .map(Self)
+            .ok_or(Wanted("a duration from 10ms to 30s, as in 1s or 500ms"))
+    }
+}
+
+impl FromStr for DrainDelay {
+    type Err = Wanted;
+
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        duration(text)
+            .filter(|delay| *delay <= MAX_DRAIN_DELAY)
+            .map(Self)
+            .ok_or(Wanted("a duration from 0s to 10m, as in 5s"))
+    }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    text.parse::<SignedDuration>().ok()?.try_into().ok()
+}
+
+impl FromStr for Count {
+    type Err = Wanted;
+
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        text.parse()
+            .ok()
+            .filter(|count| (1..=MAX_IN_FLIGHT).contains(count))
+            .map(Self)
+            .ok_or(Wanted("a number from 1 to 65536"))
+    }
+}
+
+impl FromStr for Strictness {
+    type Err = Wanted;
+
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        [Enforcement::Enforce, Enforcement::Warn, Enforcement::Audit]
+            .into_iter()
+            .find(|level| level.as_str() == text)
+            .map(Self)
+            .ok_or(Wanted("Enforce, Warn or Audit"))
+    }
+}
+
+impl FromStr for Name {
+    type Err = Wanted;
+
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        let fits = !text.is_empty() && text.len() <= MAX_NAME_BYTES && text.chars().all(is_plain);
+        fits.then(|| Self(text.to_owned()))
+            .ok_or(Wanted("1 to 253 bytes of text without control characters"))
+    }
+}
+
+impl FromStr for Writer {
+    type Err = Wanted;
+
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        let fits = (1..=MAX_WRITER_BYTES).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        fits.then(|| Self(text.to_owned()))
+            .ok_or(Wanted("1 to 63 letters, digits, `.`, `_` and `-`"))
+    }
+}
+
+impl FromStr for LogFormat {
+    type Err = Wanted;
+
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        match text {
+            "json" => Ok(Self::Json),
+            "text" => Ok(Self::Text),
+            _ => Err(Wanted("json or text")),
+        }
+    }
+}
+
+impl FromStr for LogLevel {
+    type Err = Wanted;
+
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace]
+            .into_iter()
+            .find(|level| level.as_str() == text)
+            .ok_or(Wanted("error, warn, info, debug or trace"))
+    }
+}
+
+/// In the file every setting is read from the same text as on the command line; `256` and `"256"`
+/// are one.
+fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err = Wanted>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Scalar {
+        Text(String),
+        Number(u64),
+    }
+    let text = match Scalar::deserialize(deserializer)? {
+        Scalar::Text(text) => text,
+        Scalar::Number(number) => number.to_string(),
+    };
+    text.parse().map_err(D::Error::custom)
+}
+
+macro_rules! read_from_text {
+    ($($type:ty),+) => {$(
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                from_text(deserializer)
+            }
+        }
+    )+};
+}
+
+read_from_text!(
+    Address, Deadline, DrainDelay, Count, Strictness, Name, Writer, LogFormat, LogLevel
+);

@@ -1,0 +1,215 @@
+//! Layer 2, the conveyor: decode → judge → record → respond.
+
+pub mod judge;
+mod record;
+mod suggest;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwapOption;
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::admission::decode::{self, Review};
+use crate::admission::message;
+use crate::admission::respond::{Notes, Response, respond};
+use crate::ledger::{Ledger, LedgerError};
+use crate::policy::rule::Enforcement;
+use crate::policy::set::PolicySet;
+
+pub use crate::admission::decode::NotAReview;
+pub use judge::{Judgement, Phase, Reason, judge};
+
+/// What the gate is told by the settings.
+#[derive(Debug, Clone)]
+pub struct GateSettings {
+    /// Name of the cluster, for the record.
+    pub cluster: String,
+    /// The strictest level of the whole server.
+    pub enforcement: Enforcement,
+    /// An allow that cannot be recorded stays an allow. Weakens the gate.
+    pub danger_allow_on_ledger_failure: bool,
+}
+
+/// The policies in force; `None` until the first set is published. Shared with whoever loads them.
+pub type Policies = Arc<ArcSwapOption<PolicySet>>;
+
+/// Judges reviews and answers them.
+#[derive(Debug)]
+pub struct Gate<L> {
+    policies: Policies,
+    ledger: L,
+    settings: GateSettings,
+}
+
+/// When a review came, and until when it must be answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// By the wall clock, for the record.
+    pub time: Timestamp,
+    /// By the monotonic clock, for the timings.
+    pub started: Instant,
+    /// The answer is due.
+    pub deadline: Instant,
+}
+
+/// What goes back, and what it was about.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The AdmissionReview, as JSON.
+    pub body: Vec<u8>,
+    /// For logs and metrics.
+    pub summary: Summary,
+}
+
+/// One answered review in a few words without high cardinality, for logs and metrics.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// Which webhook.
+    pub phase: Phase,
+    /// What the API server was told.
+    pub allowed: bool,
+    /// Why, in one word.
+    pub reason: Reason,
+    /// A server-side dry run.
+    pub dry_run: bool,
+    /// The decision's id, if one was written down.
+    pub decision: Option<Uuid>,
+    /// How many fields were changed.
+    pub changes: usize,
+}
+
+impl<L: Ledger> Gate<L> {
+    /// A gate over these policies and this ledger.
+    pub fn new(policies: Policies, ledger: L, settings: GateSettings) -> Self {
+        Self { policies, ledger, settings }
+    }
+
+    /// Answers one review. Every fault inside becomes a refusal with the review's uid.
+    ///
+    /// # Errors
+    ///
+    /// There is nobody to answer: the body is not a review, or has no uid.
+    pub async fn answer(
+        &self,
+        phase: Phase,
+        body: &[u8],
+        arrival: Arrival,
+    ) -> Result<Answer, NotAReview> {
+        match AssertUnwindSafe(self.convey(phase, body, arrival)).catch_unwind().await {
+            Ok(answer) => answer,
+            Err(_panic) => refuse_unjudged(phase, body, Reason::Panic),
+        }
+    }
+
+    /// Refuses a review without judging it, because too many are being judged already.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Gate::answer`].
+    pub fn refuse_overload(&self, phase: Phase, body: &[u8]) -> Result<Answer, NotAReview> {
+        refuse_unjudged(phase, body, Reason::Overload)
+    }
+
+    /// The ledger, for readiness.
+    pub fn ledger(&self) -> &L {
+        &self.ledger
+    }
+
+    /// Whether a set of policies has been published, for readiness.
+    pub fn has_policies(&self) -> bool {
+        self.policies.load().is_some()
+    }
+
+    async fn convey(
+        &self,
+        phase: Phase,
+        body: &[u8],
+        arrival: Arrival,
+    ) -> Result<Answer, NotAReview> {
+        let review = decode::decode(body)?;
+        let policies = self.policies.load_full();
+        let judgement = judge(policies.as_deref(), phase, review, self.settings.enforcement);
+        let decision = judgement.is_decision().then(Uuid::now_v7);
+        let (response, notes) = judgement.response(decision);
+        let (response, reason) = match decision {
+            Some(id) => self.record(id, &judgement, response, arrival).await,
+            None => (response, judgement.reason),
+        };
+        Ok(finish(&judgement, reason, decision, (&response, &notes)))
+    }
+
+    /// Writes the decision down before it is told; what cannot be written is not allowed.
+    async fn record(
+        &self,
+        id: Uuid,
+        judgement: &Judgement,
+        response: Response,
+        arrival: Arrival,
+    ) -> (Response, Reason) {
+        let record = record::record(id, judgement, &response, arrival, &self.settings);
+        let deadline = tokio::time::Instant::from_std(arrival.deadline);
+        let written = tokio::time::timeout_at(deadline, self.ledger.append(record)).await;
+        let reason = match written {
+            Ok(Ok(())) => return (response, judgement.reason),
+            Ok(Err(error)) => {
+                log_unrecorded(id, &error);
+                Reason::Ledger
+            }
+            Err(_late) => Reason::Deadline,
+        };
+        let allowed = matches!(response, Response::Allow { .. });
+        if !allowed || (reason == Reason::Ledger && self.settings.danger_allow_on_ledger_failure) {
+            return (response, judgement.reason);
+        }
+        (Response::Refuse { message: message::plain(reason.sentence(), None) }, reason)
+    }
+}
+
+fn log_unrecorded(id: Uuid, error: &LedgerError) {
+    tracing::error!(decision = %id, "Decision {id} could not be written down: {error}");
+}
+
+fn finish(
+    judgement: &Judgement,
+    reason: Reason,
+    decision: Option<Uuid>,
+    answer: (&Response, &Notes),
+) -> Answer {
+    let (response, notes) = answer;
+    let Review { version, uid, dry_run, .. } = &judgement.review;
+    Answer {
+        body: respond(*version, uid, response, notes),
+        summary: Summary {
+            phase: judgement.phase,
+            allowed: matches!(response, Response::Allow { .. }),
+            reason,
+            dry_run: *dry_run,
+            decision,
+            changes: judgement.changes(),
+        },
+    }
+}
+
+fn refuse_unjudged(phase: Phase, body: &[u8], reason: Reason) -> Result<Answer, NotAReview> {
+    // Whatever went wrong may go wrong again on the same body: read as little of it as will do.
+    let review = decode::salvage(body, reason.sentence())?;
+    let response = Response::Refuse { message: message::plain(reason.sentence(), None) };
+    Ok(Answer {
+        body: respond(review.version, &review.uid, &response, &Notes::default()),
+        summary: Summary {
+            phase,
+            allowed: false,
+            reason,
+            dry_run: review.dry_run,
+            decision: None,
+            changes: 0,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! What to do about a refusal: the `kubectl debug` command that would pass, where there is one.
+//!
+//! Nothing is suggested that was not judged: candidates go through the same evaluation as the
+//! request did. This runs on refusals alone, and the number of candidates is bounded.
+
+use serde_json::Value;
+
+use crate::admission::container;
+use crate::admission::decode::{AddedJson, Debug};
+use crate::admission::message::Remedy;
+use crate::kubectl::{DebugOptions, Profile};
+use crate::policy::evaluate::{Defaults, evaluate};
+use crate::policy::request::{DebugRequest, Injection};
+use crate::policy::rule::{Effect, Enforcement};
+use crate::policy::set::PolicySet;
+use crate::policy::verdict::{Objection, Verdict};
+
+/// Profiles in the order in which they are tried; the first is kubectl's default.
+const PROFILES: [Profile; 5] = [
+    Profile::General,
+    Profile::Baseline,
+    Profile::Restricted,
+    Profile::Netadmin,
+    Profile::Sysadmin,
+];
+/// How many images are tried: the one asked for, and examples of what policies approve.
+const MAX_IMAGES: usize = 6;
+/// Longest command that is worth pasting, in bytes.
+const MAX_COMMAND_BYTES: usize = 400;
+
+/// What can be done about a refusal.
+pub(super) fn remedy(policies: &PolicySet, debug: &Debug, verdict: &Verdict) -> Remedy {
+    // The same command would be refused again for as long as nothing hardens its container.
+    if evaluate(policies, &debug.request, Defaults::Applied).allows() {
+        return Remedy::NotHardened;
+    }
+    command_that_passes(policies, debug, verdict).map_or(Remedy::None, Remedy::Try)
+}
+
+/// A command for the first refused container that policy would permit, if there is one.
+fn command_that_passes(policies: &PolicySet, debug: &Debug, verdict: &Verdict) -> Option<String> {
+    let request = &debug.request;
+    let position = verdict.rulings.iter().position(|ruling| !ruling.allows())?;
+    let asked = request.injections.get(position)?;
+    let sent = debug.added.get(position)?;
+    // Whom policies speak to does not hang on the containers, and many of those are tried.
+    let policies = &policies.narrowed_to(request);
+    let reason = reason_to_give(policies, request, asked, verdict);
+    let images = images(policies, request, &asked.image_asked);
+    let targets = targets(request, asked);
+    let uses = uses(sent);
+    let candidates = uses.iter().flat_map(|used| {
+        let (images, targets, reason) = (&images, &targets, &reason);
+        images.iter().flat_map(move |image| {
+            PROFILES.into_iter().flat_map(move |profile| {
+                targets.iter().map(move |target| DebugOptions {
+                    image: image.clone(),
+                    profile,
+                    target: target.clone(),
+                    env: reason.iter().cloned().collect(),
+                    ..used.clone()
+                })
+            })
+        })
+    });
+    let passing = candidates.into_iter().find(|options| passes(policies, request, options))?;
+    let command = passing.command_line(&request.pod.name, &request.namespace);
+    (command.len() <= MAX_COMMAND_BYTES).then_some(command)
+}
+
+/// The flags that say how the container is used, as far as they can be told from it: with the
+/// command that was asked for, and without.
+fn uses(sent: &AddedJson) -> Vec<DebugOptions> {
+    let flag = |field: &str| sent.json.get(field).and_then(Value::as_bool) == Some(true);
+    let words = |field: &str| -> Vec<String> {
+        let words = sent.json.get(field).and_then(Value::as_array).into_iter().flatten();
+        words.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let stdin = flag("stdin");
+    let plain = DebugOptions { stdin, tty: stdin && flag("tty"), ..DebugOptions::default() };
+    // kubectl fills in one of the two, by `--arguments-only`.
+    let (command, arguments_only) = match (words("command"), words("args")) {
+        (command, args) if args.is_empty() => (command, false),
+        (command, args) if command.is_empty() => (args, true),
+        _ => (Vec::new(), false),
+    };
+    if command.is_empty() {
+        return vec![plain];
+    }
+    vec![DebugOptions { command, arguments_only, ..plain.clone() }, plain]
+}
+
+fn passes(policies: &PolicySet, request: &DebugRequest, options: &DebugOptions) -> bool {
+    let Ok(json) = options.ephemeral_container("new") else { return false };
+    let name = json.get("name").and_then(Value::as_str).unwrap_or_default();
+    let Ok(injection) = container::read(name, &json) else { return false };
+    let question = DebugRequest { injections: vec![injection], ..request.clone() };
+    evaluate(policies, &question, Defaults::Applied).allows()
+}
+
+/// The image asked for, then what the Permits for this requester approve that is nearest to it.
+fn images(policies: &PolicySet, request: &DebugRequest, asked: &str) -> Vec<String> {
+    let speaking = policies.speaking_to(request);
+    let permits = speaking.into_iter().filter(|policy| {
+        policy.effect == Effect::Permit && policy.enforcement == Enforcement::Enforce
+    });
+    let approved = permits
+        .flat_map(|policy| policy.constraints.images.allow.iter().flatten())
+        .filter_map(|pattern| pattern.example_near(asked));
+    let mut images: Vec<String> = Vec::new();
+    for image in [asked.to_owned()].into_iter().chain(approved) {
+        if images.len() < MAX_IMAGES && !images.contains(&image) {
+            images.push(image);
+        }
+    }
+    images
+}
+
+/// The target asked for, then the pod's first container, then none.
+fn targets(request: &DebugRequest, asked: &Injection) -> Vec<Option<String>> {
+    let first = request.pod.spec.known().and_then(|spec| spec.containers.first().cloned());
+    let mut targets = vec![asked.target.clone(), first, None];
+    if asked.target.is_none() {
+        // Nobody who named no target is told to, unless a policy wants one.
+        targets.swap(1, 2);
+    }
+    targets.dedup();
+    targets
+}
+
+/// The variable with the reason: the one that was given, or room for one where it was missing.
+fn reason_to_give(
+    policies: &PolicySet,
+    request: &DebugRequest,
+    asked: &Injection,
+    verdict: &Verdict,
+) -> Option<(String, String)> {
+    let objections = verdict.rulings.iter().flat_map(|ruling| &ruling.findings);
+    let missing = objections.into_iter().find_map(|finding| match &finding.objection {
+        Objection::JustificationMissing { env } => Some(env.clone()),
+        _ => None,
+    });
+    if let Some(variable) = missing {
+        return Some((variable, "WHY".to_owned()));
+    }
+    let reason = verdict.justification.clone()?;
+    let speaking = policies.speaking_to(request);
+    let variables = speaking.iter().filter_map(|policy| policy.constraints.justification.as_ref());
+    let variable = variables
+        .map(|justification| &justification.env)
+        .find(|variable| asked.env.iter().any(|env| env.name == **variable))?;
+    Some((variable.clone(), reason))
+}

@@ -1,0 +1,333 @@
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::ledger::{Outcome, Query, Record};
+use crate::policy::rule::{Access, Policy};
+use crate::policy::setting::Setting;
+use crate::policy::testing::{images, permit, require};
+
+/// Does with a record what the test wants, and keeps what was written.
+#[derive(Debug, Default)]
+struct Fake {
+    written: Mutex<Vec<Record>>,
+    fails: AtomicBool,
+    hangs: AtomicBool,
+    panics: AtomicBool,
+}
+
+impl Ledger for Fake {
+    async fn append(&self, record: Record) -> Result<(), LedgerError> {
+        assert!(!self.panics.load(Ordering::Relaxed), "on purpose");
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(LedgerError::Behind);
+        }
+        if self.hangs.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        self.written.lock().unwrap().push(record);
+        Ok(())
+    }
+
+    async fn list(&self, _: &Query) -> Result<Vec<Record>, LedgerError> {
+        Ok(self.written.lock().unwrap().clone())
+    }
+
+    async fn get(&self, _: Uuid) -> Result<Option<Record>, LedgerError> {
+        Ok(None)
+    }
+
+    fn is_writable(&self) -> bool {
+        true
+    }
+}
+
+fn gate_at(enforcement: Enforcement, policies: Vec<Policy>) -> Gate<Fake> {
+    let policies = Arc::new(ArcSwapOption::from_pointee(PolicySet::new(policies)));
+    let settings = GateSettings {
+        cluster: "test".to_owned(),
+        enforcement,
+        danger_allow_on_ledger_failure: false,
+    };
+    Gate::new(policies, Fake::default(), settings)
+}
+
+fn gate(policies: Vec<Policy>) -> Gate<Fake> {
+    gate_at(Enforcement::Enforce, policies)
+}
+
+fn review(container: &Value, dry_run: bool) -> Vec<u8> {
+    let pod = |list: Value| {
+        json!({"metadata": {"name": "api", "uid": "pod-1", "labels": {"app": "api"},
+                   "ownerReferences": [{"kind": "ReplicaSet", "name": "api-7d4", "controller": true}]},
+               "spec": {"containers": [{"name": "app"}], "nodeName": "node-1",
+                   "serviceAccountName": "api", "ephemeralContainers": list}})
+    };
+    let added = if container.is_null() { json!([]) } else { json!([container]) };
+    json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {
+            "uid": "u-1", "kind": {"group": "", "kind": "Pod"},
+            "resource": {"group": "", "resource": "pods"}, "subResource": "ephemeralcontainers",
+            "name": "api", "namespace": "payments", "operation": "UPDATE",
+            "userInfo": {"username": "alice", "uid": "7", "groups": ["dev"], "extra": {"k": ["v"]}},
+            "object": pod(added), "oldObject": pod(json!([])), "dryRun": dry_run,
+        }
+    })
+    .to_string()
+    .into_bytes()
+}
+
+fn debugger(image: &str) -> Value {
+    json!({"name": "debugger", "image": image, "imagePullPolicy": "IfNotPresent", "stdin": true,
+        "tty": true, "env": [{"name": "PASSWORD", "value": "hunter2"}]})
+}
+
+async fn asked(gate: &Gate<Fake>, phase: Phase, body: &[u8]) -> (Value, Summary) {
+    let arrival = Arrival {
+        time: Timestamp::now(),
+        started: Instant::now(),
+        deadline: Instant::now() + Duration::from_millis(200),
+    };
+    let answer = gate.answer(phase, body, arrival).await.unwrap();
+    let review: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(review["kind"], "AdmissionReview");
+    assert_eq!(review["response"]["uid"], "u-1");
+    (review["response"].clone(), answer.summary)
+}
+
+fn message(response: &Value) -> &str {
+    response["status"]["message"].as_str().unwrap()
+}
+
+fn written(gate: &Gate<Fake>) -> Vec<Record> {
+    gate.ledger.written.lock().unwrap().clone()
+}
+
+#[tokio::test]
+async fn records_before_it_allows() {
+    let gate = gate(vec![permit("developers")]);
+    let (response, summary) =
+        asked(&gate, Phase::Validate, &review(&debugger("busybox:1.36"), false)).await;
+    assert_eq!(response["allowed"], true);
+    let records = written(&gate);
+    let record = &records[0];
+    assert_eq!(summary.decision, Some(record.id));
+    assert_eq!(response["auditAnnotations"]["decision"], record.id.to_string());
+    assert_eq!(response["auditAnnotations"]["policies"], "developers");
+    assert_eq!(response["auditAnnotations"]["verdict"], "allowed");
+    assert_eq!((record.verdict, record.answer), (Outcome::Allowed, Outcome::Allowed));
+    assert_eq!(record.pod.owner, "ReplicaSet/api-7d4");
+    assert_eq!(record.requester.extra["k"], ["v"]);
+    assert_eq!(record.injections[0].env[0].source, "value");
+    assert_eq!(record.injections[0].permitted_by.as_ref().unwrap().name, "developers");
+    assert!(!serde_json::to_string(record).unwrap().contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_refusal_names_its_record_and_what_to_type() {
+    let mut developers = permit("developers");
+    developers.constraints.images = images(&["registry.example.com/debug/**"]);
+    let gate = gate(vec![developers]);
+    let (response, _) = asked(&gate, Phase::Validate, &review(&debugger("netshoot"), false)).await;
+    assert_eq!(response["allowed"], false);
+    assert_eq!(
+        (&response["status"]["code"], &response["status"]["reason"]),
+        (&json!(403), &json!("Forbidden"))
+    );
+    let record = written(&gate).remove(0);
+    let text = message(&response);
+    assert!(text.contains(&record.id.to_string()), "{text}");
+    assert!(
+        text.contains(
+            "try: kubectl debug api -n payments --image=registry.example.com/debug/netshoot"
+        ),
+        "{text}"
+    );
+    assert_eq!(record.message.as_deref(), Some(text));
+    assert_eq!(record.answer, Outcome::Refused);
+}
+
+#[tokio::test]
+async fn the_command_to_type_keeps_what_was_to_be_run() {
+    let mut developers = permit("developers");
+    developers.constraints.images = images(&["registry.example.com/debug/**"]);
+    let gate = gate(vec![developers]);
+    let mut container = debugger("netshoot");
+    container["command"] = json!(["sh", "-c", "ps aux"]);
+    let (response, _) = asked(&gate, Phase::Validate, &review(&container, false)).await;
+    assert!(message(&response).contains("-it -- sh -c 'ps aux'\n"), "{}", message(&response));
+}
+
+#[tokio::test]
+async fn the_mutating_phase_patches_and_leaves_the_decision_to_the_validating_one() {
+    let mut developers = permit("developers");
+    developers.defaults = vec![Setting::RunAsNonRoot(true)];
+    let gate = gate(vec![developers]);
+    let (response, summary) =
+        asked(&gate, Phase::Mutate, &review(&debugger("busybox"), false)).await;
+    assert_eq!((&response["allowed"], &response["patchType"]), (&json!(true), &json!("JSONPatch")));
+    assert_eq!(summary.changes, 1);
+    assert!(written(&gate).is_empty());
+
+    let refused = review(&debugger("BAD"), false);
+    let (response, summary) = asked(&gate, Phase::Mutate, &refused).await;
+    assert_eq!((&response["allowed"], summary.reason), (&json!(true), Reason::Passed));
+    assert!(response.get("patch").is_none());
+}
+
+#[tokio::test]
+async fn the_mutating_phase_refuses_and_records_structural_faults() {
+    let mut container = debugger("busybox");
+    container["ports"] = json!([{"containerPort": 80}]);
+    let gate = gate(vec![permit("p")]);
+    let (response, summary) = asked(&gate, Phase::Mutate, &review(&container, false)).await;
+    assert_eq!((&response["allowed"], summary.reason), (&json!(false), Reason::Structural));
+    assert!(message(&response).contains("spec.ephemeralContainers[0].ports"));
+    assert_eq!(written(&gate)[0].findings[0].constraint, "spec.ephemeralContainers[0].ports");
+}
+
+#[tokio::test]
+async fn structural_faults_refuse_at_every_level() {
+    let mut container = debugger("busybox");
+    container["lifecycle"] = json!({"postStart": {}});
+    for level in [Enforcement::Warn, Enforcement::Audit] {
+        let gate = gate_at(level, vec![permit("p")]);
+        assert_eq!(
+            asked(&gate, Phase::Mutate, &review(&container, false)).await.0["allowed"],
+            false
+        );
+    }
+}
+
+#[tokio::test]
+async fn below_enforce_it_tells_or_notes_and_changes_nothing() {
+    let mut developers = permit("developers");
+    developers.constraints.images = images(&["alpine"]);
+    developers.defaults = vec![Setting::RunAsNonRoot(true)];
+    for (level, warnings) in [(Enforcement::Warn, 1), (Enforcement::Audit, 0)] {
+        let gate = gate_at(level, vec![developers.clone()]);
+        let body = review(&debugger("busybox"), false);
+        let (response, _) = asked(&gate, Phase::Mutate, &body).await;
+        assert!(response.get("patch").is_none());
+        let (response, summary) = asked(&gate, Phase::Validate, &body).await;
+        assert_eq!((&response["allowed"], summary.reason), (&json!(true), Reason::NotEnforced));
+        let told = response.get("warnings").map_or(0, |list| list.as_array().unwrap().len());
+        assert_eq!(told, warnings, "{level:?}");
+        let record = written(&gate).remove(0);
+        assert_eq!((record.verdict, record.answer), (Outcome::Refused, Outcome::Allowed));
+    }
+}
+
+#[tokio::test]
+async fn a_warning_policy_warns_and_an_audit_policy_is_silent() {
+    let with = |enforcement| {
+        let mut strict = require("strict");
+        strict.enforcement = enforcement;
+        strict.constraints.interactive = Access::Forbid;
+        gate(vec![permit("p"), strict])
+    };
+    let body = review(&debugger("busybox"), false);
+    let (warned, _) = asked(&with(Enforcement::Warn), Phase::Validate, &body).await;
+    assert_eq!(warned["allowed"], true);
+    assert!(warned["warnings"][0].as_str().unwrap().starts_with("strict: container `debugger`"));
+    let audit = with(Enforcement::Audit);
+    let (silent, _) = asked(&audit, Phase::Validate, &body).await;
+    assert!(silent.get("warnings").is_none());
+    assert_eq!(written(&audit)[0].findings[0].enforcement, "Audit");
+}
+
+#[tokio::test]
+async fn a_dry_run_is_judged_in_full_and_leaves_no_trace() {
+    let gate = gate(vec![permit("p")]);
+    let (response, summary) = asked(&gate, Phase::Validate, &review(&debugger("BAD"), true)).await;
+    assert_eq!((&response["allowed"], summary.dry_run), (&json!(false), true));
+    assert!(!message(&response).contains("decision"));
+    assert!(response.get("auditAnnotations").and_then(|a| a.get("decision")).is_none());
+    asked(&gate, Phase::Validate, &review(&debugger("busybox"), true)).await;
+    assert!(written(&gate).is_empty());
+}
+
+#[tokio::test]
+async fn nothing_added_is_allowed_even_before_policies_are_loaded() {
+    let gate: Gate<Fake> = Gate::new(
+        Arc::default(),
+        Fake::default(),
+        GateSettings {
+            cluster: String::new(),
+            enforcement: Enforcement::Enforce,
+            danger_allow_on_ledger_failure: false,
+        },
+    );
+    let (response, _) = asked(&gate, Phase::Validate, &review(&Value::Null, false)).await;
+    assert_eq!(response["allowed"], true);
+    let (response, summary) =
+        asked(&gate, Phase::Validate, &review(&debugger("busybox"), false)).await;
+    assert_eq!((&response["allowed"], summary.reason), (&json!(false), Reason::NotReady));
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_not_allowed() {
+    let gate = gate(vec![permit("p")]);
+    let body = review(&debugger("busybox"), false);
+    gate.ledger.fails.store(true, Ordering::Relaxed);
+    let (response, summary) = asked(&gate, Phase::Validate, &body).await;
+    assert_eq!((&response["allowed"], summary.reason), (&json!(false), Reason::Ledger));
+    gate.ledger.fails.store(false, Ordering::Relaxed);
+
+    gate.ledger.hangs.store(true, Ordering::Relaxed);
+    let (response, summary) = asked(&gate, Phase::Validate, &body).await;
+    assert_eq!((&response["allowed"], summary.reason), (&json!(false), Reason::Deadline));
+    assert!(message(&response).contains("in time"));
+}
+
+#[tokio::test]
+async fn a_ledger_failure_is_passed_over_only_on_request_and_a_late_one_never() {
+    let mut gate = gate(vec![permit("p")]);
+    gate.settings.danger_allow_on_ledger_failure = true;
+    let body = review(&debugger("busybox"), false);
+    gate.ledger.fails.store(true, Ordering::Relaxed);
+    assert_eq!(asked(&gate, Phase::Validate, &body).await.0["allowed"], true);
+    gate.ledger.fails.store(false, Ordering::Relaxed);
+    gate.ledger.hangs.store(true, Ordering::Relaxed);
+    assert_eq!(asked(&gate, Phase::Validate, &body).await.0["allowed"], false);
+}
+
+#[tokio::test]
+async fn a_panic_is_a_refusal_with_the_uid() {
+    let gate = gate(vec![permit("p")]);
+    gate.ledger.panics.store(true, Ordering::Relaxed);
+    let body = review(&debugger("busybox"), false);
+    let (response, summary) = asked(&gate, Phase::Validate, &body).await;
+    assert_eq!((&response["allowed"], summary.reason), (&json!(false), Reason::Panic));
+}
+
+#[tokio::test]
+async fn a_malformed_object_is_a_recorded_refusal() {
+    let gate = gate(vec![permit("p")]);
+    let body = String::from_utf8(review(&debugger("busybox"), false)).unwrap();
+    let body = body.replace("\"stdin\":true", "\"stdin\":\"hunter2\"");
+    let (response, summary) = asked(&gate, Phase::Validate, body.as_bytes()).await;
+    assert_eq!((&response["allowed"], summary.reason), (&json!(false), Reason::Malformed));
+    assert!(!message(&response).contains("hunter2"));
+    assert_eq!(written(&gate)[0].requester.username, "alice");
+}
+
+#[tokio::test]
+async fn answers_in_the_version_asked() {
+    let gate = gate(vec![permit("p")]);
+    let body = String::from_utf8(review(&debugger("busybox"), false)).unwrap();
+    let body = body.replace("admission.k8s.io/v1", "admission.k8s.io/v1beta1");
+    let arrival =
+        Arrival { time: Timestamp::now(), started: Instant::now(), deadline: Instant::now() };
+    let answer = gate.answer(Phase::Mutate, body.as_bytes(), arrival).await.unwrap();
+    let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(answer["apiVersion"], "admission.k8s.io/v1beta1");
+    let overload = gate.refuse_overload(Phase::Mutate, body.as_bytes()).unwrap();
+    let overload: Value = serde_json::from_slice(&overload.body).unwrap();
+    assert_eq!(overload["response"]["allowed"], false);
+    assert!(message(&overload["response"]).contains("as many requests as it can"));
+}

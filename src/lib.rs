@@ -1,0 +1,39 @@
+//! Postern judges the debug containers that `kubectl debug` puts into running pods.
+//!
+//! A review from the API server goes down one conveyor ([`gate`]):
+//!
+//! ```text
+//! bytes ─ decode ─ judge ─ patch ─ record ─ respond ─ bytes
+//! ```
+//!
+//! The modules below are in reading order. A module names only modules of lower layers, never one
+//! of its own; `tests/it/tidy.rs` holds that.
+//!
+//! | layer | modules |
+//! | --- | --- |
+//! | 0, the pure core | [`policy`] |
+//! | 1, shapes of the outside world | [`admission`], [`crd`], [`kubectl`], [`ledger`] |
+//! | 2, the conveyor | [`gate`], [`watch`] |
+//! | 3, parts that touch the world | [`folder`], [`store`], [`server`], [`config`], [`telemetry`] |
+//! | 4, everything built from settings | [`app`] |
+//! | 5, the command line | [`cli`] |
+
+pub mod policy;
+
+pub mod admission;
+pub mod crd;
+pub mod kubectl;
+pub mod ledger;
+
+pub mod gate;
+pub mod watch;
+
+pub mod config;
+pub mod folder;
+pub mod server;
+pub mod store;
+pub mod telemetry;
+
+pub mod app;
+
+pub mod cli;

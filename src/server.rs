@@ -1,0 +1,12 @@
+//! Layer 3, sockets and HTTP.
+//!
+//! ```text
+//! listener ─ tls ─ webhook ─ body ─ gate        probes ─ metrics
+//! ```
+
+mod body;
+pub mod listener;
+pub mod metrics;
+pub mod probes;
+pub mod tls;
+pub mod webhook;

@@ -1,0 +1,94 @@
+use std::fs;
+
+use rcgen::{CertificateParams, KeyPair};
+use tempfile::TempDir;
+
+use super::*;
+
+/// A certificate of its own authority, valid in these years, and its key.
+fn pair(from: i32, until: i32) -> (String, String) {
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(from, 1, 1);
+    params.not_after = rcgen::date_time_ymd(until, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+fn files(certificate: &str, key: &str) -> (TempDir, Files) {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Files {
+        certificate: folder.path().join("tls.crt"),
+        key: folder.path().join("tls.key"),
+        client_ca: None,
+    };
+    fs::write(&files.certificate, certificate).unwrap();
+    fs::write(&files.key, key).unwrap();
+    (folder, files)
+}
+
+fn load(certificate: &str, key: &str) -> Result<Certificates, String> {
+    let (_folder, files) = files(certificate, key);
+    Certificates::load(files).map_err(|error| error.to_string())
+}
+
+fn year(year: i16) -> Timestamp {
+    format!("{year}-06-01T00:00:00Z").parse().unwrap()
+}
+
+#[test]
+fn one_file_may_hold_certificate_and_key() {
+    let (certificate, key) = pair(2020, 2030);
+    let both = format!("some words\n{key}{certificate}");
+    load(&both, &both).unwrap();
+}
+
+#[test]
+fn two_keys_are_one_too_many() {
+    let (certificate, key) = pair(2020, 2030);
+    let error = load(&certificate, &format!("{key}{key}")).unwrap_err();
+    assert!(error.contains("holds 2 private keys that can be read, one is wanted"), "{error}");
+}
+
+#[test]
+fn what_is_no_certificate_inside_is_named_by_its_position() {
+    let (certificate, key) = pair(2020, 2030);
+    let hollow = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
+    let error = load(&format!("{certificate}{hollow}"), &key).unwrap_err();
+    assert!(error.starts_with("certificate 2 of "), "{error}");
+    let broken = "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n";
+    let error = load(&format!("{certificate}{broken}"), &key).unwrap_err();
+    assert!(error.ends_with("is not PEM: a block is not base64"), "{error}");
+}
+
+#[test]
+fn a_file_without_end_is_not_read_to_its_end() {
+    let error = load(&" ".repeat(2 * 1024 * 1024), "").unwrap_err();
+    assert!(error.ends_with("it is too large"), "{error}");
+}
+
+#[test]
+fn a_pair_that_is_not_valid_yet_is_taken_once_it_is() {
+    let (certificate, key) = pair(2020, 2030);
+    let (_folder, files) = files(&certificate, &key);
+    let certificates = Certificates::load(files.clone()).unwrap();
+    let (certificate, key) = pair(2025, 2040);
+    fs::write(&files.certificate, certificate).unwrap();
+    fs::write(&files.key, key).unwrap();
+
+    let error = certificates.reload(year(2024)).unwrap_err().to_string();
+    assert!(error.contains("is valid from 2025-01-01T00:00:00Z"), "{error}");
+    let check = certificates.check(year(2024));
+    assert!(check.to_string().starts_with("[+]certificate ok: the old one stays"), "{check}");
+
+    certificates.reload(year(2025)).unwrap();
+    assert_eq!(certificates.check(year(2025)).to_string(), "[+]certificate ok");
+    assert_eq!(certificates.check(year(2035)).state, Ok(None));
+}
+
+#[test]
+fn readiness_ends_with_the_certificate() {
+    let (certificate, key) = pair(2020, 2030);
+    let certificates = load(&certificate, &key).unwrap();
+    assert_eq!(certificates.check(year(2029)).state, Ok(None));
+    assert_eq!(certificates.check(year(2030)).state, Err("expired at 2030-01-01T00:00:00Z".into()));
+}
