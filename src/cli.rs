@@ -1,0 +1,124 @@
+//! Layer 5, the command line.
+//!
+//! Data goes to standard output, everything else to standard error.
+
+pub mod audit;
+pub mod certs;
+pub mod check;
+pub mod completion;
+pub mod crds;
+pub mod serve;
+
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::SettingError;
+use crate::policy::text::Lines;
+
+/// Everything was done.
+const DONE: u8 = 0;
+/// It failed.
+const FAILED: u8 = 2;
+/// It was called wrongly.
+const MISUSE: u8 = 64;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   the answer is no: refused, invalid, not found
+  2   it failed
+  64  called wrongly";
+
+/// Admission webhook that governs ephemeral debug containers in Kubernetes.
+#[derive(Debug, Parser)]
+#[command(name = "postern", version, after_help = EXIT_CODES, subcommand_required = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(Box<serve::Args>),
+    Check(Box<check::Args>),
+    Audit(audit::Args),
+    Certs(certs::Args),
+    Crds(crds::Args),
+    Completion(completion::Args),
+}
+
+impl Command {
+    fn run(self) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Serve(args) => serve::run(*args),
+            Self::Check(args) => check::run(&args),
+            Self::Audit(args) => audit::run(&args),
+            Self::Certs(args) => certs::run(&args),
+            Self::Crds(args) => crds::run(&args),
+            Self::Completion(args) => completion::run(&args),
+        }
+    }
+}
+
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// What was asked for was done, or the answer is yes.
+    Done,
+    /// The answer is no.
+    No,
+}
+
+/// The command was called wrongly; exit code 64.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Misuse(pub String);
+
+/// Runs the command that the process's arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A reader that went away has what it wanted.
+            drop(error.print());
+            return ExitCode::from(if error.use_stderr() { MISUSE } else { DONE });
+        }
+    };
+    match cli.command.run() {
+        Ok(Outcome::Done) => ExitCode::from(DONE),
+        Ok(Outcome::No) => ExitCode::from(1),
+        Err(error) => {
+            drop(writeln!(io::stderr(), "postern: {}", Lines(&sentence(&error))));
+            let misuse = error.is::<SettingError>() || error.is::<Misuse>();
+            ExitCode::from(if misuse { MISUSE } else { FAILED })
+        }
+    }
+}
+
+/// An error and its causes on one line. Many an error already says its cause.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |sentence, cause| {
+        let cause = cause.to_string();
+        match sentence.as_str() {
+            "" => cause,
+            said if said.contains(&cause) => sentence,
+            said => format!("{said}: {cause}"),
+        }
+    })
+}
+
+/// Writes to standard output. A reader that went away has what it wanted.
+///
+/// # Errors
+///
+/// The output cannot be written for another reason.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,310 @@
+//! `postern audit list|show`: what the ledger holds.
+
+mod detail;
+mod moment;
+mod table;
+
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use clap::{Subcommand, ValueEnum};
+use jiff::Timestamp;
+
+use self::moment::Moment;
+use super::{Misuse, Outcome};
+use crate::ledger::id_prefix::IdPrefix;
+use crate::ledger::json::printable;
+use crate::ledger::{self, Query, Record};
+use crate::policy::text::is_plain;
+use crate::store::{AnyLedger, Location, Stored};
+
+/// Rows of a table that nobody asked to be longer.
+const SHOWN: usize = 50;
+/// Records read at once when all are wanted.
+const PAGE: usize = 500;
+/// Where `postern serve --dev` keeps its ledger.
+const DEV_LEDGER: &str = ".postern/postern.db";
+/// Candidates that are named where the beginning of an id fits several.
+const CANDIDATES: usize = 10;
+
+const EXAMPLES: &str = "\
+Examples:
+  postern audit list --since 24h --answer refused
+  postern audit list --image '*netshoot*' -o json | jq .requester.username
+  postern audit show 019ab3f2-1c4d";
+
+/// Read the ledger: who put which debug container where, and why that was allowed or refused
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List decisions, newest first
+    List(Box<List>),
+    /// Show one decision: who, what, where, when and why
+    Show(Show),
+}
+
+#[derive(Debug, clap::Args)]
+struct Source {
+    /// The ledger: `sqlite:PATH` [default: sqlite:.postern/postern.db, if that file exists]
+    #[arg(long, value_name = "URL", env = "POSTERN_LEDGER", hide_env_values = true)]
+    ledger: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct List {
+    #[command(flatten)]
+    source: Source,
+    /// Only decisions of this time and later: `24h`, `7d` ago, or 2026-11-24T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
+    /// Only decisions before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+    /// Only of this user
+    #[arg(long)]
+    user: Option<String>,
+    /// Only in this namespace
+    #[arg(long, short)]
+    namespace: Option<String>,
+    /// Only on this pod
+    #[arg(long)]
+    pod: Option<String>,
+    /// Only with this image, as asked or as resolved; `*` stands for anything
+    #[arg(long, value_name = "PATTERN")]
+    image: Option<String>,
+    /// Only what was answered so
+    #[arg(long)]
+    answer: Option<Answer>,
+    /// At most so many [default: 50 as text, otherwise all]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// A table, a JSON record a line, or a YAML document each
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+#[derive(Debug, clap::Args)]
+struct Show {
+    /// The decision's id, or its first 8 or more digits
+    #[arg(value_name = "ID")]
+    id: IdPrefix,
+    #[command(flatten)]
+    source: Source,
+    /// Text to read, or the record
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Answer {
+    Allowed,
+    Refused,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Yaml,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// The ledger cannot be read, or the output cannot be written. [`Misuse`] where no ledger is given.
+pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(async {
+        match &args.command {
+            Command::List(list) => list.run().await,
+            Command::Show(show) => show.run().await,
+        }
+    });
+    match result {
+        // A reader that went away has what it wanted.
+        Err(error) if is_broken_pipe(&error) => Ok(Outcome::Done),
+        result => result,
+    }
+}
+
+impl Source {
+    async fn open(&self) -> anyhow::Result<AnyLedger> {
+        let location = match self.ledger.as_deref() {
+            Some(url) => url
+                .parse()
+                .map_err(|error| Misuse(format!("`--ledger` cannot be read: {error}")))?,
+            None if Path::new(DEV_LEDGER).exists() => Location::Sqlite(DEV_LEDGER.into()),
+            None => {
+                return Err(Misuse(format!(
+                    "no ledger is given and there is no `{DEV_LEDGER}` here; give `--ledger \
+                     sqlite:PATH` or set POSTERN_LEDGER"
+                ))
+                .into());
+            }
+        };
+        Ok(AnyLedger::open_read_only(&location).await?)
+    }
+}
+
+impl List {
+    async fn run(&self) -> anyhow::Result<Outcome> {
+        let query = self.query(Timestamp::now())?;
+        let ledger = self.source.open().await?;
+        let listed = match self.output {
+            Format::Text => self.table(&ledger, query).await?,
+            Format::Json => self.stream(&ledger, query, write_json).await?,
+            Format::Yaml => self.stream(&ledger, query, write_yaml).await?,
+        };
+        if listed == 0 {
+            note("no decision matches");
+        }
+        ledger.close().await;
+        Ok(Outcome::Done)
+    }
+
+    fn query(&self, now: Timestamp) -> anyhow::Result<Query> {
+        let moment = |moment: Option<&Moment>| moment.map(|it| it.seen_from(now)).transpose();
+        Ok(Query {
+            since: moment(self.since.as_ref())?,
+            until: moment(self.until.as_ref())?,
+            user: self.user.clone(),
+            namespace: self.namespace.clone(),
+            pod: self.pod.clone(),
+            image: self.image.clone(),
+            answer: self.answer.map(|answer| match answer {
+                Answer::Allowed => ledger::Outcome::Allowed,
+                Answer::Refused => ledger::Outcome::Refused,
+            }),
+            before: None,
+            limit: 0,
+        })
+    }
+
+    /// The newest as a table; how many it has.
+    async fn table(&self, ledger: &AnyLedger, mut query: Query) -> anyhow::Result<usize> {
+        let shown = self.limit.unwrap_or(SHOWN);
+        query.limit = shown.saturating_add(1);
+        let stored = ledger.list_stored(&query).await?;
+        let mut records = Vec::with_capacity(stored.len());
+        let mut unreadable = None;
+        for stored in stored.iter().take(shown) {
+            match stored.record() {
+                Ok(record) => records.push(record),
+                Err(error) => unreadable = Some(error),
+            }
+        }
+        if !records.is_empty() {
+            let mut out = io::stdout().lock();
+            out.write_all(table::render(&records).as_bytes())?;
+            out.flush()?;
+        }
+        if stored.len() > shown {
+            note(&format!("newest {shown} of more; use --limit"));
+        }
+        match unreadable {
+            Some(error) => Err(error.into()),
+            None => Ok(records.len()),
+        }
+    }
+
+    /// Every one that matches, a page in memory at a time; how many there were.
+    async fn stream(
+        &self,
+        ledger: &AnyLedger,
+        mut query: Query,
+        write: impl Fn(&mut dyn Write, &Stored) -> anyhow::Result<()>,
+    ) -> anyhow::Result<usize> {
+        let mut out = BufWriter::new(io::stdout());
+        let mut listed = 0;
+        loop {
+            query.limit = self.limit.map_or(PAGE, |limit| PAGE.min(limit - listed));
+            let page = ledger.list_stored(&query).await?;
+            for stored in &page {
+                write(&mut out, stored)?;
+            }
+            listed += page.len();
+            match page.last() {
+                Some(last) if page.len() == query.limit => query.before = Some(last.cursor()),
+                _ => break,
+            }
+        }
+        out.flush()?;
+        Ok(listed)
+    }
+}
+
+impl Show {
+    async fn run(&self) -> anyhow::Result<Outcome> {
+        let ledger = self.source.open().await?;
+        let found = ledger.find(self.id, CANDIDATES).await?;
+        let outcome = match found.as_slice() {
+            [] => {
+                note("there is no such decision in this ledger");
+                Outcome::No
+            }
+            [stored] => {
+                self.print(&ledger, stored).await?;
+                Outcome::Done
+            }
+            several => {
+                note("several decisions begin so; give more of the id:");
+                for stored in several {
+                    note(&format!("  {} at {}", stored.id, stored.time));
+                }
+                Outcome::No
+            }
+        };
+        ledger.close().await;
+        Ok(outcome)
+    }
+
+    async fn print(&self, ledger: &AnyLedger, stored: &Stored) -> anyhow::Result<()> {
+        let amended_by = ledger.amendment(stored.id).await?;
+        let mut out = io::stdout().lock();
+        match self.output {
+            Format::Text => {
+                out.write_all(detail::render(&stored.record()?, amended_by).as_bytes())?;
+            }
+            Format::Json => write_json(&mut out, stored)?,
+            Format::Yaml => write_yaml(&mut out, stored)?,
+        }
+        Ok(out.flush()?)
+    }
+}
+
+/// The text as stored. Whoever tampered with it cannot make a terminal do anything either.
+fn write_json(out: &mut dyn Write, stored: &Stored) -> anyhow::Result<()> {
+    Ok(writeln!(out, "{}", printable(&stored.json))?)
+}
+
+fn write_yaml(out: &mut dyn Write, stored: &Stored) -> anyhow::Result<()> {
+    let record: Record = stored.record()?;
+    let yaml = serde_saphyr::to_string(&record).context("a record cannot be written as YAML")?;
+    if yaml.chars().all(|character| character == '\n' || is_plain(character)) {
+        Ok(write!(out, "---\n{yaml}")?)
+    } else {
+        // YAML's plain style has no escapes; its flow style is JSON, which has.
+        Ok(writeln!(out, "---\n{}", printable(&stored.json))?)
+    }
+}
+
+/// A line for the person, beside the data.
+fn note(line: &str) {
+    // Nobody may be left to read it.
+    drop(writeln!(io::stderr(), "{line}"));
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == ErrorKind::BrokenPipe)
+}

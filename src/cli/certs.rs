@@ -1,0 +1,269 @@
+//! `postern certs`
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use clap::{Subcommand, ValueEnum};
+use jiff::Timestamp;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+};
+use serde::Serialize;
+
+use super::{Misuse, Outcome, print};
+
+/// How the API server, and a person on this machine, call a Postern.
+const HOSTS: [&str; 4] = ["postern.postern-system.svc", "localhost", "127.0.0.1", "::1"];
+/// A little before now, for clocks that are behind.
+const HEAD_START: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+const EXAMPLES: &str = "\
+Examples:
+  postern certs issue
+  postern certs issue --dir /etc/postern/certs --host postern.security.svc --days 90
+  postern certs issue --force -o json | jq -r .notAfter
+
+ca.pem is what the webhook configurations carry as caBundle.
+Keep ca.key off the cluster, or delete it: it is only needed to issue again.";
+
+/// Issue certificates
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Issue(IssueArgs),
+}
+
+/// Make an authority and a serving certificate: ca.pem, ca.key, tls.crt, tls.key
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+struct IssueArgs {
+    /// The folder to write to; it is made if need be
+    #[arg(long, value_name = "DIR", default_value = "certs")]
+    dir: PathBuf,
+
+    /// A further name or address under which the webhook is called, beside
+    /// postern.postern-system.svc, localhost, 127.0.0.1 and ::1
+    #[arg(long = "host", value_name = "DNS|IP")]
+    hosts: Vec<Host>,
+
+    /// How long both certificates are valid
+    #[arg(long, value_name = "NUMBER", default_value_t = 365,
+          value_parser = clap::value_parser!(u32).range(1..=3650))]
+    days: u32,
+
+    /// Replace files that are there
+    #[arg(long)]
+    force: bool,
+
+    /// How to say what was written
+    #[arg(short, long, value_enum, value_name = "text|json", default_value = "text")]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+/// A DNS name or an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Host(String);
+
+impl std::str::FromStr for Host {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        let name = text.strip_prefix("*.").unwrap_or(text);
+        let is_name = text.len() <= 253 && name.split('.').all(is_label);
+        if is_name || text.parse::<IpAddr>().is_ok() {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("want a DNS name or an IP address")
+        }
+    }
+}
+
+/// What was written where.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Issued {
+    /// The authority's certificate.
+    pub(super) ca: PathBuf,
+    /// The authority's key.
+    pub(super) ca_key: PathBuf,
+    /// The serving certificate.
+    pub(super) certificate: PathBuf,
+    /// Its key.
+    pub(super) key: PathBuf,
+    hosts: Vec<String>,
+    not_after: Timestamp,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let Command::Issue(args) = &args.command;
+    let IssueArgs { dir, hosts, days, force, output } = args;
+    let hosts: Vec<_> = hosts.iter().map(|Host(host)| host.as_str()).collect();
+    let issued = issue(dir, &hosts, *days, *force)?;
+    match output {
+        Output::Text => print(&issued.text())?,
+        Output::Json => print(&format!("{}\n", serde_json::to_string(&issued)?))?,
+    }
+    Ok(Outcome::Done)
+}
+
+impl Issued {
+    /// Where everything is in `folder`.
+    fn in_folder(folder: &Path, hosts: Vec<String>, not_after: Timestamp) -> Self {
+        Self {
+            ca: folder.join("ca.pem"),
+            ca_key: folder.join("ca.key"),
+            certificate: folder.join("tls.crt"),
+            key: folder.join("tls.key"),
+            hosts,
+            not_after,
+        }
+    }
+
+    fn text(&self) -> String {
+        let Self { ca, ca_key, certificate, key, hosts, not_after } = self;
+        format!(
+            "{ca}: the authority, for caBundle\n\
+             {ca_key}: its key, keep it safe\n\
+             {certificate}: the certificate, for --tls-cert\n\
+             {key}: its key, for --tls-key\n\
+             valid until {not_after} for {hosts}\n",
+            ca = ca.display(),
+            ca_key = ca_key.display(),
+            certificate = certificate.display(),
+            key = key.display(),
+            hosts = hosts.join(", "),
+        )
+    }
+}
+
+/// Makes an authority and a serving certificate, both valid for so many days.
+pub(super) fn issue(
+    folder: &Path,
+    further_hosts: &[&str],
+    days: u32,
+    force: bool,
+) -> anyhow::Result<Issued> {
+    let mut hosts: Vec<String> = HOSTS.iter().map(|host| (*host).to_owned()).collect();
+    for host in further_hosts {
+        if !hosts.iter().any(|known| known == host) {
+            hosts.push((*host).to_owned());
+        }
+    }
+    let now = SystemTime::now();
+    let until = now + DAY * days;
+    let not_after = Timestamp::try_from(until)?.round(jiff::Unit::Second)?;
+    let issued = Issued::in_folder(folder, hosts, not_after);
+    if !force {
+        issued.refuse_to_overwrite()?;
+    }
+
+    let ca = CertifiedIssuer::self_signed(authority(now, until), KeyPair::generate()?)?;
+    let key = KeyPair::generate()?;
+    let certificate = serving(&issued.hosts, now, until)?.signed_by(&key, &ca)?;
+
+    fs::create_dir_all(folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
+    // Keys before certificates: a server that watches the folder sees a pair at the end.
+    write(&issued.ca_key, &ca.key().serialize_pem(), Secrecy::Secret)?;
+    write(&issued.ca, &ca.pem(), Secrecy::Public)?;
+    write(&issued.key, &key.serialize_pem(), Secrecy::Secret)?;
+    write(&issued.certificate, &certificate.pem(), Secrecy::Public)?;
+    Ok(issued)
+}
+
+impl Issued {
+    fn refuse_to_overwrite(&self) -> anyhow::Result<()> {
+        let Self { ca, ca_key, certificate, key, hosts: _, not_after: _ } = self;
+        for path in [ca, ca_key, certificate, key] {
+            if path.symlink_metadata().is_ok() {
+                let path = path.display();
+                return Err(Misuse(format!("`{path}` exists; --force replaces it")).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn authority(from: SystemTime, until: SystemTime) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = named("Postern authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.not_before = (from - HEAD_START).into();
+    params.not_after = until.into();
+    params
+}
+
+fn serving(
+    hosts: &[String],
+    from: SystemTime,
+    until: SystemTime,
+) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = CertificateParams::new(hosts)?;
+    params.distinguished_name = named("Postern");
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    params.not_before = (from - HEAD_START).into();
+    params.not_after = until.into();
+    Ok(params)
+}
+
+fn named(name: &str) -> DistinguishedName {
+    let mut distinguished = DistinguishedName::new();
+    distinguished.push(DnType::CommonName, name);
+    distinguished
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Secrecy {
+    Public,
+    Secret,
+}
+
+/// Writes beside the file and puts it in place: it is never there in part, and a key never readable
+/// by others, not even for a moment.
+fn write(path: &Path, content: &str, secrecy: Secrecy) -> anyhow::Result<()> {
+    let mode = match secrecy {
+        Secrecy::Public => 0o644,
+        Secrecy::Secret => 0o600,
+    };
+    let beside = path.with_added_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(mode);
+    let put = |mut file: File| {
+        file.write_all(content.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    options
+        .open(&beside)
+        .and_then(|file| put(file).inspect_err(|_| drop(fs::remove_file(&beside))))
+        .with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+#[cfg(test)]
+mod tests;

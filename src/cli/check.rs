@@ -1,0 +1,133 @@
+//! `postern check`: judges reviews, or a `kubectl debug` command, without a cluster.
+//!
+//! What decides is [`crate::gate::judge()`], the server's own function; what is built for a command
+//! is what kubectl builds. Nothing is recorded.
+
+mod ask;
+mod examine;
+mod report;
+mod text;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+
+use self::ask::DebugArgs;
+use self::examine::examine;
+use self::report::Report;
+use super::Outcome;
+use crate::folder;
+use crate::policy::set::PolicySet;
+use crate::policy::text::Lines;
+
+const EXAMPLES: &str = "\
+Examples:
+  postern check -p policies -f review.json
+  kubectl get pod web -o yaml | postern check -p policies --pod - \\
+    --image busybox:1.36 --profile restricted --as alice --as-group dev -- id
+
+Exit codes:
+  0   all are allowed
+  1   at least one is refused
+  2   at least one could not be judged
+  64  called wrongly";
+
+/// Judge recorded reviews, or a kubectl debug command, by policies in files
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+#[command(group = clap::ArgGroup::new("question").required(true).args(["reviews", "pod"]))]
+pub struct Args {
+    /// Files or folders with policies
+    #[arg(short, long = "policies", value_name = "PATH", required = true, num_args = 1..)]
+    policies: Vec<PathBuf>,
+
+    /// Files with one AdmissionReview each; `-` is standard input
+    #[arg(short = 'f', long = "filename", value_name = "REVIEW", num_args = 1..)]
+    reviews: Vec<PathBuf>,
+
+    /// The webhooks to ask; `both` lets the first one's changes take effect before the second
+    #[arg(long, value_enum, default_value_t = Phases::Both)]
+    phase: Phases,
+
+    /// The form of the result; `json` is one line for each review
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+
+    #[command(flatten)]
+    debug: DebugArgs,
+}
+
+/// Which webhooks are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Phases {
+    Mutate,
+    Validate,
+    Both,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    Text,
+    Json,
+    Yaml,
+}
+
+/// One thing to be judged.
+struct Question {
+    /// What it is called in results: a file, or a command.
+    name: String,
+    /// An AdmissionReview as JSON.
+    body: Vec<u8>,
+}
+
+/// Judges everything that was asked. What cannot be judged is told on standard error, and the rest
+/// is judged all the same.
+///
+/// # Errors
+///
+/// The policies cannot be loaded, or a review cannot be read.
+pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let policies = folder::load(&args.policies)?;
+    let questions = args.debug.pod.iter().map(|pod| args.debug.question(pod));
+    let questions = questions.chain(args.reviews.iter().map(|path| ask::review(path)));
+    let (mut outcome, mut asked, mut failures) = (Outcome::Done, 0_usize, Vec::new());
+    for question in questions {
+        asked += 1;
+        match question.and_then(|question| judge(question, args.phase, &policies)) {
+            Ok(report) => {
+                if !report.allowed {
+                    outcome = Outcome::No;
+                }
+                super::print(&rendered(args.output, &report)?)?;
+            }
+            Err(error) => failures.push(error),
+        }
+    }
+    match (asked, failures.pop()) {
+        (_, None) => Ok(outcome),
+        (1, Some(error)) => Err(error),
+        (_, Some(last)) => {
+            failures.push(last);
+            for error in &failures {
+                writeln!(io::stderr(), "postern: {}", Lines(&format!("{error:#}")))?;
+            }
+            bail!("{} of {asked} reviews could not be judged", failures.len())
+        }
+    }
+}
+
+fn judge(question: Question, phases: Phases, policies: &PolicySet) -> anyhow::Result<Report> {
+    let Question { name, body } = question;
+    let examination = examine(policies, phases, &body).with_context(|| name.clone())?;
+    Ok(Report::new(name, examination))
+}
+
+fn rendered(output: Output, report: &Report) -> anyhow::Result<String> {
+    Ok(match output {
+        Output::Text => text::render(report),
+        Output::Json => serde_json::to_string(report)? + "\n",
+        Output::Yaml => format!("---\n{}", serde_saphyr::to_string(report)?),
+    })
+}

@@ -1,0 +1,121 @@
+//! Asks the webhooks one after the other, as an API server would.
+
+use anyhow::{Context, anyhow};
+use json_patch::Patch;
+use serde_json::{Value, json};
+
+use super::Phases;
+use crate::admission::decode::{self, Debug, Subject};
+use crate::admission::respond::{Notes, Response};
+use crate::gate::{Judgement, Phase, judge};
+use crate::policy::rule::Enforcement;
+use crate::policy::set::PolicySet;
+
+/// Everything that the webhooks asked have said about one review.
+#[derive(Debug)]
+pub(super) struct Examination {
+    /// In the order asked; never empty.
+    pub(super) steps: Vec<Step>,
+    /// What the mutating webhook changed.
+    pub(super) changes: Vec<Change>,
+}
+
+/// What one webhook says.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) judgement: Judgement,
+    pub(super) response: Response,
+    pub(super) notes: Notes,
+}
+
+/// A container before and after a patch.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) container: String,
+    pub(super) asked: Value,
+    pub(super) stored: Value,
+}
+
+impl Examination {
+    /// Whether the API server would let the request through.
+    pub(super) fn allows(&self) -> bool {
+        self.steps.iter().all(|step| step.judgement.allows())
+    }
+}
+
+impl Step {
+    fn new(policies: &PolicySet, phase: Phase, body: &[u8]) -> anyhow::Result<Self> {
+        let review = decode::decode(body)?;
+        let judgement = judge(Some(policies), phase, review, Enforcement::Enforce);
+        let (response, notes) = judgement.response(None);
+        Ok(Self { judgement, response, notes })
+    }
+}
+
+/// Asks the webhooks about the review in `body`.
+///
+/// # Errors
+///
+/// It is not a review, or it cannot be changed as the mutating webhook wants.
+pub(super) fn examine(
+    policies: &PolicySet,
+    phases: Phases,
+    body: &[u8],
+) -> anyhow::Result<Examination> {
+    if phases == Phases::Validate {
+        let step = Step::new(policies, Phase::Validate, body)?;
+        return Ok(Examination { steps: vec![step], changes: Vec::new() });
+    }
+    let mutate = Step::new(policies, Phase::Mutate, body)?;
+    let (next, changes) = match (&mutate.judgement.review.subject, &mutate.response) {
+        (Subject::Debug(debug), Response::Allow { patch }) => admitted(body, debug, patch)?,
+        _ => (body.to_vec(), Vec::new()),
+    };
+    let mut steps = vec![mutate];
+    if phases == Phases::Both && steps.iter().all(|step| step.judgement.allows()) {
+        steps.push(Step::new(policies, Phase::Validate, &next)?);
+    }
+    Ok(Examination { steps, changes })
+}
+
+/// The review of the validating phase: the patch applied, and of the result only the ephemeral
+/// containers kept (`dropNonEphemeralContainerUpdates` in `pkg/registry/core/pod`).
+fn admitted(body: &[u8], debug: &Debug, patch: &Patch) -> anyhow::Result<(Vec<u8>, Vec<Change>)> {
+    let mut review: Value = serde_json::from_slice(body).context("the review cannot be read")?;
+    let request = review.get_mut("request").and_then(Value::as_object_mut);
+    let request = request.ok_or_else(|| anyhow!("the review has no request"))?;
+    let mut object = request.remove("object").unwrap_or_default();
+    json_patch::patch(&mut object, patch).context("the patch cannot be applied")?;
+    let list = object.pointer_mut(debug.list_path).map(Value::take).unwrap_or_default();
+    let changes = changes(debug, &list);
+    let mut stored = request.get("oldObject").cloned().unwrap_or_default();
+    set(&mut stored, debug.list_path, list);
+    request.insert("object".to_owned(), stored);
+    Ok((serde_json::to_vec(&review)?, changes))
+}
+
+fn changes(debug: &Debug, list: &Value) -> Vec<Change> {
+    let change = |added: &decode::AddedJson| {
+        let stored = list.get(added.index)?;
+        let name = added.json.get("name").and_then(Value::as_str).unwrap_or_default();
+        (*stored != added.json).then(|| Change {
+            container: name.to_owned(),
+            asked: added.json.clone(),
+            stored: stored.clone(),
+        })
+    };
+    debug.added.iter().filter_map(change).collect()
+}
+
+/// Sets the field at `path`, a JSON pointer; what is on the way to it is made.
+fn set(document: &mut Value, path: &str, value: Value) {
+    let mut place = document;
+    for field in path.split('/').skip(1) {
+        if !place.is_object() {
+            *place = json!({});
+        }
+        let Value::Object(fields) = place else { return };
+        place = fields.entry(field).or_insert(Value::Null);
+    }
+    *place = value;
+}

@@ -1,0 +1,71 @@
+//! `postern serve`
+
+mod dev;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use super::Outcome;
+use crate::app;
+use crate::config::Given;
+
+const EXAMPLES: &str = "\
+Every setting can also be given as an environment variable (shown with it) or in the file named by
+--config, whose keys are the flags without their dashes. The flag wins, then the variable, then the
+file:
+
+  listen: 0.0.0.0:8443
+  tls-cert: /etc/postern/certs/tls.crt
+  tls-key: /etc/postern/certs/tls.key
+  policies: [/etc/postern/policies]
+  ledger: sqlite:/var/lib/postern/ledger.db
+
+Examples:
+  postern serve --dev
+  postern serve --tls-cert certs/tls.crt --tls-key certs/tls.key --policies policies
+  postern serve --config /etc/postern/postern.yaml --enforcement Warn
+
+SIGTERM and SIGINT stop it: /readyz fails at once, requests are still taken for --drain-delay, those
+in flight are finished. A second signal ends it at once. Certificates and policies are loaded again
+whenever they change.";
+
+/// Answer the API server's admission reviews over HTTPS
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Try it out: certificates, policies and a ledger are made here, on loopback
+    #[arg(long)]
+    dev: bool,
+
+    /// A file of settings (YAML)
+    #[arg(long, env = "POSTERN_CONFIG", value_name = "FILE", hide_env_values = true)]
+    config: Option<PathBuf>,
+
+    #[command(flatten)]
+    given: Given,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
+    let Args { dev, config, given } = args;
+    let given = match config {
+        Some(file) => given.or(Given::from_file(&file)?),
+        None => given,
+    };
+    let bench = dev.then(|| dev::Bench::set_up(&given)).transpose()?;
+    let given = match &bench {
+        Some(bench) => given.or(bench.given()),
+        None => given,
+    };
+    let settings = given.settings()?;
+    let ledger = settings.ledger.clone();
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let outcome = runtime.block_on(app::run(settings, |addresses| {
+        if let Some(bench) = &bench {
+            bench.explain(addresses, &ledger);
+        }
+    }));
+    // What still blocks a thread must not keep a stopped server alive.
+    runtime.shutdown_background();
+    outcome.map(|()| Outcome::Done)
+}
