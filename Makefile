@@ -1,0 +1,36 @@
+# The words a person types. `make` alone lists them.
+
+# What is installed for this project stays out of the checkout, so that a fresh clone starts warm.
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/postern
+DENY_VERSION := 0.20.2
+
+.PHONY: help run test playground bench lint
+
+help: ## list these words
+	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+run: ## serve on loopback with certificates, example policies and a ledger made here
+	@tests/prepare.sh run
+	cargo run --locked -- serve --dev
+
+test: ## every test, a real API server and (as root on Debian) a real node included
+	@tests/prepare.sh test
+	cargo test --locked
+
+playground: ## a real API server with Postern in front, to try kubectl debug on
+	@tests/prepare.sh test
+	cargo build --locked
+	cargo run --locked --example playground
+
+bench: ## how fast a decision is, and how much a request over TLS costs
+	@tests/prepare.sh run
+	cargo bench --locked --bench decision
+	cargo bench --locked --bench load
+
+lint: $(CACHE)/tools/bin/cargo-deny ## format, clippy, licences and banned crates
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	$(CACHE)/tools/bin/cargo-deny --locked check bans licenses sources
+
+$(CACHE)/tools/bin/cargo-deny:
+	cargo install --locked cargo-deny --version $(DENY_VERSION) --root $(CACHE)/tools

@@ -1,0 +1,107 @@
+#!/bin/sh
+# Builds what the cluster tests run: etcd, kube-apiserver, kubectl and kubelet, from source.
+#
+#   tests/cluster/build.sh [etcd|kube-apiserver|kubectl|kubelet]...      (nothing named: all four)
+#
+# The first build takes 8 to 10 minutes of two cores. What is built stays in the user's cache and is
+# found there from then on. Progress goes to stderr; the folder that holds the programs is the one
+# line on stdout.
+set -eu
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+say() { printf 'cluster: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 2; }
+
+required() { # MODULE DIRECTORY: the version of it that the go.mod there asks for
+    # A module that only tools need is marked as indirect, in a block with the others.
+    version=$(sed -n "s|^[[:space:]]*$1 \(v[0-9.]*\)\( //.*\)\{0,1\}\$|\1|p" "$here/$2/go.mod")
+    [ -n "$version" ] || fail "$2/go.mod does not require $1"
+    printf '%s' "$version"
+}
+kubernetes=$(required k8s.io/kubernetes kubernetes)
+etcd=$(required go.etcd.io/etcd/server/v3 etcd)
+
+# Both versions are in the name, so a new version in a go.mod is built beside the old one.
+home=${XDG_CACHE_HOME:-$HOME/.cache}/postern/$kubernetes-etcd-$etcd
+bin=$home/bin
+
+[ $# -gt 0 ] || set -- etcd kube-apiserver kubectl kubelet
+for program in "$@"; do
+    case $program in
+    etcd | kube-apiserver | kubectl | kubelet) ;;
+    *) fail "'$program' is not one of etcd, kube-apiserver, kubectl, kubelet" ;;
+    esac
+done
+
+missing() {
+    for program in "$@"; do [ -x "$bin/$program" ] || printf '%s ' "$program"; done
+}
+
+need_go() {
+    want=$(sed -n 's/^go //p' "$here/kubernetes/go.mod")
+    how="Get it from https://go.dev/dl/, or 'apt-get install golang' where that is new enough"
+    command -v go >/dev/null || fail "building needs Go $want or newer, and there is no 'go'. $how"
+    have=$(go env GOVERSION)
+    minor=$(printf '%s' "$have" | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
+    wanted=$(printf '%s' "$want" | sed -n 's/^1\.\([0-9]*\).*/\1/p')
+    [ "${minor:-999}" -ge "$wanted" ] && return
+    # From 1.21 on, Go fetches the newer Go that a module asks for, unless it is told not to.
+    [ "$minor" -ge 21 ] && [ "$(go env GOTOOLCHAIN)" != local ] && return
+    fail "building needs Go $want or newer, and this is $have. $how"
+}
+
+build() { # MODULE-DIRECTORY LINKER-FLAGS OUTPUT PACKAGE...
+    module=$1 flags=$2 output=$3
+    shift 3
+    say "building $* (the first time takes minutes)"
+    (cd "$here/$module" && GOFLAGS='' GOWORK=off CGO_ENABLED=0 \
+        go build -mod=readonly -trimpath -buildvcs=false -ldflags "$flags" -o "$output" "$@")
+}
+
+if [ -n "$(missing "$@")" ]; then
+    need_go
+    mkdir -p "$bin"
+    # One build at a time; who waited finds everything there.
+    exec 9>"$home/lock"
+    flock -n 9 || { say 'another build is under way; waiting for it' && flock 9; }
+    # shellcheck disable=SC2046  # a list of plain names
+    set -- $(missing "$@")
+fi
+
+etcd_too='' packages=''
+for program in $(missing "$@"); do
+    case $program in
+    etcd) etcd_too=yes ;;
+    *) packages="$packages k8s.io/kubernetes/cmd/$program" ;;
+    esac
+done
+
+if [ -n "$etcd_too$packages" ]; then
+    work=$(mktemp -d "$home/build.XXXXXX")
+    trap 'rm -rf "$work"' EXIT
+    trap 'exit 130' INT TERM
+
+    if [ -n "$etcd_too" ]; then
+        build etcd '-s -w' "$work/etcd" go.etcd.io/etcd/server/v3
+    fi
+    if [ -n "$packages" ]; then
+        # Unless told its version, a Kubernetes program calls itself v0.0.0, and a client that
+        # compares versions then misbehaves.
+        minor=${kubernetes#v1.}
+        minor=${minor%%.*}
+        flags='-s -w'
+        for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+            flags="$flags -X $package.gitVersion=$kubernetes"
+            flags="$flags -X $package.gitMajor=1 -X $package.gitMinor=$minor"
+        done
+        # shellcheck disable=SC2086  # a list of package names, none with a space
+        build kubernetes "$flags" "$work/" $packages
+    fi
+    # Renamed only when whole: an interrupted build leaves no half program behind.
+    for program in "$work"/*; do
+        mv "$program" "$bin/"
+        say "built $bin/${program##*/}"
+    done
+fi
+
+printf '%s\n' "$bin"

@@ -1,0 +1,71 @@
+//! The command line as a person meets it: what documents show is run, and exit codes are held.
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+
+fn postern() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_postern"))
+}
+
+/// Every `console` block of the README and of `docs`. Paths in them are seen from the top.
+#[test]
+fn what_documents_show_is_what_happens() {
+    let cases = trycmd::TestCases::new();
+    cases.register_bin("postern", Path::new(env!("CARGO_BIN_EXE_postern")));
+    cases.case("README.md");
+    cases.run();
+    let shown = fs::read_to_string("README.md").unwrap().matches("```console").count();
+    assert!(shown >= 2, "{shown}");
+}
+
+#[test]
+fn every_command_explains_itself() {
+    for words in [
+        vec![],
+        vec!["serve"],
+        vec!["check"],
+        vec!["audit"],
+        vec!["audit", "list"],
+        vec!["audit", "show"],
+        vec!["crds"],
+        vec!["certs"],
+        vec!["certs", "issue"],
+        vec!["completion"],
+    ] {
+        let output = postern().args(&words).arg("--help").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("Usage: postern"), "{words:?}");
+        assert!(output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn what_is_called_wrongly_exits_with_64_and_says_so_on_standard_error() {
+    for words in [
+        vec![],
+        vec!["open"],
+        vec!["serve", "--listen", "nowhere"],
+        vec!["check"],
+        vec!["audit", "list", "--answer", "maybe"],
+        vec!["audit", "list", "--ledger", "mysql://x"],
+        vec!["crds", "-o", "toml"],
+        vec!["certs", "issue", "--days", "x"],
+        vec!["completion", "cmd"],
+    ] {
+        let output = postern().args(&words).output().unwrap();
+        assert_eq!(output.status.code(), Some(64), "{words:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{words:?}");
+    }
+}
+
+#[test]
+fn completions_are_made_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = postern().args(["completion", shell]).output().unwrap();
+        assert!(output.status.success());
+        assert!(String::from_utf8(output.stdout).unwrap().contains("postern"));
+    }
+}

@@ -1,0 +1,23 @@
+//! A real API server that calls the real Postern, and what people see who type real kubectl.
+//!
+//! What a terminal shows, and what the ledger holds afterwards, is kept in `snapshots`
+//! (`cluster_*.snap`): read those first, they are the product. All tests share one API server and
+//! one Postern; each has a namespace of its own. Those that stop Postern, or change its policies or
+//! how it is called, have both to themselves meanwhile.
+
+#[path = "../support/cluster.rs"]
+#[expect(dead_code, reason = "the playground uses the rest")]
+pub(crate) mod support;
+
+mod answers;
+mod custom;
+mod desk;
+mod manifests;
+mod node;
+mod outage;
+mod playground;
+mod pods;
+mod profiles;
+mod raw;
+mod site;
+mod transcript;

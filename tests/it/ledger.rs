@@ -1,0 +1,8 @@
+//! One suite over every kind of ledger, what each promises when its store fails, and
+//! `postern audit` over all of it.
+
+mod audit;
+mod conformance;
+mod crash;
+mod failure;
+mod fixture;

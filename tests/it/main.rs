@@ -1,0 +1,24 @@
+//! Every test that needs more than one module.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::allow_attributes,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::string_slice,
+    missing_docs,
+    reason = "a test fails by panicking, says why, and is its own documentation"
+)]
+
+mod check;
+mod cli;
+mod cluster;
+mod corpus;
+mod crd;
+mod ledger;
+#[path = "../support/server.rs"]
+mod server;
+mod tidy;
+mod tls;
+mod webhook;

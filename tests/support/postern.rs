@@ -1,0 +1,163 @@
+//! The built `postern`, running in front of a cluster as an administrator would run it.
+
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::port::Port;
+use super::run::{Output, run};
+use super::workshop::Workshop;
+use super::{Cluster, claim_port, clean_command};
+
+/// How long Postern may take to start, to stop, or to read changed policies.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A Postern with certificates, a folder of policies and a SQLite ledger of its own. It can be
+/// stopped and started again: address, certificates, policies and ledger stay.
+#[derive(Debug)]
+pub(crate) struct Postern {
+    workshop: Workshop,
+    program: PathBuf,
+    port: Port,
+    runs: bool,
+}
+
+impl Postern {
+    /// Starts `program` with these policies (file names and YAML) and waits until it listens. The
+    /// API server does not know of it before [`Postern::install`].
+    pub(crate) fn start(cluster: &Cluster, program: &Path, policies: &[(&str, &str)]) -> Postern {
+        let mut postern = Postern {
+            workshop: Workshop::open("postern"),
+            program: program.to_owned(),
+            port: claim_port(&cluster.programs),
+            runs: false,
+        };
+        for (name, yaml) in policies {
+            postern.write_policy(name, yaml);
+        }
+        let certificates = postern.workshop.text("certs");
+        let issued = postern.run(&["certs", "issue", "--dir", &certificates]);
+        assert!(issued.success(), "postern certs issue: {}", issued.stderr);
+        postern.start_again();
+        postern
+    }
+
+    /// Starts it after [`Postern::stop`] and waits until it listens; nothing if it runs.
+    pub(crate) fn start_again(&mut self) {
+        if self.runs {
+            return;
+        }
+        let address = self.address();
+        let mut command = clean_command(&self.program);
+        command
+            .current_dir(self.workshop.folder())
+            .args(["serve", "--listen", &address, "--health-listen", "127.0.0.1:0"])
+            .args(["--tls-cert", &self.workshop.text("certs/tls.crt")])
+            .args(["--tls-key", &self.workshop.text("certs/tls.key")])
+            .args(["--policies", &self.workshop.text("policies")])
+            .args(["--ledger", &self.ledger(), "--writer", "postern-0"])
+            .args(["--cluster-name", "test", "--drain-delay", "0s"]);
+        self.workshop.start("postern", &mut command);
+        self.runs = true;
+        let listens = || TcpStream::connect(&address).is_ok();
+        if let Err(why) = self.workshop.wait_until("Postern", PATIENCE, listens) {
+            panic!("{why}");
+        }
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub(crate) fn stop(&mut self) {
+        self.runs = false;
+        if let Err(why) = self.workshop.stop("postern", PATIENCE) {
+            panic!("{why}");
+        }
+    }
+
+    /// Tells the API server to ask it, as `deploy/webhooks.yaml` says.
+    pub(crate) fn install(&self, cluster: &Cluster) {
+        cluster.install_webhooks(&self.url("mutate"), &self.url("validate"), &self.authority());
+    }
+
+    /// The URL of one of its webhooks: `mutate` or `validate`.
+    pub(crate) fn url(&self, webhook: &str) -> String {
+        format!("https://{}/{webhook}", self.address())
+    }
+
+    /// The authority that issued its certificate, as PEM.
+    pub(crate) fn authority(&self) -> String {
+        let path = self.workshop.path("certs/ca.pem");
+        std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
+    }
+
+    /// Where its ledger is, as `--ledger` wants it.
+    pub(crate) fn ledger(&self) -> String {
+        format!("sqlite:{}", self.workshop.text("ledger.db"))
+    }
+
+    /// The decisions that `postern audit list` lists with these further arguments, oldest first.
+    pub(crate) fn audit(&self, arguments: &[&str]) -> Vec<Value> {
+        let ledger = self.ledger();
+        let list = ["audit", "list", "-o", "json", "--ledger", &ledger];
+        let listed = self.run(&[&list, arguments].concat());
+        assert!(listed.success(), "postern audit list: {}", listed.stderr);
+        let mut records: Vec<Value> = listed.stdout.lines().map(super::parse).collect();
+        records.reverse();
+        records
+    }
+
+    /// The folder of its policies.
+    pub(crate) fn policies(&self) -> PathBuf {
+        self.workshop.path("policies")
+    }
+
+    /// A policy file of that folder.
+    pub(crate) fn policy(&self, name: &str) -> String {
+        let path = self.policies().join(name);
+        std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
+    }
+
+    /// Puts a policy file into its folder, or another text into one that is there.
+    /// [`Postern::wait_for_policies`] waits for the effect.
+    pub(crate) fn write_policy(&self, name: &str, yaml: &str) {
+        // Beside it first, under a name that Postern does not read: it never sees half a policy.
+        let beside = self.workshop.write(&format!("policies/.{name}"), yaml);
+        let path = self.policies().join(name);
+        std::fs::rename(beside, &path)
+            .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+    }
+
+    /// Does something to the policies and waits until the running server has loaded them again.
+    pub(crate) fn wait_for_policies<T>(&mut self, change: impl FnOnce(&Postern) -> T) -> T {
+        let loaded = |log: &str| log.matches("Policies are in force").count();
+        let before = loaded(&self.workshop.log("postern"));
+        let done = change(self);
+        let log = self.workshop.log_file("postern");
+        let again = || loaded(&std::fs::read_to_string(&log).unwrap_or_default()) > before;
+        if let Err(why) = self.workshop.wait_until("the changed policies", PATIENCE, again) {
+            panic!("{why}");
+        }
+        done
+    }
+
+    /// What the running server has logged.
+    pub(crate) fn log(&self) -> String {
+        self.workshop.log("postern")
+    }
+
+    /// Runs the program with other arguments, to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        let mut command: Command = clean_command(&self.program);
+        command.args(arguments).current_dir(self.workshop.folder());
+        run(&mut command, &[], PATIENCE)
+            .unwrap_or_else(|error| panic!("postern {arguments:?}: {error}"))
+    }
+
+    fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port.number)
+    }
+}
