@@ -3,8 +3,10 @@
 # What is installed for this project stays out of the checkout, so that a fresh clone starts warm.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/postern
 DENY_VERSION := 0.20.2
+FUZZ_VERSION := 0.13.2
+FUZZ_SECONDS := 60
 
-.PHONY: help run test playground bench lint
+.PHONY: help run test playground bench fuzz lint
 
 help: ## list these words
 	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -27,6 +29,14 @@ bench: ## how fast a decision is, and how much a request over TLS costs
 	cargo bench --locked --bench decision
 	cargo bench --locked --bench load
 
+fuzz: $(CACHE)/tools/bin/cargo-fuzz ## each fuzz target for a minute
+	for target in review lists image patch policies; do \
+		mkdir -p tests/fuzz/corpus/$$target; \
+		PATH=$(CACHE)/tools/bin:$$PATH cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none \
+			$$target tests/fuzz/corpus/$$target tests/corpus/reviews deploy/examples \
+			-- -max_total_time=$(FUZZ_SECONDS) || exit; \
+	done
+
 lint: $(CACHE)/tools/bin/cargo-deny ## format, clippy, licences and banned crates
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
@@ -34,3 +44,6 @@ lint: $(CACHE)/tools/bin/cargo-deny ## format, clippy, licences and banned crate
 
 $(CACHE)/tools/bin/cargo-deny:
 	cargo install --locked cargo-deny --version $(DENY_VERSION) --root $(CACHE)/tools
+
+$(CACHE)/tools/bin/cargo-fuzz:
+	cargo install --locked cargo-fuzz --version $(FUZZ_VERSION) --root $(CACHE)/tools

@@ -16,7 +16,10 @@ mod cli;
 mod cluster;
 mod corpus;
 mod crd;
+#[path = "../support/hostile.rs"]
+mod hostile;
 mod ledger;
+mod properties;
 #[path = "../support/server.rs"]
 mod server;
 mod tidy;

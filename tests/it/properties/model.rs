@@ -122,15 +122,21 @@ impl Pod {
 
 impl Policy {
     fn matches(&self, request: &Request) -> bool {
-        let Match { subjects, exclude_subjects, namespaces, exclude_namespaces, pod_names, labels } =
-            &self.matching;
+        let Match {
+            subjects,
+            exclude_subjects,
+            namespaces,
+            exclude_namespaces: excluded,
+            pod_names,
+            labels,
+        } = &self.matching;
         let Pod { name, namespace, .. } = &request.pod;
         let is_any = |subjects: &[Subject]| subjects.iter().any(|subject| subject.is(request));
         let any_covers = |globs: &[Word], name| globs.iter().any(|pattern| glob(pattern, name));
         let speaks = subjects.as_ref().is_none_or(|all| is_any(all))
             && !is_any(exclude_subjects)
             && namespaces.as_ref().is_none_or(|all| any_covers(all, namespace))
-            && !any_covers(exclude_namespaces, namespace)
+            && !any_covers(excluded, namespace)
             && pod_names.as_ref().is_none_or(|all| any_covers(all, name));
         // What is not known never makes a Permit match and always makes a Require match.
         let labels_hold = if labels.is_empty() || !request.pod.unknown {
