@@ -300,6 +300,9 @@ impl Check {
         pod: &PodFacts,
         defaults: Defaults,
     ) {
+        for target in policy.set.iter().filter_map(|setting| setting.missing_target(pod)) {
+            self.object(|| Objection::SetTargetMissing { target: target.to_owned() });
+        }
         if defaults == Defaults::Applied {
             return;
         }

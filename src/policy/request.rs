@@ -113,6 +113,14 @@ pub struct PodSpecFacts {
     pub app_armor_annotations: BTreeMap<String, String>,
 }
 
+impl PodSpecFacts {
+    /// Whether a container of that name can be a target: a regular or an init container.
+    #[must_use]
+    pub fn has(&self, container: &str) -> bool {
+        self.containers.iter().chain(&self.init_containers).any(|name| name == container)
+    }
+}
+
 /// `spec.os.name` (KEP-2802).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Os {

@@ -54,8 +54,9 @@ impl Setting {
         }
     }
 
-    /// The setting as it applies to this pod; `None` where the pod's operating system would make
-    /// the API server refuse the field, or where nothing is known to fill in.
+    /// The setting as it applies to this pod; `None` where the API server would refuse the field,
+    /// for the pod's operating system or because the pod has no such target, or where nothing is
+    /// known to fill in.
     ///
     /// The two lists are those of the API server's own validation (`validateWindows` and
     /// `validateLinux` in `pkg/apis/core/validation`); a target shares Linux namespaces.
@@ -89,8 +90,17 @@ impl Setting {
         match self {
             _ if !accepted => None,
             Self::FirstTarget => spec?.containers.first().cloned().map(Self::TargetContainerName),
+            Self::TargetContainerName(name) if spec.is_some_and(|spec| !spec.has(name)) => None,
             other => Some(other.clone()),
         }
+    }
+
+    /// The target that a pod would have to have for this setting, where it is known to have none
+    /// of that name.
+    pub(super) fn missing_target(&self, pod: &PodFacts) -> Option<&str> {
+        let Self::TargetContainerName(name) = self else { return None };
+        let spec = pod.spec.known().filter(|spec| spec.os != Some(Os::Windows))?;
+        (!spec.has(name)).then_some(name)
     }
 
     /// What the container has in this field now.

@@ -114,6 +114,7 @@ pub enum Objection {
     JustificationMissing { env: String },
     JustificationPattern { env: String, pattern: String },
     NotAsSet { field: &'static [&'static str] },
+    SetTargetMissing { target: String },
 }
 
 impl Objection {
@@ -147,6 +148,7 @@ impl Objection {
             Self::JustificationMissing { .. } => "spec.justification.required",
             Self::JustificationPattern { .. } => "spec.justification.pattern",
             Self::NotAsSet { .. } => "spec.set",
+            Self::SetTargetMissing { .. } => "spec.set.targetContainerName",
         }
     }
 
@@ -260,6 +262,9 @@ impl fmt::Display for Objection {
             }
             Self::NotAsSet { field } => {
                 write!(f, "{} is not what the policy sets", field.join("."))
+            }
+            Self::SetTargetMissing { target } => {
+                write!(f, "the pod has no container {}, which the policy sets", Quoted(target))
             }
         }
     }

@@ -13,7 +13,8 @@ const DIGEST: Word = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca49
 
 /// Up to six policies, each with a name of its own, in no order.
 pub(crate) fn policies() -> impl Strategy<Value = Vec<Policy>> {
-    prop_oneof![1 => vec(policy(), 0..=2), 5 => vec(policy(), 3..=6)].prop_map(named)
+    let policy = policy().boxed();
+    prop_oneof![1 => vec(policy.clone(), 0..=2), 5 => vec(policy, 3..=6)].prop_map(named)
 }
 
 /// Gives every policy a name of its own.
@@ -40,24 +41,35 @@ fn policy() -> impl Strategy<Value = Policy> {
         prop_oneof![8 => Just(Weight::Enforce), 1 => Just(Weight::Warn), 1 => Just(Weight::Audit)];
     let priority = select(vec![-1, 0, 0, 0, 7]);
     let changes = (weighted(0.5, fields(0.25)), weighted(0.3, set()));
-    (effect, weight, priority, matching(), images(), limits(), rules(), changes).prop_map(
-        |(effect, weight, priority, matching, images, limits, rules, (defaults, set))| {
-            let name = String::new();
-            let (defaults, set) = (defaults.unwrap_or_default(), set.unwrap_or_default());
-            tidy(Policy {
-                name,
-                effect,
-                weight,
-                priority,
-                matching,
-                images,
-                limits,
-                rules,
-                defaults,
-                set,
-            })
-        },
+    // Boxed, as the other large ones: in a debug build the whole would not fit a test's stack.
+    (
+        effect,
+        weight,
+        priority,
+        matching().boxed(),
+        images().boxed(),
+        limits().boxed(),
+        rules().boxed(),
+        changes.boxed(),
     )
+        .prop_map(
+            |(effect, weight, priority, matching, images, limits, rules, (defaults, set))| {
+                let name = String::new();
+                let (defaults, set) = (defaults.unwrap_or_default(), set.unwrap_or_default());
+                tidy(Policy {
+                    name,
+                    effect,
+                    weight,
+                    priority,
+                    matching,
+                    images,
+                    limits,
+                    rules,
+                    defaults,
+                    set,
+                })
+            },
+        )
 }
 
 /// Takes out what the parser of policies refuses.
@@ -377,8 +389,8 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
     let groups = subsequence(GROUPS.to_vec(), 0..=3);
     let added = prop_oneof![
         1 => Just(Vec::new()),
-        14 => vec(container(), 1..2),
-        4 => vec(container(), 2..4),
+        14 => vec(container().boxed(), 1..2),
+        4 => vec(container().boxed(), 2..4),
     ];
     let fault = weighted(
         0.06,
@@ -395,7 +407,7 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
             ]),
         ],
     );
-    (select(USERS.to_vec()), groups, pod(), added, fault).prop_map(
+    (select(USERS.to_vec()), groups, pod().boxed(), added.boxed(), fault).prop_map(
         |(user, groups, mut pod, mut added, fault)| {
             for (number, container) in added.iter_mut().enumerate() {
                 container.name = format!("debugger-{number}");

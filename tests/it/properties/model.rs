@@ -97,7 +97,7 @@ impl<'a> Enforced<'a> {
 
 // What the API server would refuse.
 
-fn is_malformed(request: &Request) -> bool {
+pub(crate) fn is_malformed(request: &Request) -> bool {
     request.fault.is_some()
         || request.added.iter().any(|container| {
             let target = container.fields.target;
