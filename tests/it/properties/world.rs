@@ -1,5 +1,5 @@
-//! Policies and requests as plain data, and how they are written down: policies as YAML, requests as
-//! the AdmissionReview that an API server sends.
+//! Policies and requests as plain data, and how they are written down: policies as YAML, requests
+//! as the AdmissionReview that an API server sends.
 //!
 //! Nothing here comes from Postern's own types, so that a mistake there cannot hide here.
 
