@@ -273,8 +273,8 @@ impl<'a> Subject<'a> {
             None | Some("") => {}
             Some("runtime/default") => return Some(("RuntimeDefault", true)),
             Some(profile) if profile.starts_with("localhost/") => return Some(("Localhost", true)),
-            Some("unconfined") => return Some(("Unconfined", true)),
-            Some(other) => return Some((other, true)),
+            // A field's word is no profile of an annotation; whoever reads it knows nothing of it.
+            Some(_) => return Some(("Unconfined", true)),
         }
         self.pod.security.app_armor_profile.as_ref().map(|profile| (profile.kind.as_str(), true))
     }
