@@ -1,6 +1,7 @@
-//! Layer 2, the conveyor: decode → judge → record → respond.
+//! Layer 2, the conveyor: decode → look up → judge → record → respond.
 
 pub mod judge;
+pub mod lookup;
 mod record;
 mod suggest;
 
@@ -22,6 +23,7 @@ use crate::policy::set::PolicySet;
 
 pub use crate::admission::decode::NotAReview;
 pub use judge::{Judgement, Phase, Reason, judge};
+pub use lookup::{Cluster, NoCluster};
 
 /// What the gate is told by the settings.
 #[derive(Debug, Clone)]
@@ -39,9 +41,11 @@ pub type Policies = Arc<ArcSwapOption<PolicySet>>;
 
 /// Judges reviews and answers them.
 #[derive(Debug)]
-pub struct Gate<L> {
+pub struct Gate<L, C = NoCluster> {
     policies: Policies,
     ledger: L,
+    cluster: C,
+    turns: lookup::Turns,
     settings: GateSettings,
 }
 
@@ -83,9 +87,16 @@ pub struct Summary {
 }
 
 impl<L: Ledger> Gate<L> {
-    /// A gate over these policies and this ledger.
+    /// A gate over these policies and this ledger, and no cluster.
     pub fn new(policies: Policies, ledger: L, settings: GateSettings) -> Self {
-        Self { policies, ledger, settings }
+        Self::in_cluster(policies, ledger, NoCluster, settings)
+    }
+}
+
+impl<L: Ledger, C: Cluster> Gate<L, C> {
+    /// A gate that asks this cluster what only a cluster can tell.
+    pub fn in_cluster(policies: Policies, ledger: L, cluster: C, settings: GateSettings) -> Self {
+        Self { policies, ledger, cluster, turns: lookup::Turns::default(), settings }
     }
 
     /// Answers one review. Every fault inside becomes a refusal with the review's uid.
@@ -130,8 +141,9 @@ impl<L: Ledger> Gate<L> {
         body: &[u8],
         arrival: Arrival,
     ) -> Result<Answer, NotAReview> {
-        let review = decode::decode(body)?;
+        let mut review = decode::decode(body)?;
         let policies = self.policies.load_full();
+        let _turn = self.look_up(policies.as_deref(), &mut review, arrival).await;
         let judgement = judge(policies.as_deref(), phase, review, self.settings.enforcement);
         let decision = judgement.is_decision().then(Uuid::now_v7);
         let (response, notes) = judgement.response(decision);

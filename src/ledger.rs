@@ -338,6 +338,14 @@ pub trait Ledger: Send + Sync + 'static {
     /// One record by its id.
     fn get(&self, id: Uuid) -> impl Future<Output = Result<Option<Record>, LedgerError>> + Send;
 
+    /// How many containers a user was allowed to add since then, by decisions whose answers were
+    /// delivered.
+    fn added_since(
+        &self,
+        user: &str,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<usize, LedgerError>> + Send;
+
     /// Whether the last attempt to write succeeded; what readiness asks.
     fn is_writable(&self) -> bool;
 }

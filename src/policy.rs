@@ -5,12 +5,14 @@
 
 #![deny(clippy::disallowed_types, clippy::disallowed_methods)]
 
+pub mod circumstances;
 mod constrain;
 pub mod evaluate;
 pub mod image;
 pub mod pod_security;
 pub mod request;
 pub mod rule;
+pub mod schedule;
 mod select;
 pub mod set;
 pub mod setting;

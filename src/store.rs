@@ -136,6 +136,13 @@ impl Ledger for AnyLedger {
         self.find(whole, 1).await?.first().map(Stored::record).transpose()
     }
 
+    async fn added_since(&self, user: &str, since: Timestamp) -> Result<usize, LedgerError> {
+        match self {
+            Self::Memory(ledger) => Ok(ledger.added_since(user, since)),
+            Self::Sqlite(ledger) => ledger.added_since(user, since).await,
+        }
+    }
+
     fn is_writable(&self) -> bool {
         match self {
             Self::Memory(ledger) => ledger.is_writable(),

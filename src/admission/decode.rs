@@ -10,8 +10,10 @@ use super::container;
 use super::delta::delta;
 use super::structural::{self, Fault, FaultKind, MAX_INJECTIONS, Targets};
 use super::wire;
+use crate::policy::circumstances::Circumstances;
 use crate::policy::request::{
-    DebugRequest, Fact, Injection, Os, PodFacts, PodSpecFacts, Requester, Surface, Volume,
+    ContainerFacts, DebugRequest, Fact, Injection, Os, PodFacts, PodSpecFacts, Requester, Surface,
+    Volume,
 };
 
 /// Longest uid that is answered to; the API server's have 36 characters.
@@ -307,13 +309,15 @@ fn debug(request: wire::Request<'_>, shape: Shape, user: &User) -> Result<Debug,
         namespace: request.namespace,
         pod,
         injections,
+        circumstances: Circumstances::default(),
     };
     Ok(Debug { request, added, faults, list_path, pod: identity, added_total })
 }
 
 fn container_names(pod: &PodFacts) -> impl Iterator<Item = &str> {
     let spec = pod.spec.known().into_iter();
-    spec.flat_map(|spec| spec.containers.iter().chain(&spec.init_containers)).map(String::as_str)
+    let containers = spec.flat_map(|spec| spec.containers.iter().chain(&spec.init_containers));
+    containers.map(|container| container.name.as_str())
 }
 
 fn identity(old: &wire::OldPod<'_>) -> PodIdentity {
@@ -349,8 +353,12 @@ fn spec_facts(
     spec: wire::OldPodSpec<'_>,
     app_armor_annotations: BTreeMap<String, String>,
 ) -> PodSpecFacts {
-    let names = |list: Option<Vec<wire::Named>>| {
-        list.into_iter().flatten().map(|container| container.name).collect()
+    let containers = |list: Option<Vec<wire::PodContainer>>| {
+        let facts = |container: wire::PodContainer| ContainerFacts {
+            name: container.name,
+            run_as_user: container.security_context.and_then(|context| context.run_as_user),
+        };
+        list.into_iter().flatten().map(facts).collect()
     };
     let volume = |volume: wire::Volume| Volume { name: volume.name, kind: volume.kind };
     PodSpecFacts {
@@ -361,8 +369,8 @@ fn spec_facts(
         }),
         user_namespace: spec.host_users == Some(false),
         security: spec.security_context.map(container::security_context).unwrap_or_default(),
-        containers: names(spec.containers),
-        init_containers: names(spec.init_containers),
+        containers: containers(spec.containers),
+        init_containers: containers(spec.init_containers),
         volumes: spec.volumes.into_iter().flatten().map(volume).collect(),
         app_armor_annotations,
     }

@@ -134,8 +134,8 @@ pub(super) struct OldPodSpec<'a> {
     pub(super) os: Option<PodOs>,
     pub(super) host_users: Option<bool>,
     pub(super) security_context: Option<SecurityContext>,
-    pub(super) containers: Option<Vec<Named>>,
-    pub(super) init_containers: Option<Vec<Named>>,
+    pub(super) containers: Option<Vec<PodContainer>>,
+    pub(super) init_containers: Option<Vec<PodContainer>>,
     pub(super) volumes: Option<Vec<Volume>>,
     pub(super) node_name: Option<String>,
     pub(super) service_account_name: Option<String>,
@@ -152,6 +152,22 @@ pub(super) struct PodOs {
 pub(super) struct Named {
     #[serde(default)]
     pub(super) name: String,
+}
+
+/// A container that the pod already runs.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PodContainer {
+    #[serde(default)]
+    pub(super) name: String,
+    pub(super) security_context: Option<UserOnly>,
+}
+
+/// What is read of the `securityContext` of a container that the pod already runs.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UserOnly {
+    pub(super) run_as_user: Option<i64>,
 }
 
 /// The few annotations that matter; others can be long and are skipped unread.

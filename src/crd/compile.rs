@@ -5,6 +5,7 @@
 
 mod constraints;
 mod hardening;
+mod schedule;
 mod selector;
 mod words;
 
@@ -41,6 +42,8 @@ impl TryFrom<&DebugPolicy> for Policy {
             enforcement,
             priority,
             match_,
+            authorize,
+            expires,
             containers,
             limits,
             justification,
@@ -55,6 +58,8 @@ impl TryFrom<&DebugPolicy> for Policy {
             let fits = text.chars().count() <= MAX_DESCRIPTION_CHARS;
             findings.check(fits, &at.key("description"), || Fault::TooLong(MAX_DESCRIPTION_CHARS));
         }
+        let expires =
+            schedule::expires(expires.as_ref(), *effect, &at.key("expires"), &mut findings);
         let selector = selector::compile(match_.as_ref(), &at.key("match"), &mut findings);
         let limiting = Limiting { containers, limits, justification };
         let constraints = limiting.compile(*effect, &at, &mut findings);
@@ -73,6 +78,8 @@ impl TryFrom<&DebugPolicy> for Policy {
             enforcement: (*enforcement).into(),
             priority: *priority,
             selector,
+            authorize: authorize.is_some(),
+            expires,
             constraints,
             defaults,
             set,

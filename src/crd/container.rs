@@ -1,5 +1,7 @@
 //! The shape of `spec.containers`: what each added container must be.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +59,11 @@ pub struct Images {
     /// None of these, even if allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<String>,
+    /// Registries that hold what others hold, so that one pattern covers what is the same image:
+    /// mirror.example.com/hub/** as docker.io/**. An image below the first counts as what it is
+    /// called and as what lies below the second, in both lists.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<String, String>,
     /// The image must be named by its digest (@sha256:...), so that what was approved is what runs.
     #[serde(default, skip_serializing_if = "is_false")]
     pub require_digest: bool,

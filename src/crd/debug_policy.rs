@@ -58,6 +58,14 @@ pub struct DebugPolicySpec {
     /// everything.
     #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
     pub match_: Option<Match>,
+    /// The right that the requester needs besides: the RBAC verb use on debugpolicies/NAME of
+    /// apiGroup postern.dev in the pod's namespace. Left out, none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorize: Option<Authorize>,
+    /// From this moment on the policy permits nothing: 2026-12-31T18:00:00Z. Only in a Permit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub expires: Option<String>,
     /// What each added container must be. A part left out sets no limit in a Require, and means the
     /// safe default named at the field in a Permit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,6 +94,22 @@ pub struct DebugPolicySpec {
 pub enum Effect {
     Permit,
     Require,
+}
+
+/// A right that the requester needs, asked of the API server by SubjectAccessReview.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Authorize {
+    /// The verb on debugpolicies/NAME.
+    pub verb: Verb,
+}
+
+/// A verb on debugpolicies/NAME.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the word says it")]
+pub enum Verb {
+    Use,
 }
 
 /// How much an objection weighs.
@@ -119,6 +143,40 @@ pub struct Match {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub surfaces: Option<Vec<Surface>>,
+    /// When. Left out, always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
+}
+
+/// When the policy speaks: on these days, within these hours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Schedule {
+    /// The time zone of the days and hours, by its name in the time zone database: Europe/Berlin.
+    #[serde(default = "utc")]
+    pub time_zone: String,
+    /// Any of these days. Left out, every day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub days: Option<Vec<Day>>,
+    /// Within any of these: 08:00-18:00. Where the end is not after the start it is the next day's,
+    /// and the night belongs to the day on which it began. Left out, the whole day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub hours: Option<Vec<String>>,
+}
+
+/// A day of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum Day {
+    Monday,
+    Tuesday,
+    Wednesday,
+    Thursday,
+    Friday,
+    Saturday,
+    Sunday,
 }
 
 /// A user, a group or a service account, in the shape of an RBAC subject.
@@ -147,7 +205,7 @@ pub enum SubjectKind {
     ServiceAccount,
 }
 
-/// Namespaces by name.
+/// Namespaces by name and label.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Namespaces {
@@ -158,6 +216,10 @@ pub struct Namespaces {
     /// None of these; * stands for any run of characters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
+    /// The namespace's labels. Where they are not known, because no cluster is watched or it has
+    /// not answered yet, a Permit does not match and a Require does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<LabelSelector>,
 }
 
 /// Pods by name and label.
@@ -233,6 +295,11 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub per_request: Option<i32>,
+    /// Containers that one user was allowed to add within the last hour, in every namespace of the
+    /// cluster, as the ledger has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub per_user_per_hour: Option<i32>,
 }
 
 /// The reason a requester gives.
@@ -261,6 +328,10 @@ pub struct Messages {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 100))]
     pub contact: Option<String>,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
 }
 
 fn default_reason_variable() -> String {

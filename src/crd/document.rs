@@ -224,13 +224,7 @@ fn yaml_options() -> Options {
 }
 
 /// Fields of the policy language that a later version reads, by where they stand.
-const NOT_YET: [(&str, &str); 5] = [
-    ("spec", "authorize"),
-    ("spec.match", "conditions"),
-    ("spec.match.namespaces", "selector"),
-    ("spec.containers", "rules"),
-    ("spec.limits", "perUserPerHour"),
-];
+const NOT_YET: [(&str, &str); 2] = [("spec.match", "conditions"), ("spec.containers", "rules")];
 /// Fields that the API server has filled in before a webhook sees them.
 const NEVER_LEFT_OUT: [&str; 3] =
     ["imagePullPolicy", "terminationMessagePath", "terminationMessagePolicy"];

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::policy::image::PatternError;
+use crate::policy::image::{AliasError, PatternError};
 use crate::policy::text::{Plain, Quoted};
 
 /// One thing wrong with a policy.
@@ -111,6 +111,18 @@ pub enum Fault {
         "`{set}` is not among `spec.containers.images.pullPolicies`, so every container would be refused"
     )]
     PullPolicyContradiction { set: &'static str },
+    #[error("it names neither days nor hours, so it says nothing; leave it out")]
+    ScheduleEmpty,
+    #[error("{} is not a time zone of the database; write one such as `Europe/Berlin` or `UTC`", Quoted(.0))]
+    TimeZone(String),
+    #[error("{} are not hours; write them as `08:00-18:00`", Quoted(.0))]
+    Hours(String),
+    #[error("a Require that ends by itself would loosen what it holds; only a Permit expires")]
+    ExpiringRequire,
+    #[error("{} is not a moment; write one as `2026-12-31T18:00:00Z`", Quoted(.0))]
+    Moment(String),
+    #[error("alias {} cannot be used: {why}", Quoted(.text))]
+    Alias { text: String, why: AliasError },
     #[error("`{0}` is not a user or group id; 0 to 2147483647 are")]
     NumericId(i64),
     #[error("type `Localhost` needs a `localhostProfile`")]

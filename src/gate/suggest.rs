@@ -118,7 +118,8 @@ fn images(policies: &PolicySet, request: &DebugRequest, asked: &str) -> Vec<Stri
 
 /// The target asked for, then the pod's first container, then none.
 fn targets(request: &DebugRequest, asked: &Injection) -> Vec<Option<String>> {
-    let first = request.pod.spec.known().and_then(|spec| spec.containers.first().cloned());
+    let first = request.pod.spec.known().and_then(|spec| spec.containers.first());
+    let first = first.map(|container| container.name.clone());
     let mut targets = vec![asked.target.clone(), first, None];
     if asked.target.is_none() {
         // Nobody who named no target is told to, unless a policy wants one.

@@ -1,5 +1,6 @@
 //! One policy's constraints against one container.
 
+use super::circumstances::{Circumstances, Right};
 use super::evaluate::{Defaults, reason_in};
 use super::image::{ImagePattern, ListKind};
 use super::pod_security;
@@ -59,11 +60,14 @@ impl Check {
             interactive,
             per_pod,
             per_request,
+            per_user_per_hour,
             justification,
         } = &policy.constraints;
-        let steps: [&mut dyn FnMut(&mut Self); 9] = [
+        let steps: [&mut dyn FnMut(&mut Self); 11] = [
+            &mut |check| check.term(policy, request),
             &mut |check| check.image(images, container),
             &mut |check| check.count(*per_pod, *per_request, request),
+            &mut |check| check.rate(*per_user_per_hour, request),
             &mut |check| {
                 check.security(*pod_security, capabilities.as_deref(), container, &request.pod)
             },
@@ -90,18 +94,26 @@ impl Check {
     }
 
     fn image(&mut self, constraint: &ImageConstraint, container: &Injection) {
-        let ImageConstraint { allow, deny, require_digest, pull_policies } = constraint;
+        let ImageConstraint { allow, deny, aliases, require_digest, pull_policies } = constraint;
         let asked = || container.image_asked.clone();
         match &container.image {
             Err(why) => self.object(|| Objection::ImageUnreadable { image: asked(), why: *why }),
             Ok(image) => {
-                let covers = |kind| move |pattern: &&ImagePattern| pattern.matches(image, kind);
+                let others: Vec<_> =
+                    aliases.iter().filter_map(|alias| alias.apply(image)).collect();
+                let covers = |kind| {
+                    let others = &others;
+                    move |pattern: &&ImagePattern| {
+                        pattern.matches(image, kind)
+                            || others.iter().any(|other| pattern.matches(other, kind))
+                    }
+                };
                 if let Some(pattern) = deny.iter().find(covers(ListKind::Deny)) {
                     let pattern = pattern.as_str().to_owned();
                     self.object(|| Objection::ImageDenied { image: asked(), pattern });
                 }
                 if let Some(allow) = allow
-                    && !allow.iter().any(|pattern| pattern.matches(image, ListKind::Allow))
+                    && allow.iter().find(covers(ListKind::Allow)).is_none()
                 {
                     let texts = || allow.iter().map(|p| p.as_str().to_owned()).collect();
                     self.object(|| Objection::ImageNotAllowed { image: asked(), allowed: texts() });
@@ -118,6 +130,41 @@ impl Check {
                 asked: container.pull_policy.map(|policy| policy.as_str()),
                 allowed: allowed.iter().map(|policy| policy.as_str()).collect(),
             });
+        }
+    }
+
+    /// Whether the policy is in force, and this requester may use it.
+    fn term(&mut self, policy: &Policy, request: &DebugRequest) {
+        let Circumstances { now, .. } = &request.circumstances;
+        if let Some(expires) = policy.expires
+            && now.known().is_none_or(|now| *now >= expires)
+        {
+            self.object(|| Objection::Expired { at: expires });
+        }
+        if policy.authorize {
+            match request.circumstances.right(&policy.id.name) {
+                Right::Granted => {}
+                Right::Denied => self.object(|| Objection::NotAuthorized {
+                    policy: policy.id.name.clone(),
+                    namespace: request.namespace.clone(),
+                }),
+                Right::Unknown => {
+                    self.object(|| Objection::RightUnknown { policy: policy.id.name.clone() })
+                }
+            }
+        }
+    }
+
+    fn rate(&mut self, limit: Option<u32>, request: &DebugRequest) {
+        let Some(limit) = limit else { return };
+        match request.circumstances.added_last_hour.known() {
+            None => self.object(|| Objection::RateUnknown),
+            Some(before) => {
+                let would_be = before.saturating_add(request.injections.len());
+                if usize::try_from(limit).is_ok_and(|limit| would_be > limit) {
+                    self.object(|| Objection::TooManyInAnHour { would_be, limit });
+                }
+            }
         }
     }
 

@@ -5,10 +5,12 @@
 //! it accepts letters outside ASCII in tags, does not fold the registry's case or its default port,
 //! and its expression alone costs megabytes. It serves the tests as a second opinion instead.
 
+mod alias;
 mod pattern;
 
 use std::fmt;
 
+pub use alias::{Alias, AliasError};
 pub use pattern::{ImagePattern, ListKind, PatternError};
 
 /// Longest reference that is looked at, in bytes: a 255-byte name, a tag and a digest fit.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::circumstances::Circumstances;
 use super::image::{ImageError, ImageRef};
 
 /// One request to debug a pod, reduced to what policies may look at.
@@ -21,6 +22,8 @@ pub struct DebugRequest {
     pub pod: PodFacts,
     /// The containers this request adds, in the order asked.
     pub injections: Vec<Injection>,
+    /// What was looked up besides.
+    pub circumstances: Circumstances,
 }
 
 /// A way into a running pod.
@@ -52,11 +55,12 @@ pub struct Requester {
 /// Something about the cluster that may not be known (clusters up to 1.21 send no pod).
 ///
 /// What is unknown never makes a Permit match and always makes a Require match.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Fact<T> {
     /// Seen in the object that the API server already stored.
     Known(T),
     /// Not in the review, and not to be guessed.
+    #[default]
     Unknown,
 }
 
@@ -102,10 +106,10 @@ pub struct PodSpecFacts {
     pub user_namespace: bool,
     /// The part of `spec.securityContext` that containers inherit.
     pub security: SecurityContext,
-    /// Names of `spec.containers`, in order.
-    pub containers: Vec<String>,
-    /// Names of `spec.initContainers`, in order.
-    pub init_containers: Vec<String>,
+    /// `spec.containers`, in order.
+    pub containers: Vec<ContainerFacts>,
+    /// `spec.initContainers`, in order.
+    pub init_containers: Vec<ContainerFacts>,
     /// `spec.volumes`.
     pub volumes: Vec<Volume>,
     /// AppArmor annotations of the time before 1.30, by container name:
@@ -117,8 +121,29 @@ impl PodSpecFacts {
     /// Whether a container of that name can be a target: a regular or an init container.
     #[must_use]
     pub fn has(&self, container: &str) -> bool {
-        self.containers.iter().chain(&self.init_containers).any(|name| name == container)
+        self.container(container).is_some()
     }
+
+    /// The regular or init container of that name.
+    #[must_use]
+    pub fn container(&self, name: &str) -> Option<&ContainerFacts> {
+        self.containers.iter().chain(&self.init_containers).find(|container| container.name == name)
+    }
+
+    /// The user that a container's first process runs as, where the pod says so.
+    #[must_use]
+    pub fn user_of(&self, name: &str) -> Option<i64> {
+        self.container(name)?.run_as_user.or(self.security.run_as_user)
+    }
+}
+
+/// A container that the pod already runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ContainerFacts {
+    /// `name`
+    pub name: String,
+    /// `securityContext.runAsUser`
+    pub run_as_user: Option<i64>,
 }
 
 /// `spec.os.name` (KEP-2802).

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use regex::Regex;
 use wildmatch::WildMatchPattern;
 
-use super::image::ImagePattern;
+use super::image::{Alias, ImagePattern};
 use super::request::{PullPolicy, Surface};
+use super::schedule::Schedule;
 use super::setting::Setting;
 
 /// One `DebugPolicy`, ready to judge.
@@ -22,6 +24,10 @@ pub struct Policy {
     pub priority: i32,
     /// Whom and what it speaks about.
     pub selector: Selector,
+    /// `authorize`: the requester also needs the right to use this policy.
+    pub authorize: bool,
+    /// `expires`: from then on a Permit permits nothing.
+    pub expires: Option<Timestamp>,
     /// What each added container must be.
     pub constraints: Constraints,
     /// Filled in where the request left the field out.
@@ -99,12 +105,16 @@ pub struct Selector {
     pub namespaces: Option<Vec<NamePattern>>,
     /// `namespaces.exclude`
     pub exclude_namespaces: Vec<NamePattern>,
+    /// `namespaces.selector`, both forms, as one list of which all must hold.
+    pub namespace_labels: Vec<LabelRequirement>,
     /// `pods.names`; `None`: every pod.
     pub pod_names: Option<Vec<NamePattern>>,
     /// `pods.selector`, both forms, as one list of which all must hold.
     pub pod_labels: Vec<LabelRequirement>,
     /// `None`: every surface.
     pub surfaces: Option<Vec<Surface>>,
+    /// `None`: always.
+    pub schedule: Option<Schedule>,
 }
 
 /// One RBAC subject.
@@ -193,6 +203,8 @@ pub struct Constraints {
     pub per_pod: Option<u32>,
     /// `limits.perRequest`: containers added at once.
     pub per_request: Option<u32>,
+    /// `limits.perUserPerHour`: containers that one user adds within an hour, in every namespace.
+    pub per_user_per_hour: Option<u32>,
     /// `justification`
     pub justification: Option<Justification>,
 }
@@ -204,6 +216,8 @@ pub struct ImageConstraint {
     pub allow: Option<Vec<ImagePattern>>,
     /// Wins over `allow`.
     pub deny: Vec<ImagePattern>,
+    /// What an image counts as besides what it is called, in both lists.
+    pub aliases: Vec<Alias>,
     /// The reference must name a digest.
     pub require_digest: bool,
     /// `None` sets no limit.

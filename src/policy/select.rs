@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::circumstances::Circumstances;
 use super::request::{DebugRequest, Fact, Requester};
 use super::rule::{
     Effect, LabelOperator, LabelRequirement, NamePattern, Policy, Selector, Subject,
@@ -17,17 +18,25 @@ pub(super) fn speaks_to(policy: &Policy, request: &DebugRequest) -> bool {
         exclude_subjects,
         namespaces,
         exclude_namespaces,
+        namespace_labels,
         pod_names,
         pod_labels,
         surfaces,
+        schedule,
     } = &policy.selector;
+    let undecided = policy.effect == Effect::Require;
+    let Circumstances { now, namespace_labels: labels_of_namespace, .. } = &request.circumstances;
     surfaces.as_ref().is_none_or(|surfaces| surfaces.contains(&request.surface))
         && subjects.as_ref().is_none_or(|subjects| includes(subjects, &request.requester))
         && !includes(exclude_subjects, &request.requester)
         && namespaces.as_ref().is_none_or(|names| any_matches(names, &request.namespace))
         && !any_matches(exclude_namespaces, &request.namespace)
         && pod_names.as_ref().is_none_or(|names| any_matches(names, &request.pod.name))
-        && labels_match(pod_labels, &request.pod.labels).unwrap_or(policy.effect == Effect::Require)
+        && labels_match(pod_labels, &request.pod.labels).unwrap_or(undecided)
+        && labels_match(namespace_labels, labels_of_namespace).unwrap_or(undecided)
+        && schedule
+            .as_ref()
+            .is_none_or(|schedule| now.known().map_or(undecided, |now| schedule.holds(*now)))
 }
 
 fn includes(subjects: &[Subject], requester: &Requester) -> bool {

@@ -13,6 +13,15 @@ pub struct PolicySet {
     policies: Vec<Arc<Policy>>,
     by_subject: SubjectIndex,
     by_namespace: NamespaceIndex,
+    asks: Asks,
+}
+
+/// What a set wants to know beyond the request.
+#[derive(Debug, Clone, Copy, Default)]
+struct Asks {
+    namespaces: bool,
+    rights: bool,
+    rates: bool,
 }
 
 impl PolicySet {
@@ -29,6 +38,9 @@ impl PolicySet {
         for (position, policy) in policies.iter().enumerate() {
             set.by_subject.insert(position, &policy.selector);
             set.by_namespace.insert(position, &policy.selector);
+            set.asks.namespaces |= !policy.selector.namespace_labels.is_empty();
+            set.asks.rights |= policy.authorize;
+            set.asks.rates |= policy.constraints.per_user_per_hour.is_some();
         }
         set.policies = policies;
         set
@@ -38,6 +50,24 @@ impl PolicySet {
     #[must_use]
     pub fn policies(&self) -> &[Arc<Policy>] {
         &self.policies
+    }
+
+    /// Whether any policy wants to know the labels of namespaces.
+    #[must_use]
+    pub fn asks_for_namespaces(&self) -> bool {
+        self.asks.namespaces
+    }
+
+    /// Whether any policy wants the requester to have a right.
+    #[must_use]
+    pub fn asks_for_rights(&self) -> bool {
+        self.asks.rights
+    }
+
+    /// Whether any policy limits how much a user adds within a time.
+    #[must_use]
+    pub fn asks_for_rates(&self) -> bool {
+        self.asks.rates
     }
 
     /// The policies that speak to a request, highest priority first, then by name.

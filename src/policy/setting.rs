@@ -89,7 +89,10 @@ impl Setting {
         };
         match self {
             _ if !accepted => None,
-            Self::FirstTarget => spec?.containers.first().cloned().map(Self::TargetContainerName),
+            Self::FirstTarget => {
+                let first = spec?.containers.first()?;
+                Some(Self::TargetContainerName(first.name.clone()))
+            }
             Self::TargetContainerName(name) if spec.is_some_and(|spec| !spec.has(name)) => None,
             other => Some(other.clone()),
         }

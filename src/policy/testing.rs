@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::circumstances::Circumstances;
 use super::image::{ImagePattern, ImageRef};
 use super::request::{
-    DebugRequest, Fact, Injection, PodFacts, PodSpecFacts, PullPolicy, Requester, SecurityContext,
-    Surface,
+    ContainerFacts, DebugRequest, Fact, Injection, PodFacts, PodSpecFacts, PullPolicy, Requester,
+    SecurityContext, Surface,
 };
 use super::rule::{
     Access, Constraints, Effect, Enforcement, EnvConstraint, ImageConstraint, MountAccess, Policy,
@@ -34,6 +35,7 @@ pub(crate) fn unlimited() -> Constraints {
         interactive: Access::Allow,
         per_pod: None,
         per_request: None,
+        per_user_per_hour: None,
         justification: None,
     }
 }
@@ -46,6 +48,8 @@ pub(crate) fn policy(name: &str, effect: Effect) -> Policy {
         enforcement: Enforcement::Enforce,
         priority: 0,
         selector: Selector::default(),
+        authorize: false,
+        expires: None,
         constraints: unlimited(),
         defaults: Vec::new(),
         set: Vec::new(),
@@ -95,11 +99,15 @@ pub(crate) fn asking(containers: Vec<Injection>) -> DebugRequest {
             name: "api".to_owned(),
             labels: Fact::Known(BTreeMap::new()),
             spec: Fact::Known(PodSpecFacts {
-                containers: vec!["app".to_owned()],
+                containers: vec![ContainerFacts {
+                    name: "app".to_owned(),
+                    ..ContainerFacts::default()
+                }],
                 ..PodSpecFacts::default()
             }),
             ephemeral_containers: 0,
         },
         injections: containers,
+        circumstances: Circumstances::default(),
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::image::ImageError;
 use super::pod_security::Violation;
 use super::request::Injection;
@@ -111,6 +113,11 @@ pub enum Objection {
     Interactive,
     TooManyInPod { would_be: usize, limit: u32 },
     TooManyAtOnce { added: usize, limit: u32 },
+    TooManyInAnHour { would_be: usize, limit: u32 },
+    RateUnknown,
+    Expired { at: Timestamp },
+    NotAuthorized { policy: String, namespace: String },
+    RightUnknown { policy: String },
     JustificationMissing { env: String },
     JustificationPattern { env: String, pattern: String },
     NotAsSet { field: &'static [&'static str] },
@@ -145,6 +152,9 @@ impl Objection {
             Self::Interactive => "spec.containers.interactive",
             Self::TooManyInPod { .. } => "spec.limits.perPod",
             Self::TooManyAtOnce { .. } => "spec.limits.perRequest",
+            Self::TooManyInAnHour { .. } | Self::RateUnknown => "spec.limits.perUserPerHour",
+            Self::Expired { .. } => "spec.expires",
+            Self::NotAuthorized { .. } | Self::RightUnknown { .. } => "spec.authorize",
             Self::JustificationMissing { .. } => "spec.justification.required",
             Self::JustificationPattern { .. } => "spec.justification.pattern",
             Self::NotAsSet { .. } => "spec.set",
@@ -254,6 +264,23 @@ impl fmt::Display for Objection {
             Self::TooManyAtOnce { added, limit } => {
                 write!(f, "{added} containers are added at once, more than {limit}")
             }
+            Self::TooManyInAnHour { would_be, limit } => write!(
+                f,
+                "you would have added {would_be} debug containers within an hour, more than {limit}"
+            ),
+            Self::RateUnknown => f.write_str(
+                "how many debug containers you have added cannot be told now; try again",
+            ),
+            Self::Expired { at } => write!(f, "the policy expired at {at:.0}"),
+            Self::NotAuthorized { policy, namespace } => write!(
+                f,
+                "you need the verb `use` on debugpolicies/{policy} in namespace {}",
+                Quoted(namespace)
+            ),
+            Self::RightUnknown { policy } => write!(
+                f,
+                "whether you may use debugpolicies/{policy} cannot be told now; try again"
+            ),
             Self::JustificationMissing { env } => {
                 write!(f, "a reason is required (--env={env}=…)")
             }

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
+
 use super::{StoreError, Stored};
 use crate::ledger::id_prefix::IdPrefix;
-use crate::ledger::{Injection, LedgerError, Query, Record};
+use crate::ledger::{Injection, LedgerError, Outcome, Query, Record};
 use crate::policy::rule::NamePattern;
 
 /// How many records are kept, the newest.
@@ -63,6 +65,16 @@ impl MemoryLedger {
             .collect();
         matching.sort_unstable_by_key(|record| record.id);
         matching.into_iter().take(limit).map(stored).collect()
+    }
+
+    pub(super) fn added_since(&self, user: &str, since: Timestamp) -> usize {
+        let kept = self.lock();
+        let allowed = kept.records.iter().filter(|record| {
+            record.requester.username == user
+                && record.time >= since
+                && record.answer == Outcome::Allowed
+        });
+        allowed.map(|record| record.injections_total).sum()
     }
 
     pub(super) fn is_writable(&self) -> bool {

@@ -8,6 +8,7 @@ mod write;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use uuid::Uuid;
@@ -64,6 +65,14 @@ impl SqliteLedger {
 
     pub(super) async fn amendment(&self, id: Uuid) -> Result<Option<Uuid>, LedgerError> {
         self.reader.amendment(id).await
+    }
+
+    pub(super) async fn added_since(
+        &self,
+        user: &str,
+        since: Timestamp,
+    ) -> Result<usize, LedgerError> {
+        self.reader.added_since(user, since).await
     }
 
     pub(super) fn is_writable(&self) -> bool {

@@ -91,6 +91,10 @@ impl Ledger for Nowhere {
         Ok(None)
     }
 
+    async fn added_since(&self, _user: &str, _since: Timestamp) -> Result<usize, LedgerError> {
+        Ok(0)
+    }
+
     fn is_writable(&self) -> bool {
         true
     }

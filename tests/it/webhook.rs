@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use tower::ServiceExt;
 use uuid::Uuid;
 
+use jiff::Timestamp;
 use postern::gate::{Gate, GateSettings, Policies};
 use postern::ledger::{Ledger, LedgerError, Query, Record};
 use postern::policy::rule::Enforcement;
@@ -56,6 +57,10 @@ impl Ledger for FakeLedger {
 
     async fn get(&self, _id: Uuid) -> Result<Option<Record>, LedgerError> {
         Ok(None)
+    }
+
+    async fn added_since(&self, _user: &str, _since: Timestamp) -> Result<usize, LedgerError> {
+        Ok(0)
     }
 
     fn is_writable(&self) -> bool {

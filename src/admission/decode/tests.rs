@@ -116,7 +116,7 @@ fn takes_facts_about_the_pod_from_what_is_stored() {
     let Subject::Debug(debug) = read(&review(&spoofed, &pod(&json!([])))).subject else { panic!() };
     let labels = debug.request.pod.labels.known().unwrap();
     assert_eq!(labels.get("app").map(String::as_str), Some("api"));
-    assert_eq!(debug.request.pod.spec.known().unwrap().containers, ["app"]);
+    assert_eq!(debug.request.pod.spec.known().unwrap().containers[0].name, "app");
 }
 
 #[test]

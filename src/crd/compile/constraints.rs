@@ -1,8 +1,10 @@
 //! `spec.containers`, `spec.limits` and `spec.justification`, with the defaults of the effect.
 
+use std::collections::BTreeMap;
+
 use regex::RegexBuilder;
 
-use crate::policy::image::ImagePattern;
+use crate::policy::image::{Alias, ImagePattern};
 use crate::policy::request;
 use crate::policy::rule::{self, CommandPattern, Constraints, Level};
 
@@ -85,7 +87,8 @@ impl Limiting<'_> {
             allowed_capabilities(&names, level, &place.key("allow"), findings);
             Some(names)
         });
-        let Limits { per_pod, per_request } = self.limits.clone().unwrap_or_default();
+        let Limits { per_pod, per_request, per_user_per_hour } =
+            self.limits.clone().unwrap_or_default();
         let limits = spec.key("limits");
         Constraints {
             images: images(image_rules.unwrap_or_default(), effect, &at.key("images"), findings),
@@ -103,6 +106,7 @@ impl Limiting<'_> {
             interactive: interactive.map_or(rule::Access::Allow, rule::Access::from),
             per_pod: limit(per_pod, &limits.key("perPod"), findings),
             per_request: limit(per_request, &limits.key("perRequest"), findings),
+            per_user_per_hour: limit(per_user_per_hour, &limits.key("perUserPerHour"), findings),
             justification: self
                 .justification
                 .as_ref()
@@ -117,16 +121,35 @@ fn images(
     at: &Place<'_>,
     findings: &mut Findings,
 ) -> rule::ImageConstraint {
-    let Images { allow, deny, require_digest, pull_policies } = images;
+    let Images { allow, deny, aliases: other_names, require_digest, pull_policies } = images;
     // A Permit that names no image must not turn into one that permits them all.
     let allow = allow.or((effect == Effect::Permit).then(Vec::new));
     rule::ImageConstraint {
         allow: allow.map(|texts| image_patterns(&texts, &at.key("allow"), findings)),
         deny: image_patterns(&deny, &at.key("deny"), findings),
+        aliases: aliases(&other_names, &at.key("aliases"), findings),
         require_digest,
         pull_policies: pull_policies
             .map(|policies| policies.into_iter().map(request::PullPolicy::from).collect()),
     }
+}
+
+fn aliases(
+    texts: &BTreeMap<String, String>,
+    at: &Place<'_>,
+    findings: &mut Findings,
+) -> Vec<Alias> {
+    let mut aliases = Vec::with_capacity(texts.len());
+    for (from, to) in texts {
+        match Alias::parse(from, to) {
+            Ok(alias) => aliases.push(alias),
+            Err(why) => {
+                let text = format!("{from}: {to}");
+                findings.add(&at.key(from), Fault::Alias { text, why });
+            }
+        }
+    }
+    aliases
 }
 
 fn image_patterns(texts: &[String], at: &Place<'_>, findings: &mut Findings) -> Vec<ImagePattern> {

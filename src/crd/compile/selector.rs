@@ -13,10 +13,9 @@ use super::words::{self, NAMESPACES, PODS};
 const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 
 pub(super) fn compile(match_: Option<&Match>, at: &Place<'_>, findings: &mut Findings) -> Selector {
-    let Some(Match { subjects: who, exclude_subjects, namespaces, pods, surfaces: ways }) = match_
-    else {
-        return Selector::default();
-    };
+    let Some(match_) = match_ else { return Selector::default() };
+    let Match { subjects: who, exclude_subjects, namespaces, pods, surfaces: ways, schedule } =
+        match_;
     let mut selector = Selector {
         subjects: who.as_ref().map(|list| {
             not_empty(list, &at.key("subjects"), findings);
@@ -24,15 +23,21 @@ pub(super) fn compile(match_: Option<&Match>, at: &Place<'_>, findings: &mut Fin
         }),
         exclude_subjects: subjects(exclude_subjects, &at.key("excludeSubjects"), findings),
         surfaces: ways.as_ref().map(|list| surfaces(list, &at.key("surfaces"), findings)),
+        schedule: schedule
+            .as_ref()
+            .map(|given| super::schedule::compile(given, &at.key("schedule"), findings)),
         ..Selector::default()
     };
-    if let Some(Namespaces { names, exclude }) = namespaces {
+    if let Some(Namespaces { names, exclude, selector: labels }) = namespaces {
         let at = at.key("namespaces");
         selector.namespaces = names.as_ref().map(|names| {
             not_empty(names, &at.key("names"), findings);
             NAMESPACES.patterns(names, &at.key("names"), findings)
         });
         selector.exclude_namespaces = NAMESPACES.patterns(exclude, &at.key("exclude"), findings);
+        if let Some(labels) = labels {
+            selector.namespace_labels = requirements(labels, &at.key("selector"), findings);
+        }
     }
     if let Some(Pods { names, selector: labels }) = pods {
         let at = at.key("pods");

@@ -83,6 +83,25 @@ impl Reader {
         found.map(|id| parse_id(&id)).transpose()
     }
 
+    /// From the index `records_newest`, and of the user's own records their number of containers.
+    pub(super) async fn added_since(
+        &self,
+        user: &str,
+        since: Timestamp,
+    ) -> Result<usize, LedgerError> {
+        let total: i64 = sqlx::query_scalar(
+            "SELECT COALESCE(SUM(json_extract(record, '$.injectionsTotal')), 0) FROM records \
+             WHERE time >= ? AND username = ? AND answer = 'Allowed' AND NOT EXISTS \
+             (SELECT 1 FROM records AS later WHERE later.amends = records.id)",
+        )
+        .bind(nanoseconds(since))
+        .bind(user)
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| self.failed(error))?;
+        Ok(usize::try_from(total).unwrap_or(usize::MAX))
+    }
+
     pub(super) async fn close(&self) {
         self.pool.close().await;
     }
