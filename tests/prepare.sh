@@ -35,6 +35,7 @@ command -v cc >/dev/null || install "TLS and SQLite are compiled from C" gcc lib
 case ${1:-} in
 run) ;;
 test)
+    "$here/pod-security/build.sh" >/dev/null
     "$here/cluster/build.sh" >/dev/null
     # Where a node cannot run, its tests say so themselves; everything else is tested all the same.
     "$here/cluster/node.sh" prepare || say "the tests on a real node will say why they do not run"

@@ -19,6 +19,7 @@ mod crd;
 #[path = "../support/hostile.rs"]
 mod hostile;
 mod ledger;
+mod pod_security;
 mod properties;
 #[path = "../support/server.rs"]
 mod server;

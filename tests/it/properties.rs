@@ -30,29 +30,33 @@ use world::{Effect, Policy, Request, Weight, yaml};
 
 /// How often something happened, so that a property cannot hold for want of cases.
 #[derive(Debug, Default)]
-struct Tally(RefCell<BTreeMap<&'static str, usize>>);
+pub(crate) struct Tally(RefCell<BTreeMap<&'static str, usize>>);
 
 impl Tally {
-    fn note(&self, what: &'static str) {
+    pub(crate) fn note(&self, what: &'static str) {
         *self.0.borrow_mut().entry(what).or_default() += 1;
     }
 
-    fn note_if(&self, happened: bool, what: &'static str) {
+    pub(crate) fn note_if(&self, happened: bool, what: &'static str) {
         if happened {
             self.note(what);
         }
     }
 
+    pub(crate) fn count(&self, what: &str) -> usize {
+        self.0.borrow().get(what).copied().unwrap_or_default()
+    }
+
     /// Whether it happened in at least one of so many cases.
-    fn at_least_one_in(&self, rarity: usize, cases: u32, what: &str) {
-        let count = self.0.borrow().get(what).copied().unwrap_or_default();
+    pub(crate) fn at_least_one_in(&self, rarity: usize, cases: u32, what: &str) {
+        let count = self.count(what);
         let cases = usize::try_from(cases).unwrap();
         assert!(count * rarity >= cases, "{what}: {count} of {cases}: {self:?}");
     }
 }
 
 /// Holds a property to so many cases.
-fn check<S: Strategy>(
+pub(crate) fn check<S: Strategy>(
     cases: u32,
     strategy: S,
     property: impl Fn(S::Value, &Tally) -> Result<(), TestCaseError>,
