@@ -10,6 +10,7 @@ mod constrain;
 pub mod evaluate;
 pub mod image;
 pub mod pod_security;
+pub mod removal;
 pub mod request;
 pub mod rule;
 pub mod schedule;

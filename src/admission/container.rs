@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::wire;
 use crate::policy::image::ImageRef;
 use crate::policy::request::{
-    ConfinementProfile, EnvFrom, EnvSource, EnvVar, Injection, Mount, PullPolicy, Redacted,
+    ConfinementProfile, Device, EnvFrom, EnvSource, EnvVar, Injection, Mount, PullPolicy, Redacted,
     SeLinuxOptions, SecurityContext, WindowsOptions,
 };
 
@@ -41,16 +41,24 @@ pub fn read(name: &str, container: &Value) -> Result<Injection, ContainerError> 
         pull_policy,
         target: wire.target_container_name.filter(|name| !name.is_empty()),
         argv: wire.command.into_iter().chain(wire.args).flatten().collect(),
-        env: wire.env.into_iter().flatten().map(variable).collect(),
-        env_from: wire.env_from.into_iter().flatten().map(variables).collect(),
-        mounts: wire.volume_mounts.into_iter().flatten().map(mount).collect(),
-        devices: wire.volume_devices.into_iter().flatten().map(|device| device.name).collect(),
+        env: each(wire.env, variable),
+        env_from: each(wire.env_from, variables),
+        mounts: each(wire.volume_mounts, mount),
+        devices: each(wire.volume_devices, |position, device| Device {
+            position,
+            volume: device.name,
+        }),
         interactive: set(wire.stdin) || set(wire.stdin_once) || set(wire.tty),
         security: wire.security_context.map(security_context).unwrap_or_default(),
         termination_message_path: wire.termination_message_path,
         termination_message_policy: wire.termination_message_policy,
         unknown_fields: unknown_fields(container),
     })
+}
+
+/// The entries of a list, each with its place in it.
+fn each<T, U>(list: Option<Vec<T>>, read: impl Fn(usize, T) -> U) -> Vec<U> {
+    list.into_iter().flatten().enumerate().map(|(position, entry)| read(position, entry)).collect()
 }
 
 pub(super) fn security_context(wire: wire::SecurityContext) -> SecurityContext {
@@ -88,20 +96,21 @@ fn profile(wire: wire::Profile) -> ConfinementProfile {
     ConfinementProfile { kind: wire.kind, localhost_profile: wire.localhost_profile }
 }
 
-fn mount(wire: wire::VolumeMount) -> Mount {
-    Mount { volume: wire.name, path: wire.mount_path, read_only: wire.read_only == Some(true) }
+fn mount(position: usize, wire: wire::VolumeMount) -> Mount {
+    let read_only = wire.read_only == Some(true);
+    Mount { position, volume: wire.name, path: wire.mount_path, read_only }
 }
 
-fn variable(wire: wire::Env) -> EnvVar {
+fn variable(position: usize, wire: wire::Env) -> EnvVar {
     let source = match wire.value_from {
         None => EnvSource::Value(Redacted::new(wire.value.unwrap_or_default())),
         Some(from) => source(from),
     };
-    EnvVar { name: wire.name, source }
+    EnvVar { position, name: wire.name, source }
 }
 
-fn variables(wire: wire::EnvFrom) -> EnvFrom {
-    EnvFrom { prefix: wire.prefix, source: source(wire.source) }
+fn variables(position: usize, wire: wire::EnvFrom) -> EnvFrom {
+    EnvFrom { position, prefix: wire.prefix, source: source(wire.source) }
 }
 
 /// Of several sources, which the API server refuses, the one that weighs most.

@@ -6,6 +6,7 @@
 use uuid::Uuid;
 
 use super::structural::{Fault, FaultKind};
+use crate::policy::removal::Removal;
 use crate::policy::rule::{Effect, Enforcement};
 use crate::policy::text::{Plain, Quoted, is_plain};
 use crate::policy::verdict::{Change, Finding, Ruling, Verdict};
@@ -207,6 +208,14 @@ pub fn change_warning(ruling: &Ruling, change: &Change) -> Option<String> {
     let field = change.setting.path().join(".");
     let container = Quoted(&ruling.container.name);
     Some(warning(&format!("{policy}: container {container}: {field} is set to {value}")))
+}
+
+/// The warning for what is taken away.
+#[must_use]
+pub fn removal_warning(ruling: &Ruling, removal: &Removal) -> String {
+    let policy = ruling.permit.as_ref().map_or("", |policy| &policy.id.name);
+    let container = Quoted(&ruling.container.name);
+    warning(&format!("{policy}: container {container}: {removal}"))
 }
 
 #[cfg(test)]

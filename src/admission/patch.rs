@@ -1,10 +1,11 @@
 //! A verdict's changes → JSON Patch (RFC 6902), on the added containers and nothing else.
 
 use json_patch::jsonptr::{PointerBuf, Token};
-use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation};
+use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation};
 use serde_json::{Map, Value, json};
 
 use super::decode::{AddedJson, Debug};
+use crate::policy::removal::Removal;
 use crate::policy::request::{ConfinementProfile, SeLinuxOptions, WindowsOptions};
 use crate::policy::setting::Setting;
 use crate::policy::verdict::{Change, Verdict};
@@ -15,7 +16,11 @@ pub fn patch(debug: &Debug, verdict: &Verdict) -> Patch {
     let containers = debug.added.iter().zip(&verdict.rulings);
     Patch(
         containers
-            .flat_map(|(added, ruling)| operations(debug.list_path, added, &ruling.changes))
+            .flat_map(|(added, ruling)| {
+                let mut operations = operations(debug.list_path, added, &ruling.changes);
+                operations.extend(takings(debug.list_path, added.index, &ruling.removals));
+                operations
+            })
             .collect(),
     )
 }
@@ -43,6 +48,38 @@ fn operations(list_path: &str, added: &AddedJson, changes: &[Change]) -> Vec<Pat
         });
     }
     operations
+}
+
+/// One operation for each thing that is taken away, from the back of each list, so that what is
+/// taken first moves nothing that is taken later.
+fn takings(list_path: &str, index: usize, removals: &[Removal]) -> Vec<PatchOperation> {
+    let at = |list: &str, position: &usize| {
+        let mut path = pointer(list_path, index, &[list]);
+        path.push_back(Token::from(*position));
+        path
+    };
+    let remove = |path| PatchOperation::Remove(RemoveOperation { path });
+    let replace = |path: &[&str], value| {
+        let path = pointer(list_path, index, path);
+        PatchOperation::Replace(ReplaceOperation { path, value })
+    };
+    let operation = |removal: &Removal| match removal {
+        Removal::Privileged => replace(&["securityContext", "privileged"], json!(false)),
+        Removal::Capabilities { kept, .. } => {
+            replace(&["securityContext", "capabilities", "add"], json!(kept))
+        }
+        Removal::MountWrite { position, .. } => {
+            let mut path = at("volumeMounts", position);
+            path.push_back(Token::new("readOnly"));
+            // Adding replaces what is there (RFC 6902, 4.1).
+            PatchOperation::Add(AddOperation { path, value: json!(true) })
+        }
+        Removal::Mount { position, .. } => remove(at("volumeMounts", position)),
+        Removal::Device { position, .. } => remove(at("volumeDevices", position)),
+        Removal::Env { position, .. } => remove(at("env", position)),
+        Removal::EnvFrom { position, .. } => remove(at("envFrom", position)),
+    };
+    removals.iter().rev().map(operation).collect()
 }
 
 /// The shortest part of `path` that is not in `container` or is null there, or all of it; and
@@ -108,7 +145,7 @@ pub fn value(setting: &Setting) -> Value {
         | Setting::TerminationMessagePath(text)
         | Setting::TerminationMessagePolicy(text) => json!(text),
         Setting::ImagePullPolicy(policy) => json!(policy.as_str()),
-        Setting::FirstTarget => Value::Null,
+        Setting::FirstTarget | Setting::RunAsUserFromTarget => Value::Null,
     }
 }
 

@@ -48,7 +48,7 @@ impl TryFrom<&DebugPolicy> for Policy {
             limits,
             justification,
             defaults,
-            set,
+            set: set_given,
             messages,
         } = spec;
         let mut findings = Findings::default();
@@ -63,7 +63,7 @@ impl TryFrom<&DebugPolicy> for Policy {
         let selector = selector::compile(match_.as_ref(), &at.key("match"), &mut findings);
         let limiting = Limiting { containers, limits, justification };
         let constraints = limiting.compile(*effect, &at, &mut findings);
-        let changing = Changing { defaults, set };
+        let changing = Changing { defaults, set: set_given };
         let (defaults, set) = changing.compile(*effect, &at, &mut findings);
         hardening::check_pull_policy(&set, &constraints.images, &at, &mut findings);
         let contact = contact(messages.as_ref(), &at.key("messages"), &mut findings);
@@ -82,6 +82,7 @@ impl TryFrom<&DebugPolicy> for Policy {
             expires,
             constraints,
             defaults,
+            remove: hardening::removed(set_given.as_ref()),
             set,
             contact,
         })

@@ -2,8 +2,12 @@
 //!
 //! The names are those of core/v1 `Container` and `SecurityContext`.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::container::PullPolicy;
 
@@ -38,6 +42,88 @@ pub struct Overrides {
     /// Where the last words come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub termination_message_policy: Option<TerminationMessagePolicy>,
+    /// What is taken away where it goes beyond what the policy allows, instead of refusing the
+    /// container. The user is warned of each thing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<Removable>,
+}
+
+/// What can be taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[expect(missing_docs, reason = "the documentation of the language explains the words")]
+pub enum Removable {
+    Privileged,
+    Capabilities,
+    Mounts,
+    SecretEnv,
+}
+
+/// The user id of a process: a number, or that of the target's process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserId {
+    /// This one.
+    Number(i64),
+    /// The target's own.
+    FromTarget,
+}
+
+const FROM_TARGET: &str = "FromTarget";
+
+impl Serialize for UserId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Number(id) => serializer.serialize_i64(*id),
+            Self::FromTarget => serializer.serialize_str(FROM_TARGET),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for UserId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = UserId;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, or FromTarget,")
+            }
+
+            fn visit_i64<E: Error>(self, id: i64) -> Result<UserId, E> {
+                Ok(UserId::Number(id))
+            }
+
+            fn visit_u64<E: Error>(self, id: u64) -> Result<UserId, E> {
+                i64::try_from(id)
+                    .map(UserId::Number)
+                    .map_err(|_| E::custom(format_args!("`{id}` is too large")))
+            }
+
+            fn visit_str<E: Error>(self, word: &str) -> Result<UserId, E> {
+                match word {
+                    FROM_TARGET => Ok(UserId::FromTarget),
+                    _ => Err(E::custom("a number without quotes, or FromTarget, is wanted here")),
+                }
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl JsonSchema for UserId {
+    fn schema_name() -> Cow<'static, str> {
+        "UserId".into()
+    }
+
+    /// The one shape that a structural schema has for a number or a word.
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "x-kubernetes-int-or-string": true,
+            "x-kubernetes-validations": [{
+                "rule": "type(self) == int ? self >= 0 && self <= 2147483647 : self == 'FromTarget'",
+                "message": "it must be a user id or FromTarget",
+            }],
+        })
+    }
 }
 
 /// Where a container's last words come from.
@@ -77,10 +163,10 @@ pub struct SecurityContext {
     /// Whether the node refuses to start the container as user 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_as_non_root: Option<bool>,
-    /// The user id of the first process. Linux only.
+    /// The user id of the first process, or FromTarget for that of the target container, where the
+    /// pod says which and it is not root. Linux only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 2_147_483_647))]
-    pub run_as_user: Option<i64>,
+    pub run_as_user: Option<UserId>,
     /// The SELinux context. Linux only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub se_linux_options: Option<SeLinuxOptions>,

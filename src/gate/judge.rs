@@ -205,7 +205,8 @@ impl Judgement {
             return 0;
         }
         let rulings = self.verdict.iter().flat_map(|verdict| &verdict.rulings);
-        rulings.filter(|ruling| ruling.allows()).map(|ruling| ruling.changes.len()).sum()
+        let allowed = rulings.filter(|ruling| ruling.allows());
+        allowed.map(|ruling| ruling.changes.len() + ruling.removals.len()).sum()
     }
 
     /// What the API server is to be told, if the decision can be written down under this id.
@@ -266,7 +267,11 @@ impl Judgement {
             Phase::Mutate if self.patches() => rulings
                 .filter(|ruling| ruling.allows())
                 .flat_map(|ruling| {
-                    ruling.changes.iter().filter_map(|c| message::change_warning(ruling, c))
+                    let changed =
+                        ruling.changes.iter().filter_map(|c| message::change_warning(ruling, c));
+                    let taken =
+                        ruling.removals.iter().map(|it| message::removal_warning(ruling, it));
+                    changed.chain(taken)
                 })
                 .collect(),
             Phase::Mutate => Vec::new(),

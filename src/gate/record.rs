@@ -159,9 +159,9 @@ fn mounts(injection: &Injection, pod: &PodFacts) -> Vec<ledger::Mount> {
         path: mount.path.clone(),
         writable: !mount.read_only,
     });
-    let attached = injection.devices.iter().map(|volume| ledger::Mount {
-        volume: volume.clone(),
-        kind: kind(volume),
+    let attached = injection.devices.iter().map(|device| ledger::Mount {
+        volume: device.volume.clone(),
+        kind: kind(&device.volume),
         path: String::new(),
         writable: true,
     });

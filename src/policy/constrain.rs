@@ -1,7 +1,7 @@
 //! One policy's constraints against one container.
 
 use super::circumstances::{Circumstances, Right};
-use super::evaluate::{Defaults, reason_in};
+use super::evaluate::{Defaults, as_set_for, reason_in};
 use super::image::{ImagePattern, ListKind};
 use super::pod_security;
 use super::request::{DebugRequest, EnvSource, Injection, PodFacts};
@@ -277,7 +277,8 @@ impl Check {
             }
             self.volume_kind(deny, &mount.volume, pod);
         }
-        for volume in &container.devices {
+        for device in &container.devices {
+            let volume = &device.volume;
             if *devices == Access::Forbid {
                 self.object(|| Objection::DeviceForbidden { volume: volume.clone() });
             }
@@ -353,7 +354,7 @@ impl Check {
         if defaults == Defaults::Applied {
             return;
         }
-        for setting in policy.set.iter().filter_map(|setting| setting.for_pod(pod)) {
+        for setting in as_set_for(policy, container, pod) {
             if setting.current(container).as_ref() != Some(&setting) {
                 self.object(|| Objection::NotAsSet { field: setting.path() });
             }

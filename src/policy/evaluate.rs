@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::constrain::Check;
+use super::removal::{removals, take_away};
 use super::request::{DebugRequest, EnvSource, Injection, PodFacts};
 use super::rule::{Effect, Enforcement, Policy};
 use super::set::PolicySet;
@@ -78,9 +79,15 @@ impl<'a> Judge<'a> {
         let Some(choice) = self.choose(asked) else { return self.refuse(asked) };
         let container = choice.container.into_owned();
         let changes = changes(asked, &container, &choice.settings);
+        let removals = removals(asked, &container, &changes);
         let findings = self.side_findings(&container);
-        let ruling =
-            Ruling { container, permit: Some(Arc::clone(choice.permit)), changes, findings };
+        let ruling = Ruling {
+            container,
+            permit: Some(Arc::clone(choice.permit)),
+            changes,
+            removals,
+            findings,
+        };
         if ruling.allows() { ruling } else { self.explain(ruling) }
     }
 
@@ -121,8 +128,8 @@ impl<'a> Judge<'a> {
         passes: impl Fn(&Injection) -> bool,
     ) -> Option<Choice<'a>> {
         self.enforced(Effect::Permit).find_map(|permit| {
-            let settings = self.settings(permit);
-            let dressed = dress(permit, &settings, container.clone());
+            let settings = self.settings(permit, container);
+            let dressed = self.dress(permit, &settings, container.clone());
             (self.satisfies(permit, &dressed) && passes(&dressed)).then_some(Choice {
                 permit,
                 container: dressed,
@@ -132,11 +139,36 @@ impl<'a> Judge<'a> {
     }
 
     /// What a Permit would put in, for this pod; nothing where defaults are to be ignored.
-    fn settings(&self, permit: &Policy) -> Vec<Setting> {
+    fn settings(&self, permit: &Policy, container: &Injection) -> Vec<Setting> {
         match self.defaults {
-            Defaults::Applied => resolved(permit, &self.request.pod),
+            Defaults::Applied => resolved(permit, container, &self.request.pod),
             Defaults::Ignored => Vec::new(),
         }
+    }
+
+    /// The container with a Permit's `defaults` filled in, its `set` put in place, and what it
+    /// removes taken away.
+    fn dress(
+        &self,
+        permit: &Policy,
+        settings: &[Setting],
+        mut container: Cow<'a, Injection>,
+    ) -> Cow<'a, Injection> {
+        for setting in settings {
+            let current = setting.current(&container);
+            let replaces = permit.set.iter().any(|set| set.path() == setting.path());
+            let wanted = match &current {
+                None => true,
+                Some(current) => replaces && current != setting,
+            };
+            if wanted {
+                setting.apply(container.to_mut());
+            }
+        }
+        if self.defaults == Defaults::Applied && !permit.remove.is_empty() {
+            take_away(permit, container.to_mut(), &self.request.pod);
+        }
+        container
     }
 
     fn enforced(&self, effect: Effect) -> impl Iterator<Item = &'a Arc<Policy>> {
@@ -164,7 +196,8 @@ impl<'a> Judge<'a> {
         };
         let mut findings: Vec<Finding> = Vec::new();
         for policy in self.speaking.iter().filter(|policy| !enforced_permit(policy)) {
-            let dressed = dress(policy, &self.settings(policy), Cow::Borrowed(container));
+            let settings = self.settings(policy, container);
+            let dressed = self.dress(policy, &settings, Cow::Borrowed(container));
             let objections = self.objections(policy, &dressed);
             findings.extend(
                 objections
@@ -187,6 +220,7 @@ impl<'a> Judge<'a> {
             container: asked.clone(),
             permit: None,
             changes: Vec::new(),
+            removals: Vec::new(),
             findings,
         })
     }
@@ -196,7 +230,8 @@ impl<'a> Judge<'a> {
         let mut permits: Vec<_> = self
             .enforced(Effect::Permit)
             .map(|permit| {
-                let dressed = dress(permit, &self.settings(permit), Cow::Borrowed(asked));
+                let settings = self.settings(permit, asked);
+                let dressed = self.dress(permit, &settings, Cow::Borrowed(asked));
                 (permit, self.objections(permit, &dressed))
             })
             .collect();
@@ -231,29 +266,33 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// A policy's settings as they apply to a pod, `set` last because it has the last word.
-fn resolved(policy: &Policy, pod: &PodFacts) -> Vec<Setting> {
-    policy.defaults.iter().chain(&policy.set).filter_map(|setting| setting.for_pod(pod)).collect()
+/// A policy's settings as they apply to a container of a pod, `set` last because it has the last
+/// word.
+fn resolved(policy: &Policy, container: &Injection, pod: &PodFacts) -> Vec<Setting> {
+    let target = target(policy, container, pod);
+    let all = policy.defaults.iter().chain(&policy.set);
+    all.filter_map(|setting| setting.for_container(target.as_deref(), pod)).collect()
 }
 
-/// The container with a Permit's `defaults` filled in and its `set` put in place.
-fn dress<'a>(
-    permit: &Policy,
-    settings: &[Setting],
-    mut container: Cow<'a, Injection>,
-) -> Cow<'a, Injection> {
-    for setting in settings {
-        let current = setting.current(&container);
-        let replaces = permit.set.iter().any(|set| set.path() == setting.path());
-        let wanted = match &current {
-            None => true,
-            Some(current) => replaces && current != setting,
-        };
-        if wanted {
-            setting.apply(container.to_mut());
-        }
-    }
-    container
+/// What `set` asks of a container as it is stored.
+pub(super) fn as_set_for(policy: &Policy, container: &Injection, pod: &PodFacts) -> Vec<Setting> {
+    let target = target(policy, container, pod);
+    let set = policy.set.iter();
+    set.filter_map(|setting| setting.for_container(target.as_deref(), pod)).collect()
+}
+
+/// The target that the container has once the policy's settings are in.
+fn target(policy: &Policy, container: &Injection, pod: &PodFacts) -> Option<String> {
+    let of = |settings: &[Setting]| {
+        let resolved = settings.iter().filter_map(|setting| setting.for_container(None, pod));
+        resolved
+            .filter_map(|setting| match setting {
+                Setting::TargetContainerName(name) => Some(name),
+                _ => None,
+            })
+            .next()
+    };
+    of(&policy.set).or_else(|| container.target.clone()).or_else(|| of(&policy.defaults))
 }
 
 /// The fields in which `stored` differs from `asked`.
@@ -272,7 +311,7 @@ fn changes(asked: &Injection, stored: &Injection, settings: &[Setting]) -> Vec<C
 /// The settings of `permit` that `stored` carries, for the record of a validating phase.
 #[must_use]
 pub fn carried(permit: &Policy, stored: &Injection, pod: &PodFacts) -> Vec<Setting> {
-    let mut settings = resolved(permit, pod);
+    let mut settings = resolved(permit, stored, pod);
     settings.retain(|setting| setting.current(stored).as_ref() == Some(setting));
     settings.dedup_by(|a, b| a.path() == b.path());
     settings

@@ -186,6 +186,35 @@ pub fn strictest_level(container: &Injection, pod: &PodFacts) -> Level {
         .unwrap_or(Level::Privileged)
 }
 
+/// Whether `level` lets a capability be added, `extra` being those that a policy allows beyond it.
+pub(super) fn may_add(level: Level, name: &String, extra: &[String]) -> bool {
+    let allowed: &[&str] = match level {
+        Level::Restricted => &RESTRICTED_CAPABILITIES,
+        Level::Baseline => &BASELINE_CAPABILITIES,
+        Level::Privileged => return true,
+    };
+    allowed.contains(&name.as_str()) || extra.contains(name)
+}
+
+/// Whether `level` lets a container get at a volume.
+pub(super) fn may_mount(level: Level, volume: &str, pod: &PodFacts) -> bool {
+    level == Level::Privileged || volume_violation(level, volume, pod).is_none()
+}
+
+fn volume_violation(level: Level, name: &str, pod: &PodFacts) -> Option<Violation> {
+    let volume = || name.to_owned();
+    let Some(kind) = pod.volume_kind(name) else {
+        return Some(Violation::VolumeUnknown { volume: volume() });
+    };
+    if kind == HOST_PATH {
+        Some(Violation::HostPath { volume: volume() })
+    } else if level == Level::Restricted && !RESTRICTED_VOLUMES.contains(&kind) {
+        Some(Violation::VolumeKind { volume: volume(), kind: kind.to_owned() })
+    } else {
+        None
+    }
+}
+
 /// What is judged, and by which level.
 struct Subject<'a> {
     level: Level,
@@ -214,14 +243,9 @@ impl<'a> Subject<'a> {
     /// Names are compared as they are: a runtime may fold case or a `CAP_` prefix, so any other
     /// spelling of a capability is refused rather than guessed at.
     fn capabilities(&self, extra: &[String], found: &mut Vec<Violation>) {
-        let allowed: &[&str] = match self.level {
-            Level::Restricted => &RESTRICTED_CAPABILITIES,
-            Level::Baseline | Level::Privileged => &BASELINE_CAPABILITIES,
-        };
         let mut reported = BTreeSet::new();
         for name in self.container.security.capabilities_add.iter().flatten() {
-            let passes = allowed.contains(&name.as_str()) || extra.contains(name);
-            if !passes && reported.insert(name) {
+            if !may_add(self.level, name, extra) && reported.insert(name) {
                 found.push(Violation::CapabilityAdded { name: name.clone() });
             }
         }
@@ -289,26 +313,13 @@ impl<'a> Subject<'a> {
     fn volumes(&self, found: &mut Vec<Violation>) {
         let mounted = self.container.mounts.iter().map(|mount| &mount.volume);
         let mut reported = BTreeSet::new();
-        for volume in mounted.chain(&self.container.devices) {
-            if let Some(violation) = self.volume(volume)
+        let attached = self.container.devices.iter().map(|device| &device.volume);
+        for volume in mounted.chain(attached) {
+            if let Some(violation) = volume_violation(self.level, volume, self.facts)
                 && reported.insert(volume)
             {
                 found.push(violation);
             }
-        }
-    }
-
-    fn volume(&self, name: &str) -> Option<Violation> {
-        let volume = || name.to_owned();
-        let Some(kind) = self.facts.volume_kind(name) else {
-            return Some(Violation::VolumeUnknown { volume: volume() });
-        };
-        if kind == HOST_PATH {
-            Some(Violation::HostPath { volume: volume() })
-        } else if self.level == Level::Restricted && !RESTRICTED_VOLUMES.contains(&kind) {
-            Some(Violation::VolumeKind { volume: volume(), kind: kind.to_owned() })
-        } else {
-            None
         }
     }
 

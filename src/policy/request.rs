@@ -185,8 +185,8 @@ pub struct Injection {
     pub env_from: Vec<EnvFrom>,
     /// `volumeMounts`
     pub mounts: Vec<Mount>,
-    /// Names of the volumes in `volumeDevices`.
-    pub devices: Vec<String>,
+    /// `volumeDevices`
+    pub devices: Vec<Device>,
     /// `stdin`, `stdinOnce` or `tty` is set.
     pub interactive: bool,
     /// `securityContext`
@@ -234,6 +234,8 @@ impl PullPolicy {
 /// One entry of `env`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvVar {
+    /// Where it stands in the list that was sent.
+    pub position: usize,
     /// `name`
     pub name: String,
     /// Where the value comes from.
@@ -258,6 +260,15 @@ pub enum EnvSource {
 }
 
 impl EnvSource {
+    /// Whether the value may be a secret: a Secret's, a file's, or of a source that is not known.
+    #[must_use]
+    pub fn may_be_secret(&self) -> bool {
+        match self {
+            Self::Secret(_) | Self::File(_) | Self::Unknown(_) => true,
+            Self::Value(_) | Self::ConfigMap(_) | Self::Pod => false,
+        }
+    }
+
     /// In a few words, without the value: `secret/db-password`.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -275,6 +286,8 @@ impl EnvSource {
 /// One entry of `envFrom`; its variables' names are unknown to a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvFrom {
+    /// Where it stands in the list that was sent.
+    pub position: usize,
     /// `prefix`
     pub prefix: String,
     /// [`EnvSource::Secret`], [`EnvSource::ConfigMap`] or [`EnvSource::Unknown`].
@@ -305,9 +318,20 @@ impl fmt::Debug for Redacted {
     }
 }
 
+/// One entry of `volumeDevices`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Where it stands in the list that was sent.
+    pub position: usize,
+    /// `name`: the volume.
+    pub volume: String,
+}
+
 /// One entry of `volumeMounts`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
+    /// Where it stands in the list that was sent.
+    pub position: usize,
     /// `name`: the volume.
     pub volume: String,
     /// `mountPath`

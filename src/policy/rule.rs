@@ -7,6 +7,7 @@ use regex::Regex;
 use wildmatch::WildMatchPattern;
 
 use super::image::{Alias, ImagePattern};
+use super::removal::Removable;
 use super::request::{PullPolicy, Surface};
 use super::schedule::Schedule;
 use super::setting::Setting;
@@ -34,6 +35,8 @@ pub struct Policy {
     pub defaults: Vec<Setting>,
     /// Replaced whatever was asked.
     pub set: Vec<Setting>,
+    /// `set.remove`: taken away where it goes beyond what the policy allows.
+    pub remove: Vec<Removable>,
     /// `messages.contact`: shown at the end of a refusal.
     pub contact: Option<String>,
 }

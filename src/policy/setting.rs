@@ -12,6 +12,8 @@ pub enum Setting {
     AllowPrivilegeEscalation(bool),
     RunAsNonRoot(bool),
     RunAsUser(i64),
+    /// `FromTarget` in a policy: the target's own user, resolved by [`Setting::for_container`].
+    RunAsUserFromTarget,
     RunAsGroup(i64),
     ReadOnlyRootFilesystem(bool),
     CapabilitiesAdd(Vec<String>),
@@ -21,7 +23,7 @@ pub enum Setting {
     SeLinuxOptions(SeLinuxOptions),
     ProcMount(String),
     WindowsOptions(WindowsOptions),
-    /// `First` in a policy: the pod's first container, resolved by [`Setting::for_pod`].
+    /// `First` in a policy: the pod's first container, resolved by [`Setting::for_container`].
     FirstTarget,
     TargetContainerName(String),
     ImagePullPolicy(PullPolicy),
@@ -37,7 +39,7 @@ impl Setting {
             Self::Privileged(_) => &["securityContext", "privileged"],
             Self::AllowPrivilegeEscalation(_) => &["securityContext", "allowPrivilegeEscalation"],
             Self::RunAsNonRoot(_) => &["securityContext", "runAsNonRoot"],
-            Self::RunAsUser(_) => &["securityContext", "runAsUser"],
+            Self::RunAsUser(_) | Self::RunAsUserFromTarget => &["securityContext", "runAsUser"],
             Self::RunAsGroup(_) => &["securityContext", "runAsGroup"],
             Self::ReadOnlyRootFilesystem(_) => &["securityContext", "readOnlyRootFilesystem"],
             Self::CapabilitiesAdd(_) => &["securityContext", "capabilities", "add"],
@@ -54,14 +56,14 @@ impl Setting {
         }
     }
 
-    /// The setting as it applies to this pod; `None` where the API server would refuse the field,
+    /// The setting as it applies to a container of this pod that has this target; `None` where the API server would refuse the field,
     /// for the pod's operating system or because the pod has no such target, or where nothing is
     /// known to fill in.
     ///
     /// The two lists are those of the API server's own validation (`validateWindows` and
     /// `validateLinux` in `pkg/apis/core/validation`); a target shares Linux namespaces.
     #[must_use]
-    pub fn for_pod(&self, pod: &PodFacts) -> Option<Self> {
+    pub fn for_container(&self, target: Option<&str>, pod: &PodFacts) -> Option<Self> {
         let spec = match &pod.spec {
             Fact::Known(spec) => Some(spec),
             Fact::Unknown => None,
@@ -76,6 +78,7 @@ impl Setting {
             Self::Privileged(_)
             | Self::AllowPrivilegeEscalation(_)
             | Self::RunAsUser(_)
+            | Self::RunAsUserFromTarget
             | Self::RunAsGroup(_)
             | Self::ReadOnlyRootFilesystem(_)
             | Self::CapabilitiesAdd(_)
@@ -92,6 +95,11 @@ impl Setting {
             Self::FirstTarget => {
                 let first = spec?.containers.first()?;
                 Some(Self::TargetContainerName(first.name.clone()))
+            }
+            // A debugger that is root because its target is would be refused where it matters.
+            Self::RunAsUserFromTarget => {
+                let user = spec?.user_of(target?).filter(|user| *user != 0);
+                user.map(Self::RunAsUser)
             }
             Self::TargetContainerName(name) if spec.is_some_and(|spec| !spec.has(name)) => None,
             other => Some(other.clone()),
@@ -116,7 +124,9 @@ impl Setting {
                 security.allow_privilege_escalation.map(Self::AllowPrivilegeEscalation)
             }
             Self::RunAsNonRoot(_) => security.run_as_non_root.map(Self::RunAsNonRoot),
-            Self::RunAsUser(_) => security.run_as_user.map(Self::RunAsUser),
+            Self::RunAsUser(_) | Self::RunAsUserFromTarget => {
+                security.run_as_user.map(Self::RunAsUser)
+            }
             Self::RunAsGroup(_) => security.run_as_group.map(Self::RunAsGroup),
             Self::ReadOnlyRootFilesystem(_) => {
                 security.read_only_root_filesystem.map(Self::ReadOnlyRootFilesystem)
@@ -168,7 +178,7 @@ impl Setting {
             Self::SeLinuxOptions(value) => security.se_linux_options = Some(value),
             Self::ProcMount(value) => security.proc_mount = Some(value),
             Self::WindowsOptions(value) => security.windows_options = Some(value),
-            Self::FirstTarget => {}
+            Self::FirstTarget | Self::RunAsUserFromTarget => {}
             Self::TargetContainerName(value) => container.target = Some(value),
             Self::ImagePullPolicy(value) => container.pull_policy = Some(value),
             Self::TerminationMessagePath(value) => container.termination_message_path = Some(value),

@@ -53,6 +53,7 @@ pub(crate) fn policy(name: &str, effect: Effect) -> Policy {
         constraints: unlimited(),
         defaults: Vec::new(),
         set: Vec::new(),
+        remove: Vec::new(),
         contact: None,
     }
 }

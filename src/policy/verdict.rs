@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::image::ImageError;
 use super::pod_security::Violation;
+use super::removal::Removal;
 use super::request::Injection;
 use super::rule::{Effect, Enforcement, Level, Policy};
 use super::setting::Setting;
@@ -38,6 +39,8 @@ pub struct Ruling {
     pub permit: Option<Arc<Policy>>,
     /// What that Permit changes, in order; empty where defaults were not to be applied.
     pub changes: Vec<Change>,
+    /// What that Permit takes away; as for `changes`.
+    pub removals: Vec<Removal>,
     /// Why not, nearest and weightiest first. Findings of laxer enforcement may stand beside a
     /// permit.
     pub findings: Vec<Finding>,

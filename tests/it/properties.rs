@@ -14,10 +14,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::env;
 
-use postern::admission::decode::decode;
+use postern::admission::decode::{Subject, decode};
 use postern::admission::respond::Response;
 use postern::folder;
 use postern::gate::{Judgement, Phase, judge};
+use postern::policy::circumstances::{Circumstances, Right};
+use postern::policy::request::Fact;
 use postern::policy::rule::Enforcement;
 use postern::policy::set::PolicySet;
 use proptest::collection::vec;
@@ -89,7 +91,28 @@ fn judged(set: &PolicySet, phase: Phase, review: &Value) -> Judgement {
 
 fn judged_at(level: Enforcement, set: &PolicySet, phase: Phase, review: &Value) -> Judgement {
     let body = serde_json::to_vec(review).unwrap();
-    judge(Some(set), phase, decode(&body).unwrap(), level)
+    let mut asked = decode(&body).unwrap();
+    if let Subject::Debug(debug) = &mut asked.subject {
+        debug.request.circumstances = circumstances(&review["known"]);
+    }
+    judge(Some(set), phase, asked, level)
+}
+
+fn circumstances(known: &Value) -> Circumstances {
+    let fact =
+        |text: Option<&str>| text.map_or(Fact::Unknown, |it| Fact::Known(it.parse().unwrap()));
+    let labels = known["namespaceLabels"].as_object().map(|labels| {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        labels.iter().map(|(key, value)| (key.clone(), text(value))).collect()
+    });
+    let rights = known["rights"].as_array().into_iter().flatten();
+    let added = known["added"].as_u64().map(|number| usize::try_from(number).unwrap());
+    Circumstances {
+        now: fact(known["now"].as_str()),
+        namespace_labels: labels.map_or(Fact::Unknown, Fact::Known),
+        rights: rights.map(|name| (name.as_str().unwrap().to_owned(), Right::Granted)).collect(),
+        added_last_hour: added.map_or(Fact::Unknown, Fact::Known),
+    }
 }
 
 /// The review that the validating webhook sees, if the mutating one lets the request pass.
@@ -127,6 +150,7 @@ fn bare(value: &Value) -> Value {
             Value::Object(given.filter(|(_, value)| !value.is_null()).collect())
         }
         Value::String(text) if text.is_empty() => Value::Null,
+        Value::Array(items) if items.is_empty() => Value::Null,
         other => other.clone(),
     }
 }

@@ -1,13 +1,14 @@
 //! `spec.defaults` and `spec.set`
 
+use crate::policy::removal;
 use crate::policy::request::{self, ConfinementProfile};
 use crate::policy::rule::ImageConstraint;
 use crate::policy::setting::Setting;
 
 use super::super::debug_policy::Effect;
 use super::super::hardening::{
-    CapabilityChanges, Defaults, Overrides, ProcMount, Profile, ProfileKind, SeLinuxOptions,
-    SecurityContext, TerminationMessagePolicy, WindowsOptions,
+    CapabilityChanges, Defaults, Overrides, ProcMount, Profile, ProfileKind, Removable,
+    SeLinuxOptions, SecurityContext, TerminationMessagePolicy, UserId, WindowsOptions,
 };
 use super::super::problem::{Fault, Findings, Place};
 use super::constraints::capability;
@@ -73,6 +74,19 @@ pub(super) fn check_pull_policy(
     }
 }
 
+/// What a policy takes away, in the order in which it is taken.
+pub(super) fn removed(set: Option<&Overrides>) -> Vec<removal::Removable> {
+    let kinds = set.iter().flat_map(|overrides| &overrides.remove);
+    kinds
+        .map(|kind| match kind {
+            Removable::Privileged => removal::Removable::Privileged,
+            Removable::Capabilities => removal::Removable::Capabilities,
+            Removable::Mounts => removal::Removable::Mounts,
+            Removable::SecretEnv => removal::Removable::SecretEnv,
+        })
+        .collect()
+}
+
 fn twice_at(path: &[&str], at: &Place<'_>, findings: &mut Findings) {
     match path.split_first() {
         Some((first, rest)) => twice_at(rest, &at.key(first), findings),
@@ -87,6 +101,7 @@ fn overrides(overrides: &Overrides, at: &Place<'_>, findings: &mut Findings) -> 
         image_pull_policy,
         termination_message_path,
         termination_message_policy,
+        remove: _,
     } = overrides;
     let mut settings = Vec::new();
     let context = security_context.as_ref();
@@ -149,7 +164,11 @@ fn security(
         Some(changes) => capability_lists(changes, &at.key("capabilities"), findings),
         None => (None, None),
     };
-    for (id, name) in [(run_as_user, "runAsUser"), (run_as_group, "runAsGroup")] {
+    let user_number = match run_as_user {
+        Some(UserId::Number(id)) => Some(*id),
+        Some(UserId::FromTarget) | None => None,
+    };
+    for (id, name) in [(user_number, "runAsUser"), (*run_as_group, "runAsGroup")] {
         let wrong = id.filter(|id| !(0..=MAX_ID).contains(id));
         if let Some(id) = wrong {
             findings.add(&at.key(name), Fault::NumericId(id));
@@ -159,7 +178,10 @@ fn security(
         privileged.map(Setting::Privileged),
         allow_privilege_escalation.map(Setting::AllowPrivilegeEscalation),
         run_as_non_root.map(Setting::RunAsNonRoot),
-        run_as_user.map(Setting::RunAsUser),
+        run_as_user.map(|user| match user {
+            UserId::Number(id) => Setting::RunAsUser(id),
+            UserId::FromTarget => Setting::RunAsUserFromTarget,
+        }),
         run_as_group.map(Setting::RunAsGroup),
         read_only_root_filesystem.map(Setting::ReadOnlyRootFilesystem),
         add.map(Setting::CapabilitiesAdd),
@@ -181,7 +203,8 @@ fn check_together(context: &SecurityContext, at: &Place<'_>, findings: &mut Find
     findings.check(!(contained && privileged), &at.key("allowPrivilegeEscalation"), || {
         Fault::EscalationOfPrivileged
     });
-    let root = context.run_as_non_root == Some(true) && context.run_as_user == Some(0);
+    let is_root = context.run_as_user == Some(UserId::Number(0));
+    let root = context.run_as_non_root == Some(true) && is_root;
     findings.check(!root, &at.key("runAsUser"), || Fault::RootAsNonRoot);
 }
 

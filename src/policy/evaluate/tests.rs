@@ -1,7 +1,13 @@
 use super::*;
-use crate::policy::image::ImagePattern;
-use crate::policy::request::{EnvVar, Fact, PullPolicy, Redacted};
-use crate::policy::rule::{Access, Justification, Level, NamePattern};
+use crate::policy::circumstances::{Circumstances, Right};
+use crate::policy::image::{Alias, ImagePattern};
+use crate::policy::removal::Removable;
+use crate::policy::request::{
+    ConfinementProfile, Device, EnvFrom, EnvVar, Fact, Mount, PullPolicy, Redacted, Volume,
+};
+use crate::policy::rule::{
+    Access, Justification, LabelOperator, LabelRequirement, Level, MountAccess, NamePattern,
+};
 use crate::policy::testing::{asking, container, images, permit, require};
 
 fn ruling(policies: Vec<Policy>, asked: Injection, defaults: Defaults) -> Ruling {
@@ -202,7 +208,7 @@ fn takes_the_reason_from_a_written_value_alone() {
     });
     let with = |source: EnvSource| {
         let mut asked = container("busybox");
-        asked.env = vec![EnvVar { name: "DEBUG_REASON".to_owned(), source }];
+        asked.env = vec![EnvVar { position: 0, name: "DEBUG_REASON".to_owned(), source }];
         evaluate(&PolicySet::new(vec![asks.clone()]), &asking(vec![asked]), Defaults::Applied)
     };
     let value = |text: &str| EnvSource::Value(Redacted::new(text.to_owned()));
@@ -220,8 +226,212 @@ fn env_from_brings_names_that_nobody_knows() {
     names.constraints.env.deny = vec![NamePattern::new("*TOKEN*")];
     let mut asked = container("busybox");
     asked.env_from = vec![crate::policy::request::EnvFrom {
+        position: 0,
         prefix: String::new(),
         source: EnvSource::ConfigMap("settings".to_owned()),
     }];
     assert!(!ruling(vec![names], asked, Defaults::Applied).allows());
+}
+
+/// Wants little and takes the rest away.
+fn taking(parts: &[Removable]) -> Policy {
+    let mut taking = permit("taking");
+    taking.constraints.pod_security = Some(Level::Restricted);
+    taking.constraints.env.from_secrets = Access::Forbid;
+    taking.constraints.volumes.mounts = MountAccess::ReadOnly;
+    taking.constraints.volumes.devices = Access::Forbid;
+    taking.defaults = vec![
+        Setting::RunAsNonRoot(true),
+        Setting::AllowPrivilegeEscalation(false),
+        Setting::CapabilitiesDrop(vec!["ALL".to_owned()]),
+        Setting::SeccompProfile(ConfinementProfile {
+            kind: "RuntimeDefault".to_owned(),
+            localhost_profile: None,
+        }),
+    ];
+    taking.remove = parts.to_vec();
+    taking
+}
+
+const EVERY_PART: [Removable; 4] =
+    [Removable::Privileged, Removable::Capabilities, Removable::Mounts, Removable::SecretEnv];
+
+/// Privileged, and with one of everything that can be taken away.
+fn greedy() -> Injection {
+    let mut asked = container("busybox");
+    asked.security.privileged = Some(true);
+    asked.security.capabilities_add =
+        Some(vec!["NET_BIND_SERVICE".to_owned(), "SYS_PTRACE".to_owned()]);
+    asked.mounts = vec![
+        Mount { position: 0, volume: "host".into(), path: "/host".into(), read_only: true },
+        Mount { position: 1, volume: "data".into(), path: "/data".into(), read_only: false },
+    ];
+    asked.devices = vec![Device { position: 0, volume: "data".into() }];
+    let secret = EnvSource::Secret("db".to_owned());
+    asked.env = vec![
+        EnvVar { position: 0, name: "A".into(), source: EnvSource::Pod },
+        EnvVar { position: 1, name: "B".into(), source: secret.clone() },
+    ];
+    asked.env_from = vec![EnvFrom { position: 0, prefix: String::new(), source: secret }];
+    asked
+}
+
+fn asking_of_pod(asked: Injection) -> DebugRequest {
+    let mut request = asking(vec![asked]);
+    if let Fact::Known(spec) = &mut request.pod.spec {
+        let volume = |name: &str, kind: &str| Volume { name: name.into(), kind: kind.into() };
+        spec.volumes = vec![volume("host", "hostPath"), volume("data", "emptyDir")];
+    }
+    request
+}
+
+#[test]
+fn takes_away_what_goes_beyond_the_policy_and_nothing_else() {
+    let request = asking_of_pod(greedy());
+    let set = PolicySet::new(vec![taking(&EVERY_PART)]);
+    let ruling = evaluate(&set, &request, Defaults::Applied).rulings.remove(0);
+    assert!(ruling.allows(), "{:?}", ruling.findings);
+    let stored = &ruling.container;
+    assert_eq!(stored.security.privileged, Some(false));
+    assert_eq!(stored.security.capabilities_add, Some(vec!["NET_BIND_SERVICE".to_owned()]));
+    assert_eq!(stored.mounts.iter().map(|mount| mount.position).collect::<Vec<_>>(), [1]);
+    assert!(stored.mounts[0].read_only && stored.devices.is_empty());
+    assert_eq!(stored.env.len(), 1);
+    assert!(stored.env_from.is_empty());
+    let told: Vec<_> = ruling.removals.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "privileged is taken away",
+            "capability SYS_PTRACE is taken away",
+            "the mount of volume `host` is taken away",
+            "volume `data` is mounted read-only",
+            "the device of volume `data` is taken away",
+            "variable `B` from secret/db is taken away",
+            "the variables from secret/db are taken away",
+        ]
+    );
+}
+
+#[test]
+fn what_is_not_to_be_taken_away_is_refused() {
+    for left in EVERY_PART {
+        let parts: Vec<_> = EVERY_PART.into_iter().filter(|part| *part != left).collect();
+        let set = PolicySet::new(vec![taking(&parts)]);
+        let request = asking_of_pod(greedy());
+        assert!(!evaluate(&set, &request, Defaults::Applied).allows(), "{left:?}");
+    }
+    let set = PolicySet::new(vec![taking(&EVERY_PART)]);
+    let request = asking_of_pod(greedy());
+    assert!(!evaluate(&set, &request, Defaults::Ignored).allows(), "nothing was taken away");
+}
+
+#[test]
+fn a_debugger_runs_as_its_targets_user_unless_that_is_root() {
+    let user = |target: Option<&str>, of_container, of_pod| {
+        let mut request = asking(vec![container("busybox")]);
+        request.injections[0].target = target.map(str::to_owned);
+        if let Fact::Known(spec) = &mut request.pod.spec {
+            spec.containers[0].run_as_user = of_container;
+            spec.security.run_as_user = of_pod;
+        }
+        let mut copying = permit("copying");
+        copying.defaults = vec![Setting::RunAsUserFromTarget];
+        let set = PolicySet::new(vec![copying]);
+        evaluate(&set, &request, Defaults::Applied).rulings.remove(0).container.security.run_as_user
+    };
+    assert_eq!(user(Some("app"), Some(1000), Some(2000)), Some(1000));
+    assert_eq!(user(Some("app"), None, Some(2000)), Some(2000));
+    assert_eq!(user(Some("app"), None, None), None);
+    assert_eq!(user(Some("app"), Some(0), Some(2000)), None, "root is not copied");
+    assert_eq!(user(None, Some(1000), None), None, "there is no target");
+}
+
+/// The answer to a plain container when this is known.
+fn with(policy: &Policy, circumstances: Circumstances) -> bool {
+    let mut request = asking(vec![container("busybox")]);
+    request.circumstances = circumstances;
+    let others = if policy.effect == Effect::Require { vec![permit("all")] } else { Vec::new() };
+    let set = PolicySet::new([vec![policy.clone()], others].concat());
+    evaluate(&set, &request, Defaults::Applied).allows()
+}
+
+#[test]
+fn a_right_is_needed_and_not_to_know_is_not_to_have_it() {
+    let mut authorized = permit("developers");
+    authorized.authorize = true;
+    for (right, expected) in
+        [(Some(Right::Granted), true), (Some(Right::Denied), false), (Some(Right::Unknown), false)]
+    {
+        let rights = right.map(|right| ("developers".to_owned(), right)).into_iter().collect();
+        let known = Circumstances { rights, ..Circumstances::default() };
+        assert_eq!(with(&authorized, known.clone()), expected);
+        let required = Policy { effect: Effect::Require, ..authorized.clone() };
+        assert_eq!(with(&required, known), expected, "a Require holds it against everybody");
+    }
+    assert!(!with(&authorized, Circumstances::default()), "not asked");
+}
+
+#[test]
+fn a_permit_ends_and_a_rate_is_held() {
+    let now: jiff::Timestamp = "2026-11-25T12:00:00Z".parse().unwrap();
+    let at = |now| Circumstances { now: Fact::Known(now), ..Circumstances::default() };
+    let mut ending = permit("ending");
+    ending.expires = Some(now);
+    assert!(with(&ending, at(now - jiff::SignedDuration::from_secs(1))));
+    assert!(!with(&ending, at(now)));
+    assert!(!with(&ending, Circumstances::default()), "no clock, no permission");
+
+    let mut rated = permit("rated");
+    rated.constraints.per_user_per_hour = Some(3);
+    let added = |number| Circumstances { added_last_hour: number, ..Circumstances::default() };
+    assert!(with(&rated, added(Fact::Known(2))));
+    assert!(!with(&rated, added(Fact::Known(3))));
+    assert!(!with(&rated, added(Fact::Unknown)));
+}
+
+#[test]
+fn labels_of_a_namespace_that_are_not_known_never_widen_a_permit() {
+    let tier = LabelRequirement {
+        key: "tier".to_owned(),
+        operator: LabelOperator::In(vec!["app".to_owned()]),
+    };
+    let mut selecting = permit("selecting");
+    selecting.selector.namespace_labels = vec![tier];
+    let labels = |value: &str| Circumstances {
+        namespace_labels: Fact::Known([("tier".to_owned(), value.to_owned())].into()),
+        ..Circumstances::default()
+    };
+    assert!(with(&selecting, labels("app")));
+    assert!(!with(&selecting, labels("db")));
+    assert!(!with(&selecting, Circumstances::default()));
+    let mut forbidding = Policy { effect: Effect::Require, ..selecting };
+    forbidding.constraints.images.allow = Some(Vec::new());
+    assert!(!with(&forbidding, labels("app")));
+    assert!(with(&forbidding, labels("db")));
+    assert!(!with(&forbidding, Circumstances::default()));
+}
+
+#[test]
+fn an_image_of_a_mirror_is_allowed_and_denied_as_what_it_mirrors() {
+    let mirrored = |list: &str, image: &str| {
+        let alias = Alias::parse("mirror.example.com/hub/**", "docker.io/**").unwrap();
+        let mut policy = permit("mirrored");
+        policy.constraints.images.aliases = vec![alias];
+        let pattern = vec![ImagePattern::parse("docker.io/library/busybox").unwrap()];
+        if list == "allow" {
+            policy.constraints.images.allow = Some(pattern);
+        } else {
+            policy.constraints.images.deny = pattern;
+        }
+        ruling(vec![policy], container(image), Defaults::Applied).allows()
+    };
+    for image in
+        ["busybox", "mirror.example.com/hub/busybox", "mirror.example.com/hub/library/busybox"]
+    {
+        assert!(mirrored("allow", image) && !mirrored("deny", image), "{image}");
+    }
+    for image in ["mirror.example.com/other/busybox", "mirror.example.com/hub/x/busybox"] {
+        assert!(!mirrored("allow", image) && mirrored("deny", image), "{image}");
+    }
 }

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::policy::image::ImageRef;
 use crate::policy::request::{
-    ConfinementProfile, Fact, Mount, SeLinuxOptions, SecurityContext, Volume, WindowsOptions,
+    ConfinementProfile, Device, Fact, Mount, SeLinuxOptions, SecurityContext, Volume,
+    WindowsOptions,
 };
 
 const NAME: &str = "debugger-x7k2p";
@@ -77,6 +78,10 @@ fn check(cases: &[(&str, Change, &[&str], &[&str])]) {
     }
 }
 
+fn device(volume: &str) -> Device {
+    Device { position: 0, volume: volume.to_owned() }
+}
+
 #[test]
 fn a_bare_container_keeps_baseline_and_is_told_all_that_restricted_wants() {
     let (container, spec) = scene();
@@ -98,7 +103,8 @@ fn a_passing_container_costs_no_memory() {
     container.security = hardened();
     let (volume, kind) = ("scratch".to_owned(), "emptyDir".to_owned());
     spec.volumes = vec![Volume { name: volume.clone(), kind }];
-    container.mounts = vec![Mount { volume, path: "/scratch".to_owned(), read_only: true }];
+    container.mounts =
+        vec![Mount { position: 0, volume, path: "/scratch".to_owned(), read_only: true }];
     for level in [Level::Privileged, Level::Baseline, Level::Restricted] {
         let found = violations(level, &container, &in_pod(Fact::Known(spec.clone())), &[]);
         assert_eq!((found.len(), found.capacity()), (0, 0));
@@ -456,6 +462,7 @@ fn volumes_count_only_where_the_container_gets_at_them() {
     assert!(judge(Level::Restricted, &container, &spec).is_empty(), "nothing is mounted");
 
     let mount = |volume: &str| Mount {
+        position: 0,
         volume: volume.to_owned(),
         path: format!("/mnt/{volume}"),
         read_only: true,
@@ -468,7 +475,7 @@ fn volumes_count_only_where_the_container_gets_at_them() {
     assert_eq!(judge(Level::Restricted, &container, &spec), [HOST, NFS, GONE]);
 
     container.mounts.clear();
-    container.devices = vec!["host".to_owned()];
+    container.devices = vec![device("host")];
     assert_eq!(judge(Level::Baseline, &container, &spec), [HOST]);
 }
 
@@ -481,7 +488,7 @@ fn an_unknown_pod_sets_nothing_and_its_volumes_are_wrong() {
     assert_eq!(strictest_level(&container, &pod), Level::Restricted);
 
     let (volume, path) = ("data".to_owned(), "/data".to_owned());
-    container.mounts = vec![Mount { volume: volume.clone(), path, read_only: true }];
+    container.mounts = vec![Mount { position: 0, volume: volume.clone(), path, read_only: true }];
     for level in [Level::Baseline, Level::Restricted] {
         let found = violations(level, &container, &pod, &[]);
         assert_eq!(found, [Violation::VolumeUnknown { volume: volume.clone() }]);
@@ -571,13 +578,14 @@ fn containers() -> impl Strategy<Value = Injection> {
             }
             if mounted {
                 let mount = |volume: &str| Mount {
+                    position: 0,
                     volume: volume.to_owned(),
                     path: format!("/{volume}"),
                     read_only: false,
                 };
                 container.mounts = volumes.into_iter().map(mount).collect();
             } else {
-                container.devices = volumes.into_iter().map(str::to_owned).collect();
+                container.devices = volumes.into_iter().map(device).collect();
             }
             container
         },

@@ -40,7 +40,10 @@ fn policy() -> impl Strategy<Value = Policy> {
     let weight =
         prop_oneof![8 => Just(Weight::Enforce), 1 => Just(Weight::Warn), 1 => Just(Weight::Audit)];
     let priority = select(vec![-1, 0, 0, 0, 7]);
-    let changes = (weighted(0.5, fields(0.25)), weighted(0.3, set()));
+    let parts = vec!["Privileged", "Capabilities", "Mounts", "SecretEnv"];
+    let remove = weighted(0.25, subsequence(parts, 1..=4));
+    let changes = (weighted(0.5, fields(0.25)), weighted(0.3, set()), remove);
+    let term = (proptest::bool::weighted(0.08), weighted(0.08, proptest::bool::weighted(0.7)));
     // Boxed, as the other large ones: in a debug build the whole would not fit a test's stack.
     (
         effect,
@@ -50,10 +53,19 @@ fn policy() -> impl Strategy<Value = Policy> {
         images().boxed(),
         limits().boxed(),
         rules().boxed(),
-        changes.boxed(),
+        (changes, term).boxed(),
     )
         .prop_map(
-            |(effect, weight, priority, matching, images, limits, rules, (defaults, set))| {
+            |(
+                effect,
+                weight,
+                priority,
+                matching,
+                images,
+                limits,
+                rules,
+                ((defaults, set, remove), (authorize, expires)),
+            )| {
                 let name = String::new();
                 let (defaults, set) = (defaults.unwrap_or_default(), set.unwrap_or_default());
                 tidy(Policy {
@@ -62,11 +74,14 @@ fn policy() -> impl Strategy<Value = Policy> {
                     weight,
                     priority,
                     matching,
+                    authorize,
+                    expires,
                     images,
                     limits,
                     rules,
                     defaults,
                     set,
+                    remove: remove.unwrap_or_default(),
                 })
             },
         )
@@ -76,6 +91,7 @@ fn policy() -> impl Strategy<Value = Policy> {
 fn tidy(mut policy: Policy) -> Policy {
     if policy.effect == Effect::Require {
         (policy.defaults, policy.set) = (Fields::default(), Fields::default());
+        (policy.remove, policy.expires) = (Vec::new(), None);
         // A Require with a list of images is the rule that hits most.
         policy.images.allow = policy.images.allow.filter(|allow| allow.len() > 1);
     }
@@ -143,21 +159,16 @@ fn subject() -> impl Strategy<Value = Subject> {
 fn matching() -> impl Strategy<Value = Match> {
     let namespaces = ["payments", "team-*", "*", "kube-*", "*-a", "t*m-*"];
     let pods = ["api-*", "db.0", "*-2", "api-1", "*"];
-    let label = prop_oneof![
-        (label_key(), label_value()).prop_map(|(key, value)| LabelRule::Is(key, value)),
-        (label_key(), vec(label_value(), 1..3)).prop_map(|(key, all)| LabelRule::In(key, all)),
-        (label_key(), vec(label_value(), 1..3)).prop_map(|(key, all)| LabelRule::NotIn(key, all)),
-        label_key().prop_map(LabelRule::Exists),
-        label_key().prop_map(LabelRule::DoesNotExist),
-    ];
     let subjects = (weighted(0.3, vec(subject(), 1..3)), weighted(0.1, vec(subject(), 1..3)));
     let places = (
         weighted(0.3, some_of(&namespaces, 4)),
         weighted(0.1, some_of(&namespaces[3..], 2)),
         weighted(0.15, some_of(&pods, 3)),
     );
-    (subjects, places, weighted(0.25, vec(label, 1..3))).prop_map(
+    let labels = (weighted(0.25, selector()), weighted(0.1, selector()));
+    (subjects, places, labels).prop_map(
         |((subjects, exclude_subjects), (namespaces, exclude_namespaces, pod_names), labels)| {
+            let (labels, namespace_labels) = labels;
             Match {
                 subjects,
                 exclude_subjects: exclude_subjects.unwrap_or_default(),
@@ -165,9 +176,36 @@ fn matching() -> impl Strategy<Value = Match> {
                 exclude_namespaces: exclude_namespaces.unwrap_or_default(),
                 pod_names,
                 labels: labels.unwrap_or_default(),
+                namespace_labels: namespace_labels.unwrap_or_default(),
             }
         },
     )
+}
+
+/// A label selector; `matchLabels` has one value for a key.
+fn selector() -> impl Strategy<Value = Vec<LabelRule>> {
+    vec(label(), 1..3).prop_map(|mut rules| {
+        let mut keys = Vec::new();
+        rules.retain(|rule| match rule {
+            LabelRule::Is(key, _) if keys.contains(key) => false,
+            LabelRule::Is(key, _) => {
+                keys.push(*key);
+                true
+            }
+            _ => true,
+        });
+        rules
+    })
+}
+
+fn label() -> impl Strategy<Value = LabelRule> {
+    prop_oneof![
+        (label_key(), label_value()).prop_map(|(key, value)| LabelRule::Is(key, value)),
+        (label_key(), vec(label_value(), 1..3)).prop_map(|(key, all)| LabelRule::In(key, all)),
+        (label_key(), vec(label_value(), 1..3)).prop_map(|(key, all)| LabelRule::NotIn(key, all)),
+        label_key().prop_map(LabelRule::Exists),
+        label_key().prop_map(LabelRule::DoesNotExist),
+    ]
 }
 
 fn label_key() -> impl Strategy<Value = Word> {
@@ -264,12 +302,16 @@ fn images() -> impl Strategy<Value = Images> {
 fn limits() -> impl Strategy<Value = Limits> {
     let justification = (any::<bool>(), select(vec!["DEBUG_REASON", "WHY"]), any::<bool>())
         .prop_map(|(required, env, ticket)| Justification { required, env, ticket });
-    (weighted(LIMITS, 1..4_usize), weighted(LIMITS, 1..3_usize), weighted(0.1, justification))
-        .prop_map(|(per_pod, per_request, justification)| Limits {
+    let numbers =
+        (weighted(LIMITS, 1..4_usize), weighted(LIMITS, 1..3_usize), weighted(LIMITS, 1..5_usize));
+    (numbers, weighted(0.1, justification)).prop_map(
+        |((per_pod, per_request, per_hour), justification)| Limits {
             per_pod,
             per_request,
+            per_hour,
             justification,
-        })
+        },
+    )
 }
 
 fn access() -> impl Strategy<Value = Access> {
@@ -407,8 +449,8 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
             ]),
         ],
     );
-    (select(USERS.to_vec()), groups, pod().boxed(), added.boxed(), fault).prop_map(
-        |(user, groups, mut pod, mut added, fault)| {
+    (select(USERS.to_vec()), groups, pod().boxed(), added.boxed(), fault, known()).prop_map(
+        |(user, groups, mut pod, mut added, fault, known)| {
             for (number, container) in added.iter_mut().enumerate() {
                 container.name = format!("debugger-{number}");
             }
@@ -419,7 +461,23 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
             let fault = fault.filter(|fault| {
                 !added.is_empty() || matches!(fault, Fault::Removed | Fault::Changed)
             });
-            Request { user, groups, pod, added, fault }
+            Request { user, groups, pod, added, fault, known }
+        },
+    )
+}
+
+fn known() -> impl Strategy<Value = Known> {
+    let labels = vec((label_key(), label_value()), 0..3);
+    let names = vec!["m-0", "c-1", "x-2", "a-3", "t-4", "k-5", "a", "z"];
+    let clock = proptest::bool::weighted(0.9);
+    (clock, weighted(0.8, labels), subsequence(names, 0..=8), weighted(0.9, 0..4_usize)).prop_map(
+        |(clock, labels, rights, added)| {
+            // Of two labels of one key, an object keeps the last.
+            let namespace_labels = labels.map(|labels| {
+                let map: std::collections::BTreeMap<_, _> = labels.into_iter().collect();
+                map.into_iter().collect()
+            });
+            Known { clock, namespace_labels, rights, added }
         },
     )
 }

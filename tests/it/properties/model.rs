@@ -84,7 +84,12 @@ impl<'a> Enforced<'a> {
     fn satisfies(&self, policy: &Policy, container: &Container) -> bool {
         let Self { request, .. } = self;
         let Policy { images, limits, rules, effect, .. } = policy;
-        images.hold(*effect, container)
+        let Known { clock, rights, .. } = &request.known;
+        let may_use = !policy.authorize || rights.contains(&policy.name.as_str());
+        let in_force = policy.expires.is_none_or(|later| later && *clock);
+        may_use
+            && in_force
+            && images.hold(*effect, container)
             && limits.hold(container, request)
             && rules.security_holds(*effect, container, &request.pod)
             && rules.target_holds(container)
@@ -129,6 +134,7 @@ impl Policy {
             exclude_namespaces: excluded,
             pod_names,
             labels,
+            namespace_labels,
         } = &self.matching;
         let Pod { name, namespace, .. } = &request.pod;
         let is_any = |subjects: &[Subject]| subjects.iter().any(|subject| subject.is(request));
@@ -140,11 +146,16 @@ impl Policy {
             && pod_names.as_ref().is_none_or(|all| any_covers(all, name));
         // What is not known never makes a Permit match and always makes a Require match.
         let labels_hold = if labels.is_empty() || !request.pod.unknown {
-            labels.iter().all(|rule| rule.holds(&request.pod))
+            labels.iter().all(|rule| rule.holds(&request.pod.labels))
         } else {
             self.effect == Effect::Require
         };
-        speaks && labels_hold
+        let namespace_holds = match &request.known.namespace_labels {
+            _ if namespace_labels.is_empty() => true,
+            Some(known) => namespace_labels.iter().all(|rule| rule.holds(known)),
+            None => self.effect == Effect::Require,
+        };
+        speaks && labels_hold && namespace_holds
     }
 
     /// A target that the pod does not have cannot be set, and so the policy is not kept.
@@ -168,9 +179,9 @@ impl Subject {
 }
 
 impl LabelRule {
-    fn holds(&self, pod: &Pod) -> bool {
+    fn holds(&self, labels: &[(Word, Word)]) -> bool {
         let value =
-            |key: &Word| pod.labels.iter().find(|(label, _)| label == key).map(|(_, value)| *value);
+            |key: &Word| labels.iter().find(|(label, _)| label == key).map(|(_, value)| *value);
         match self {
             Self::Is(key, wanted) => value(key) == Some(wanted),
             Self::In(key, values) => value(key).is_some_and(|value| values.contains(&value)),
@@ -292,6 +303,9 @@ impl Limits {
         let in_pod = request.pod.old + added;
         self.per_pod.is_none_or(|limit| in_pod <= limit)
             && self.per_request.is_none_or(|limit| added <= limit)
+            && self.per_hour.is_none_or(|limit| {
+                request.known.added.is_some_and(|before| before + added <= limit)
+            })
             && self.justification.is_none_or(|asked| {
                 let reason = container.env.iter().find_map(|(name, source)| match source {
                     Source::Value(text) if *name == asked.env => {
@@ -421,21 +435,29 @@ impl Access {
 
 fn baseline(level: Level, container: &Container, pod: &Pod, extra: &[Word]) -> bool {
     let Fields { privileged, add, proc_mount, .. } = &container.fields;
-    let granted: &[Word] = match level {
-        Level::Restricted => &["NET_BIND_SERVICE"],
-        // Of those that a container runtime grants by itself, the ones that are generated.
-        _ => &["NET_BIND_SERVICE", "CHOWN"],
-    };
+    let granted = granted(level);
     let may_unmask = pod.in_user_namespace() && level == Level::Baseline;
     *privileged != Some(true)
         && add.iter().flatten().all(|name| granted.contains(name) || extra.contains(name))
         && (*proc_mount != Some("Unmasked") || may_unmask)
         && pod.seccomp_of(container) != Some("Unconfined")
-        && container.volumes().all(|volume| match pod.volume_kind(volume) {
-            None | Some("hostPath") => false,
-            Some("nfs") => level == Level::Baseline,
-            Some(_) => true,
-        })
+        && container.volumes().all(|volume| kind_is_within(level, pod.volume_kind(volume)))
+}
+
+/// Of the capabilities that a level lets in, the ones that are generated.
+fn granted(level: Level) -> &'static [Word] {
+    match level {
+        Level::Restricted => &["NET_BIND_SERVICE"],
+        Level::Baseline | Level::Privileged => &["NET_BIND_SERVICE", "CHOWN"],
+    }
+}
+
+fn kind_is_within(level: Level, kind: Option<Word>) -> bool {
+    match kind {
+        None | Some("hostPath") => false,
+        Some("nfs") => level == Level::Baseline,
+        Some(_) => true,
+    }
 }
 
 fn restricted(container: &Container, pod: &Pod) -> bool {
@@ -499,7 +521,61 @@ impl Policy {
             message_path: set.message_path.or(own.message_path).or(defaults.message_path),
             message_policy: set.message_policy.or(own.message_policy).or(defaults.message_policy),
         };
-        Container { fields, ..container.clone() }
+        let dressed = Container { fields, ..container.clone() };
+        match put {
+            Put::DefaultsAndSet => self.take_away(dressed, pod),
+            Put::Set => dressed,
+        }
+    }
+
+    /// What goes beyond the policy is taken away, where the policy says so. Only Permits do.
+    fn take_away(&self, mut container: Container, pod: &Pod) -> Container {
+        let Rules { pod_security, capabilities, from_secrets, .. } = &self.rules;
+        let level = pod_security.unwrap_or(Level::Baseline);
+        let takes = |part| self.remove.contains(&part);
+        if takes("Privileged")
+            && level != Level::Privileged
+            && container.fields.privileged == Some(true)
+        {
+            container.fields.privileged = Some(false);
+        }
+        if takes("Capabilities") && level != Level::Privileged {
+            let extra = capabilities.as_deref().unwrap_or_default();
+            let granted = granted(level);
+            if let Some(names) = &mut container.fields.add {
+                names.retain(|name| granted.contains(name) || extra.contains(name));
+            }
+        }
+        if takes("SecretEnv") && *from_secrets != Some(Access::Allow) {
+            let stays =
+                |source: &Source| !matches!(source, Source::Secret | Source::File | Source::Future);
+            container.env.retain(|(_, source)| stays(source));
+            container.env_from.retain(|(_, source)| stays(source));
+        }
+        if takes("Mounts") {
+            self.take_mounts(&mut container, pod, level);
+        }
+        container
+    }
+
+    fn take_mounts(&self, container: &mut Container, pod: &Pod, level: Level) {
+        let Rules { mounts, devices, deny_volumes, .. } = &self.rules;
+        let stays = |volume: &Word| {
+            let kind = pod.volume_kind(volume);
+            let not_denied =
+                deny_volumes.is_empty() || kind.is_some_and(|kind| !deny_volumes.contains(&kind));
+            not_denied && (level == Level::Privileged || kind_is_within(level, kind))
+        };
+        match mounts.unwrap_or(Mounts::None) {
+            Mounts::None => container.mounts.clear(),
+            Mounts::ReadOnly => {
+                container.mounts.iter_mut().for_each(|(_, read_only)| *read_only = true);
+            }
+            Mounts::ReadWrite => {}
+        }
+        container.mounts.retain(|(volume, _)| stays(volume));
+        let kept = *devices == Some(Access::Allow);
+        container.devices.retain(|volume| kept && stays(volume));
     }
 }
 

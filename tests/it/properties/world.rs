@@ -28,11 +28,17 @@ pub(crate) struct Policy {
     pub(crate) weight: Weight,
     pub(crate) priority: i32,
     pub(crate) matching: Match,
+    /// `authorize`
+    pub(crate) authorize: bool,
+    /// `expires`: whether that is still to come.
+    pub(crate) expires: Option<bool>,
     pub(crate) images: Images,
     pub(crate) limits: Limits,
     pub(crate) rules: Rules,
     pub(crate) defaults: Fields,
     pub(crate) set: Fields,
+    /// `set.remove`
+    pub(crate) remove: Vec<Word>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -43,6 +49,7 @@ pub(crate) struct Match {
     pub(crate) exclude_namespaces: Vec<Word>,
     pub(crate) pod_names: Option<Vec<Word>>,
     pub(crate) labels: Vec<LabelRule>,
+    pub(crate) namespace_labels: Vec<LabelRule>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -105,6 +112,7 @@ pub(crate) enum Registry {
 pub(crate) struct Limits {
     pub(crate) per_pod: Option<usize>,
     pub(crate) per_request: Option<usize>,
+    pub(crate) per_hour: Option<usize>,
     pub(crate) justification: Option<Justification>,
 }
 
@@ -182,6 +190,18 @@ pub(crate) struct Request {
     pub(crate) pod: Pod,
     pub(crate) added: Vec<Container>,
     pub(crate) fault: Option<Fault>,
+    pub(crate) known: Known,
+}
+
+/// What is known beside the request.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) clock: bool,
+    pub(crate) namespace_labels: Option<Vec<(Word, Word)>>,
+    /// The policies that the requester may use.
+    pub(crate) rights: Vec<Word>,
+    /// How many containers the requester added within the hour.
+    pub(crate) added: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -305,6 +325,7 @@ impl Policy {
                 ("limits", object([
                     ("perPod", json!(self.limits.per_pod)),
                     ("perRequest", json!(self.limits.per_request)),
+                    ("perUserPerHour", json!(self.limits.per_hour)),
                 ])),
                 ("justification", self.limits.justification.map_or(Value::Null, |asked| object([
                     ("required", flag(asked.required)),
@@ -312,24 +333,43 @@ impl Policy {
                     ("pattern", if asked.ticket { json!(TICKET) } else { Value::Null }),
                 ]))),
                 ("defaults", self.defaults.json()),
-                ("set", self.set.json()),
+                ("authorize", if self.authorize { json!({"verb": "use"}) } else { Value::Null }),
+                ("expires", json!(self.expires.map(|later| if later { FUTURE } else { PAST }))),
+                ("set", self.set_json()),
             ]),
         })
     }
 }
 
+pub(crate) const PAST: Word = "2001-01-01T00:00:00Z";
+pub(crate) const NOW: Word = "2026-11-25T12:00:00Z";
+pub(crate) const FUTURE: Word = "2100-01-01T00:00:00Z";
+
+impl Policy {
+    fn set_json(&self) -> Value {
+        let mut set = self.set.json();
+        if !self.remove.is_empty() {
+            set["remove"] = json!(self.remove);
+        }
+        set
+    }
+}
+
+/// Both forms of a label selector.
+fn selector(rules: &[LabelRule]) -> Value {
+    let labels = rules.iter().filter_map(|rule| match rule {
+        LabelRule::Is(key, value) => Some(((*key).to_owned(), json!(value))),
+        _ => None,
+    });
+    let expressions: Vec<Value> = rules.iter().filter_map(LabelRule::expression).collect();
+    object([
+        ("matchLabels", Value::Object(labels.collect())),
+        ("matchExpressions", list(&expressions, Value::clone)),
+    ])
+}
+
 impl Match {
     fn json(&self) -> Value {
-        let labels: Map<String, Value> = self
-            .labels
-            .iter()
-            .filter_map(|rule| match rule {
-                LabelRule::Is(key, value) => Some(((*key).to_owned(), json!(value))),
-                _ => None,
-            })
-            .collect();
-        let expressions: Vec<Value> =
-            self.labels.iter().filter_map(LabelRule::expression).collect();
         object([
             ("subjects", self.subjects.as_ref().map_or(Value::Null, |all| list(all, subject))),
             ("excludeSubjects", list(&self.exclude_subjects, subject)),
@@ -338,20 +378,12 @@ impl Match {
                 object([
                     ("names", json!(self.namespaces)),
                     ("exclude", list(&self.exclude_namespaces, |name| json!(name))),
+                    ("selector", selector(&self.namespace_labels)),
                 ]),
             ),
             (
                 "pods",
-                object([
-                    ("names", json!(self.pod_names)),
-                    (
-                        "selector",
-                        object([
-                            ("matchLabels", Value::Object(labels)),
-                            ("matchExpressions", list(&expressions, Value::clone)),
-                        ]),
-                    ),
-                ]),
+                object([("names", json!(self.pod_names)), ("selector", selector(&self.labels))]),
             ),
         ])
     }
@@ -584,6 +616,8 @@ impl Request {
         json!({
             "apiVersion": "admission.k8s.io/v1",
             "kind": "AdmissionReview",
+            // No API server sends this: what is looked up travels along for the tests.
+            "known": self.known.json(),
             "request": {
                 "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
                 "kind": {"group": "", "version": "v1", "kind": kind},
@@ -597,6 +631,21 @@ impl Request {
                 "oldObject": self.pod.object(self.pod.list(), self.fault),
                 "dryRun": false,
             },
+        })
+    }
+}
+
+impl Known {
+    fn json(&self) -> Value {
+        let labels = self.namespace_labels.as_ref().map(|labels| {
+            let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), json!(value)));
+            Value::Object(labels.collect())
+        });
+        json!({
+            "now": self.clock.then_some(NOW),
+            "namespaceLabels": labels,
+            "rights": self.rights,
+            "added": self.added,
         })
     }
 }
