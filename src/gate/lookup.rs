@@ -152,3 +152,6 @@ fn latest(arrival: Arrival) -> tokio::time::Instant {
     let until: Instant = deadline.checked_sub(rest).unwrap_or(deadline);
     tokio::time::Instant::from_std(until)
 }
+
+#[cfg(test)]
+mod tests;
