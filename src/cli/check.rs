@@ -4,6 +4,7 @@
 //! is what kubectl builds. Nothing is recorded.
 
 mod ask;
+mod assume;
 mod examine;
 mod report;
 mod text;
@@ -14,10 +15,12 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 
 use self::ask::DebugArgs;
+use self::assume::Assumptions;
 use self::examine::examine;
 use self::report::Report;
 use super::Outcome;
 use crate::folder;
+use crate::policy::circumstances::Circumstances;
 use crate::policy::set::PolicySet;
 use crate::policy::text::Lines;
 
@@ -56,6 +59,9 @@ pub struct Args {
 
     #[command(flatten)]
     debug: DebugArgs,
+
+    #[command(flatten)]
+    assumptions: Assumptions,
 }
 
 /// Which webhooks are asked.
@@ -82,6 +88,12 @@ struct Question {
     body: Vec<u8>,
 }
 
+/// By which policies, and what else is known.
+struct Asked {
+    policies: PolicySet,
+    circumstances: Circumstances,
+}
+
 /// Judges everything that was asked. What cannot be judged is told on standard error, and the rest
 /// is judged all the same.
 ///
@@ -90,12 +102,13 @@ struct Question {
 /// The policies cannot be loaded, or a review cannot be read.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let policies = folder::load(&args.policies)?;
+    let asked_of = Asked { circumstances: args.assumptions.circumstances(&policies), policies };
     let questions = args.debug.pod.iter().map(|pod| args.debug.question(pod));
     let questions = questions.chain(args.reviews.iter().map(|path| ask::review(path)));
     let (mut outcome, mut asked, mut failures) = (Outcome::Done, 0_usize, Vec::new());
     for question in questions {
         asked += 1;
-        match question.and_then(|question| judge(question, args.phase, &policies)) {
+        match question.and_then(|question| judge(question, args.phase, &asked_of)) {
             Ok(report) => {
                 if !report.allowed {
                     outcome = Outcome::No;
@@ -118,9 +131,9 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
 }
 
-fn judge(question: Question, phases: Phases, policies: &PolicySet) -> anyhow::Result<Report> {
+fn judge(question: Question, phases: Phases, asked: &Asked) -> anyhow::Result<Report> {
     let Question { name, body } = question;
-    let examination = examine(policies, phases, &body).with_context(|| name.clone())?;
+    let examination = examine(asked, phases, &body).with_context(|| name.clone())?;
     Ok(Report::new(name, examination))
 }
 

@@ -73,6 +73,7 @@ impl MemoryLedger {
             record.requester.username == user
                 && record.time >= since
                 && record.answer == Outcome::Allowed
+                && kept.records.iter().all(|later| later.amends != Some(record.id))
         });
         allowed.map(|record| record.injections_total).sum()
     }

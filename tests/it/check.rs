@@ -456,3 +456,44 @@ fn a_reader_that_goes_away_is_no_fault() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{:?}", String::from_utf8(output.stderr));
 }
+
+#[test]
+fn what_a_cluster_would_know_can_be_assumed() {
+    let folder = TempDir::new().unwrap();
+    let policies = file(
+        &folder,
+        "policies.yaml",
+        br#"
+apiVersion: postern.dev/v1alpha1
+kind: DebugPolicy
+metadata: {name: office}
+spec:
+  effect: Permit
+  match:
+    namespaces: {selector: {matchLabels: {tier: app}}}
+    schedule: {timeZone: Europe/Berlin, hours: ["08:00-18:00"]}
+  authorize: {verb: use}
+  containers: {images: {allow: [busybox]}, podSecurity: privileged}
+  limits: {perUserPerHour: 3}
+"#,
+    );
+    let pod = pod_file(&folder, POD);
+    let right = ["--namespace-label=tier=app", "--may-use=office", "--at=2026-11-25T12:00:00Z"];
+    let asked = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+        command.args(["check", "-p", &policies, "--pod", &pod, "--image=busybox", "--as=alice"]);
+        command.args(more).output().unwrap()
+    };
+    let code = |more: &[&str]| asked(more).status.code();
+    assert_eq!(code(&right), Some(0), "{:?}", asked(&right));
+    for (number, _) in right.iter().enumerate().take(2) {
+        let mut less = right.to_vec();
+        less.remove(number);
+        assert_eq!(code(&less), Some(1), "without {}", right[number]);
+    }
+    assert_eq!(code(&[right[0], right[1], "--at=2026-11-25T18:00:00Z"]), Some(1));
+    assert_eq!(code(&[&right[..], &["--added=3"]].concat()), Some(1));
+    let refused = asked(&[right[0], right[2]]);
+    let said = String::from_utf8(refused.stdout).unwrap();
+    assert!(said.contains("you need the verb `use` on debugpolicies/office"), "{said}");
+}

@@ -4,12 +4,11 @@ use anyhow::{Context, anyhow};
 use json_patch::Patch;
 use serde_json::{Value, json};
 
-use super::Phases;
+use super::{Asked, Phases};
 use crate::admission::decode::{self, Debug, Subject};
 use crate::admission::respond::{Notes, Response};
 use crate::gate::{Judgement, Phase, judge};
 use crate::policy::rule::Enforcement;
-use crate::policy::set::PolicySet;
 
 /// Everything that the webhooks asked have said about one review.
 #[derive(Debug)]
@@ -44,9 +43,12 @@ impl Examination {
 }
 
 impl Step {
-    fn new(policies: &PolicySet, phase: Phase, body: &[u8]) -> anyhow::Result<Self> {
-        let review = decode::decode(body)?;
-        let judgement = judge(Some(policies), phase, review, Enforcement::Enforce);
+    fn new(asked: &Asked, phase: Phase, body: &[u8]) -> anyhow::Result<Self> {
+        let mut review = decode::decode(body)?;
+        if let Subject::Debug(debug) = &mut review.subject {
+            debug.request.circumstances = asked.circumstances.clone();
+        }
+        let judgement = judge(Some(&asked.policies), phase, review, Enforcement::Enforce);
         let (response, notes) = judgement.response(None);
         Ok(Self { judgement, response, notes })
     }
@@ -57,23 +59,19 @@ impl Step {
 /// # Errors
 ///
 /// It is not a review, or it cannot be changed as the mutating webhook wants.
-pub(super) fn examine(
-    policies: &PolicySet,
-    phases: Phases,
-    body: &[u8],
-) -> anyhow::Result<Examination> {
+pub(super) fn examine(asked: &Asked, phases: Phases, body: &[u8]) -> anyhow::Result<Examination> {
     if phases == Phases::Validate {
-        let step = Step::new(policies, Phase::Validate, body)?;
+        let step = Step::new(asked, Phase::Validate, body)?;
         return Ok(Examination { steps: vec![step], changes: Vec::new() });
     }
-    let mutate = Step::new(policies, Phase::Mutate, body)?;
+    let mutate = Step::new(asked, Phase::Mutate, body)?;
     let (next, changes) = match (&mutate.judgement.review.subject, &mutate.response) {
         (Subject::Debug(debug), Response::Allow { patch }) => admitted(body, debug, patch)?,
         _ => (body.to_vec(), Vec::new()),
     };
     let mut steps = vec![mutate];
     if phases == Phases::Both && steps.iter().all(|step| step.judgement.allows()) {
-        steps.push(Step::new(policies, Phase::Validate, &next)?);
+        steps.push(Step::new(asked, Phase::Validate, &next)?);
     }
     Ok(Examination { steps, changes })
 }

@@ -225,7 +225,7 @@ fn env_from_brings_names_that_nobody_knows() {
     let mut names = permit("names");
     names.constraints.env.deny = vec![NamePattern::new("*TOKEN*")];
     let mut asked = container("busybox");
-    asked.env_from = vec![crate::policy::request::EnvFrom {
+    asked.env_from = vec![EnvFrom {
         position: 0,
         prefix: String::new(),
         source: EnvSource::ConfigMap("settings".to_owned()),

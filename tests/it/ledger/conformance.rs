@@ -34,6 +34,7 @@ suite! {
     filters_by_image_as_asked_and_as_parsed
     only_a_star_means_anything_in_an_image_filter
     finds_by_the_beginning_of_an_id
+    counts_what_a_user_was_allowed_to_add
     numbers_without_gaps_under_concurrent_appends
     a_cancelled_append_leaves_nothing_or_an_amendment
     keeps_what_it_was_given_of_hostile_text
@@ -193,6 +194,27 @@ async fn finds_by_the_beginning_of_an_id(ledger: &AnyLedger) {
     assert_eq!(found(&whole[..8], 9).await, [id(1), id(2), id(3)]);
     assert_eq!(found(&whole[..8], 2).await, [id(1), id(2)]);
     assert_eq!(found("00000000", 9).await, [] as [Uuid; 0]);
+}
+
+async fn counts_what_a_user_was_allowed_to_add(ledger: &AnyLedger) {
+    let mut two = record(1);
+    two.injections_total = 2;
+    let user = two.requester.username.clone();
+    let mut others = record(3);
+    others.requester.username = "somebody-else".to_owned();
+    let mut undelivered = refusal(6);
+    undelivered.amends = Some(id(5));
+    undelivered.requester.username = user.clone();
+    let mut refused = refusal(4);
+    refused.requester.username = user.clone();
+    for record in [two, record(2), others, refused, record(5), undelivered] {
+        ledger.append(record).await.unwrap();
+    }
+    let since = async |number| ledger.added_since(&user, time(number)).await.unwrap();
+    assert_eq!(since(0).await, 3, "two at once, one more, and none of the fifth");
+    assert_eq!(since(2).await, 1);
+    assert_eq!(since(6).await, 0);
+    assert_eq!(ledger.added_since("nobody", time(0)).await.unwrap(), 0);
 }
 
 async fn numbers_without_gaps_under_concurrent_appends(ledger: &AnyLedger) {

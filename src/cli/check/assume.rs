@@ -1,0 +1,54 @@
+//! What a cluster would know, and is to be assumed without one.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::policy::circumstances::{Circumstances, Right};
+use crate::policy::request::Fact;
+use crate::policy::set::PolicySet;
+
+/// What `check` cannot ask anybody.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What a cluster would know")]
+pub(super) struct Assumptions {
+    /// A label of the pod's namespace; without any, its labels are not known
+    #[arg(long = "namespace-label", value_name = "KEY=VALUE", value_parser = label)]
+    labels: Vec<(String, String)>,
+
+    /// A policy that who asks may use (`spec.authorize`); without it, they may not
+    #[arg(long = "may-use", value_name = "POLICY")]
+    usable: Vec<String>,
+
+    /// How many containers who asks was allowed to add in the last hour
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    added: usize,
+
+    /// When it is asked, as 2026-11-25T12:00:00Z [default: now]
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+}
+
+impl Assumptions {
+    /// The circumstances of every request.
+    pub(super) fn circumstances(&self, policies: &PolicySet) -> Circumstances {
+        let Self { labels, usable, added, at } = self;
+        let asking = policies.policies().iter().filter(|policy| policy.authorize);
+        let rights = asking.map(|policy| {
+            let name = &policy.id.name;
+            (name.clone(), if usable.contains(name) { Right::Granted } else { Right::Denied })
+        });
+        let labels: BTreeMap<_, _> = labels.iter().cloned().collect();
+        Circumstances {
+            now: Fact::Known(at.unwrap_or_else(Timestamp::now)),
+            namespace_labels: if labels.is_empty() { Fact::Unknown } else { Fact::Known(labels) },
+            rights: rights.collect(),
+            added_last_hour: Fact::Known(*added),
+        }
+    }
+}
+
+fn label(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
