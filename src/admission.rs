@@ -1,4 +1,4 @@
-//! Layer 1, between an AdmissionReview and the core: the only reader of pods, and the only writer
+//! Layer 3, between an AdmissionReview and the core: the only reader of pods, and the only writer
 //! of responses. Pure.
 //!
 //! [`decode`] makes a [`decode::Review`] of bytes; [`delta`] finds what it adds, [`structural`] what

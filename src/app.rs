@@ -1,4 +1,4 @@
-//! Layer 4, builds every part from the settings and runs until told to stop.
+//! Layer 6, builds every part from the settings and runs until told to stop.
 //!
 //! Everything that can be wrong is found before an address is taken: whoever sees the port open
 //! may use it.

@@ -1,4 +1,4 @@
-//! Layer 3, settings: flags, environment, file, default, parsed once into types.
+//! Layer 5, settings: flags, environment, file, default, parsed once into types.
 //!
 //! Every setting has one name. `deadline` is the flag `--deadline`, the variable `POSTERN_DEADLINE`
 //! and the key `deadline` of the settings file; the first of them that is given wins. The

@@ -1,4 +1,4 @@
-//! Layer 1, the `DebugPolicy` resource: its shape, its definition, and the one parser of policies.
+//! Layer 3, the `DebugPolicy` resource: its shape, its definition, and the one parser of policies.
 
 mod compile;
 pub mod container;

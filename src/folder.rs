@@ -1,4 +1,4 @@
-//! Layer 3, policies from files and folders.
+//! Layer 5, policies from files and folders.
 
 mod picture;
 

@@ -1,4 +1,4 @@
-//! Layer 2, the conveyor: decode → look up → judge → record → respond.
+//! Layer 4, the conveyor: decode → look up → judge → record → respond.
 
 pub mod judge;
 pub mod lookup;
@@ -143,7 +143,7 @@ impl<L: Ledger, C: Cluster> Gate<L, C> {
     ) -> Result<Answer, NotAReview> {
         let mut review = decode::decode(body)?;
         let policies = self.policies.load_full();
-        let _turn = self.look_up(policies.as_deref(), &mut review, arrival).await;
+        let _turn = self.look_up(policies.as_deref(), &mut review, body, arrival).await;
         let judgement = judge(policies.as_deref(), phase, review, self.settings.enforcement);
         let decision = judgement.is_decision().then(Uuid::now_v7);
         let (response, notes) = judgement.response(decision);

@@ -1,4 +1,4 @@
-//! Layer 1, `kubectl debug POD` as kubectl 1.37 does it: flags to container, review and back.
+//! Layer 3, `kubectl debug POD` as kubectl 1.37 does it: flags to container, review and back.
 //!
 //! So that the command line can judge what a developer would type, and a refusal can name a
 //! command that passes. The rules are kubectl's (`pkg/cmd/debug`) and the API server's defaults;

@@ -3,7 +3,7 @@
 //! A review from the API server goes down one conveyor ([`gate`]):
 //!
 //! ```text
-//! bytes ─ decode ─ judge ─ patch ─ record ─ respond ─ bytes
+//! bytes ─ decode ─ look up ─ judge ─ patch ─ record ─ respond ─ bytes
 //! ```
 //!
 //! The modules below are in reading order. A module names only modules of lower layers, never one
@@ -12,13 +12,19 @@
 //! | layer | modules |
 //! | --- | --- |
 //! | 0, the pure core | [`policy`] |
-//! | 1, shapes of the outside world | [`admission`], [`crd`], [`kubectl`], [`ledger`] |
-//! | 2, the conveyor | [`gate`], [`watch`] |
-//! | 3, parts that touch the world | [`folder`], [`store`], [`server`], [`config`], [`telemetry`] |
-//! | 4, everything built from settings | [`app`] |
-//! | 5, the command line | [`cli`] |
+//! | 1, containers as JSON | [`document`] |
+//! | 2, what policies say in CEL | [`expression`] |
+//! | 3, shapes of the outside world | [`admission`], [`crd`], [`kubectl`], [`ledger`] |
+//! | 4, the conveyor | [`gate`], [`watch`] |
+//! | 5, parts that touch the world | [`folder`], [`store`], [`server`], [`config`], [`telemetry`] |
+//! | 6, everything built from settings | [`app`] |
+//! | 7, the command line | [`cli`] |
 
 pub mod policy;
+
+pub mod document;
+
+pub mod expression;
 
 pub mod admission;
 pub mod crd;

@@ -1,4 +1,4 @@
-//! Layer 3, sockets and HTTP.
+//! Layer 5, sockets and HTTP.
 //!
 //! ```text
 //! listener ─ tls ─ webhook ─ body ─ gate        probes ─ metrics

@@ -1,4 +1,4 @@
-//! Layer 3, ledgers that last.
+//! Layer 5, ledgers that last.
 //!
 //! ```text
 //! append ─ queue ─┐

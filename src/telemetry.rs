@@ -1,4 +1,4 @@
-//! Layer 3, logs.
+//! Layer 5, logs.
 //!
 //! Everything goes to standard error. Metrics are in [`crate::server::metrics`], beside what counts.
 //! No line holds a body, a variable or a command of anybody's container.

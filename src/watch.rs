@@ -1,4 +1,4 @@
-//! Layer 2, says when something in a folder has changed.
+//! Layer 4, says when something in a folder has changed.
 //!
 //! Kubernetes swaps a mounted ConfigMap or Secret by renaming a symbolic link (`..data`) in the
 //! mount's folder: a watch on a file inside goes deaf at the first swap, one on the folder does

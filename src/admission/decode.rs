@@ -11,6 +11,7 @@ use super::delta::delta;
 use super::structural::{self, Fault, FaultKind, MAX_INJECTIONS, Targets};
 use super::wire;
 use crate::policy::circumstances::Circumstances;
+use crate::policy::expression::Documents;
 use crate::policy::request::{
     ContainerFacts, DebugRequest, Fact, Injection, Os, PodFacts, PodSpecFacts, Requester, Surface,
     Volume,
@@ -310,6 +311,7 @@ fn debug(request: wire::Request<'_>, shape: Shape, user: &User) -> Result<Debug,
         pod,
         injections,
         circumstances: Circumstances::default(),
+        documents: Documents::default(),
     };
     Ok(Debug { request, added, faults, list_path, pod: identity, added_total })
 }

@@ -6,6 +6,7 @@
 use uuid::Uuid;
 
 use super::structural::{Fault, FaultKind};
+use crate::document;
 use crate::policy::removal::Removal;
 use crate::policy::rule::{Effect, Enforcement};
 use crate::policy::text::{Plain, Quoted, is_plain};
@@ -204,7 +205,7 @@ pub fn objection_warning(ruling: &Ruling, finding: &Finding) -> String {
 pub fn change_warning(ruling: &Ruling, change: &Change) -> Option<String> {
     change.asked.as_ref()?;
     let policy = ruling.permit.as_ref().map_or("", |policy| &policy.id.name);
-    let value = super::patch::value(&change.setting);
+    let value = document::value(&change.setting);
     let field = change.setting.path().join(".");
     let container = Quoted(&ruling.container.name);
     Some(warning(&format!("{policy}: container {container}: {field} is set to {value}")))

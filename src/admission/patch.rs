@@ -2,12 +2,11 @@
 
 use json_patch::jsonptr::{PointerBuf, Token};
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::decode::{AddedJson, Debug};
+use crate::document::{put, value};
 use crate::policy::removal::Removal;
-use crate::policy::request::{ConfinementProfile, SeLinuxOptions, WindowsOptions};
-use crate::policy::setting::Setting;
 use crate::policy::verdict::{Change, Verdict};
 
 /// The patch that makes every added container what its ruling says; empty where nothing changes.
@@ -101,92 +100,12 @@ fn look<'a>(container: &'a Value, path: &[&str]) -> Option<&'a Value> {
     path.iter().try_fold(container, |here, key| here.get(key))
 }
 
-fn put(container: &mut Value, path: &[&str], value: Value) {
-    let Some((last, parents)) = path.split_last() else { return };
-    let mut here = container;
-    for key in parents {
-        let Some(object) = here.as_object_mut() else { return };
-        let next = object.entry(*key).or_insert(Value::Null);
-        if next.is_null() {
-            *next = Value::Object(Map::new());
-        }
-        here = next;
-    }
-    if let Some(object) = here.as_object_mut() {
-        object.insert((*last).to_owned(), value);
-    }
-}
-
 fn pointer(list_path: &str, index: usize, path: &[&str]) -> PointerBuf {
     let list = list_path.split('/').filter(|key| !key.is_empty()).map(Token::new);
     let field = path.iter().copied().map(Token::new);
     let mut pointer = PointerBuf::new();
     list.chain([Token::from(index)]).chain(field).for_each(|token| pointer.push_back(token));
     pointer
-}
-
-/// A setting's value as the API writes it.
-#[must_use]
-pub fn value(setting: &Setting) -> Value {
-    match setting {
-        Setting::Privileged(flag)
-        | Setting::AllowPrivilegeEscalation(flag)
-        | Setting::RunAsNonRoot(flag)
-        | Setting::ReadOnlyRootFilesystem(flag) => json!(flag),
-        Setting::RunAsUser(id) | Setting::RunAsGroup(id) => json!(id),
-        Setting::CapabilitiesAdd(names) | Setting::CapabilitiesDrop(names) => json!(names),
-        Setting::SeccompProfile(profile) | Setting::AppArmorProfile(profile) => {
-            confinement(profile)
-        }
-        Setting::SeLinuxOptions(options) => se_linux(options),
-        Setting::WindowsOptions(options) => windows(options),
-        Setting::ProcMount(text)
-        | Setting::TargetContainerName(text)
-        | Setting::TerminationMessagePath(text)
-        | Setting::TerminationMessagePolicy(text) => json!(text),
-        Setting::ImagePullPolicy(policy) => json!(policy.as_str()),
-        Setting::FirstTarget | Setting::RunAsUserFromTarget => Value::Null,
-    }
-}
-
-fn confinement(profile: &ConfinementProfile) -> Value {
-    let ConfinementProfile { kind, localhost_profile } = profile;
-    object([
-        ("type", Some(json!(kind))),
-        ("localhostProfile", localhost_profile.as_ref().map(|p| json!(p))),
-    ])
-}
-
-fn se_linux(options: &SeLinuxOptions) -> Value {
-    let SeLinuxOptions { user, role, kind, level } = options;
-    let text = |text: &String| (!text.is_empty()).then(|| json!(text));
-    object([
-        ("user", text(user)),
-        ("role", text(role)),
-        ("type", text(kind)),
-        ("level", text(level)),
-    ])
-}
-
-fn windows(options: &WindowsOptions) -> Value {
-    let WindowsOptions {
-        host_process,
-        run_as_user_name,
-        gmsa_credential_spec_name,
-        gmsa_credential_spec,
-    } = options;
-    let text = |text: &Option<String>| text.as_ref().map(|text| json!(text));
-    object([
-        ("hostProcess", host_process.map(|flag| json!(flag))),
-        ("runAsUserName", text(run_as_user_name)),
-        ("gmsaCredentialSpecName", text(gmsa_credential_spec_name)),
-        ("gmsaCredentialSpec", text(gmsa_credential_spec)),
-    ])
-}
-
-fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
-    let set = fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
-    Value::Object(set.collect())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! all. The defaults that depend on the effect are put in here.
 
 mod constraints;
+mod expressions;
 mod hardening;
 mod schedule;
 mod selector;

@@ -11,6 +11,10 @@ use super::debug_policy::is_false;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ContainerRules {
+    /// Rules in CEL, each asked of each added container as it would be stored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub rules: Vec<Rule>,
     /// Which images may run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<Images>,
@@ -44,6 +48,26 @@ pub struct ContainerRules {
 pub enum Access {
     Allow,
     Forbid,
+}
+
+/// A rule in CEL. Variables: those of match.conditions, container (the added one as it would be
+/// stored) and image (its registry, repository, tag and digest).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rule {
+    /// What records call it.
+    pub name: String,
+    /// What must hold. A rule that gives no answer objects.
+    #[schemars(length(min = 1, max = 4096))]
+    pub expression: String,
+    /// What users are told where it does not hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub message: Option<String>,
+    /// The same in CEL, giving text. Where it gives none, message is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub message_expression: Option<String>,
 }
 
 /// Which images may run. Patterns are matched part by part: registry, path, tag, digest. * stays

@@ -146,6 +146,23 @@ pub struct Match {
     /// When. Left out, always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
+    /// Conditions in CEL, all of which must hold. One that gives no answer never makes a Permit
+    /// match and always makes a Require match and object.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub conditions: Vec<MatchCondition>,
+}
+
+/// A condition in CEL. Variables: object, oldObject, request and namespaceObject as in a
+/// ValidatingAdmissionPolicy, and pod, the pod as it was before the request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MatchCondition {
+    /// What records call it.
+    pub name: String,
+    /// The condition.
+    #[schemars(length(min = 1, max = 4096))]
+    pub expression: String,
 }
 
 /// When the policy speaks: on these days, within these hours.

@@ -223,8 +223,6 @@ fn yaml_options() -> Options {
     }
 }
 
-/// Fields of the policy language that a later version reads, by where they stand.
-const NOT_YET: [(&str, &str); 2] = [("spec.match", "conditions"), ("spec.containers", "rules")];
 /// Fields that the API server has filled in before a webhook sees them.
 const NEVER_LEFT_OUT: [&str; 3] =
     ["imagePullPolicy", "terminationMessagePath", "terminationMessagePolicy"];
@@ -289,9 +287,6 @@ fn plain_type(wanted: &str) -> &str {
 fn unknown_field(field: &str, expected: &[&'static str], path: &FieldPath) -> String {
     let parent = path.0.split_last().map_or(&[][..], |(_, above)| above);
     let parent = FieldPath(parent.to_vec()).to_string();
-    if NOT_YET.contains(&(parent.as_str(), field)) {
-        return "it is not supported by this version of Postern".to_owned();
-    }
     if parent == "spec.defaults" && NEVER_LEFT_OUT.contains(&field) {
         return "the API server fills it in before a webhook sees it, so a default would never \
                 be used; put it under `set`"

@@ -123,6 +123,16 @@ pub enum Fault {
     Moment(String),
     #[error("alias {} cannot be used: {why}", Quoted(.text))]
     Alias { text: String, why: AliasError },
+    #[error("it cannot be used: {message} (character {character})")]
+    Expression { character: usize, message: String },
+    #[error("it has more than {0} entries")]
+    TooMany(usize),
+    #[error(
+        "{} is not a name: letters, digits, `-`, `_` and `.`, 63 characters at most", Quoted(.0)
+    )]
+    RuleName(String),
+    #[error("{} is the name of another entry", Quoted(.0))]
+    NameTwice(String),
     #[error("`{0}` is not a user or group id; 0 to 2147483647 are")]
     NumericId(i64),
     #[error("type `Localhost` needs a `localhostProfile`")]

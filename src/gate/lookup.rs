@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout_at;
 
 use super::{Arrival, Gate};
-use crate::admission::decode::{Debug, Review, Subject, User};
+use crate::admission::decode::{AddedJson, Debug, Review, Subject, User};
+use crate::expression::scene::Sent;
 use crate::ledger::Ledger;
 use crate::policy::circumstances::Right;
 use crate::policy::request::{DebugRequest, Fact};
@@ -80,12 +82,14 @@ impl<L: Ledger, C: Cluster> Gate<L, C> {
         &self,
         policies: Option<&PolicySet>,
         review: &mut Review,
+        body: &[u8],
         arrival: Arrival,
     ) -> Option<MutexGuard<'_, ()>> {
         let Review { subject: Subject::Debug(debug), user, namespace, .. } = review else {
             return None;
         };
         let policies = policies.filter(|_| needs_judging(debug))?;
+        bring_documents(policies, debug, body);
         let request = &mut debug.request;
         request.circumstances.now = Fact::Known(arrival.time);
         if policies.asks_for_namespaces() {
@@ -139,6 +143,17 @@ impl<L: Ledger, C: Cluster> Gate<L, C> {
         }
         Some(turn)
     }
+}
+
+/// Brings along what the policies' expressions read of the review in `body`.
+pub fn bring_documents(policies: &PolicySet, debug: &mut Debug, body: &[u8]) {
+    let Some(wanted) = policies.asks_for_documents() else { return };
+    let named = |added: &AddedJson| {
+        let name = added.json.get("name").and_then(Value::as_str).unwrap_or_default();
+        (name.to_owned(), added.json.clone())
+    };
+    let containers = debug.added.iter().map(named).collect();
+    debug.request.documents = Sent::read(body, wanted, containers);
 }
 
 fn needs_judging(debug: &Debug) -> bool {

@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::judge::{Judgement, Phase};
 use super::{Arrival, GateSettings};
 use crate::admission::decode::{Debug, Review};
-use crate::admission::patch;
 use crate::admission::respond::Response;
+use crate::document;
 use crate::ledger;
 use crate::policy::evaluate::carried;
 use crate::policy::pod_security;
@@ -173,7 +173,7 @@ fn changes(policy: &Policy, injection: &Injection, pod: &PodFacts) -> Vec<ledger
         .iter()
         .map(|setting| ledger::Change {
             field: setting.path().join("."),
-            value: patch::value(setting).to_string(),
+            value: document::value(setting).to_string(),
         })
         .collect()
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::admission::container;
 use crate::admission::decode::{AddedJson, Debug};
 use crate::admission::message::Remedy;
+use crate::expression::scene::Sent;
 use crate::kubectl::{DebugOptions, Profile};
 use crate::policy::evaluate::{Defaults, evaluate};
 use crate::policy::request::{DebugRequest, Injection};
@@ -94,7 +95,8 @@ fn passes(policies: &PolicySet, request: &DebugRequest, options: &DebugOptions) 
     let Ok(json) = options.ephemeral_container("new") else { return false };
     let name = json.get("name").and_then(Value::as_str).unwrap_or_default();
     let Ok(injection) = container::read(name, &json) else { return false };
-    let question = DebugRequest { injections: vec![injection], ..request.clone() };
+    let documents = Sent::adding(&request.documents, name, json.clone());
+    let question = DebugRequest { injections: vec![injection], documents, ..request.clone() };
     evaluate(policies, &question, Defaults::Applied).allows()
 }
 

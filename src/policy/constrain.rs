@@ -2,6 +2,7 @@
 
 use super::circumstances::{Circumstances, Right};
 use super::evaluate::{Defaults, as_set_for, reason_in};
+use super::expression::{ContainerRule, Scene};
 use super::image::{ImagePattern, ListKind};
 use super::pod_security;
 use super::request::{DebugRequest, EnvSource, Injection, PodFacts};
@@ -58,12 +59,13 @@ impl Check {
             volumes,
             commands,
             interactive,
+            rules,
             per_pod,
             per_request,
             per_user_per_hour,
             justification,
         } = &policy.constraints;
-        let steps: [&mut dyn FnMut(&mut Self); 11] = [
+        let steps: [&mut dyn FnMut(&mut Self); 12] = [
             &mut |check| check.term(policy, request),
             &mut |check| check.image(images, container),
             &mut |check| check.count(*per_pod, *per_request, request),
@@ -75,6 +77,7 @@ impl Check {
             &mut |check| check.environment(env, container),
             &mut |check| check.volumes(volumes, container, &request.pod),
             &mut |check| check.process(commands.as_deref(), *interactive, container),
+            &mut |check| check.rules(rules, container, request),
             &mut |check| check.reason(justification.as_ref(), container),
             &mut |check| check.as_set(policy, container, &request.pod, defaults),
         ];
@@ -141,6 +144,11 @@ impl Check {
         {
             self.object(|| Objection::Expired { at: expires });
         }
+        for condition in &policy.selector.conditions {
+            if let Err(why) = condition.expression.holds(&Scene { request, container: None }) {
+                self.object(|| Objection::ConditionFailed { name: condition.name.clone(), why });
+            }
+        }
         if policy.authorize {
             match request.circumstances.right(&policy.id.name) {
                 Right::Granted => {}
@@ -151,6 +159,21 @@ impl Check {
                 Right::Unknown => {
                     self.object(|| Objection::RightUnknown { policy: policy.id.name.clone() })
                 }
+            }
+        }
+    }
+
+    /// What the administrator wrote as expressions. One that gives no answer is no yes.
+    fn rules(&mut self, rules: &[ContainerRule], container: &Injection, request: &DebugRequest) {
+        let scene = Scene { request, container: Some(container) };
+        for rule in rules {
+            let name = || rule.name.clone();
+            match rule.expression.holds(&scene) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.object(|| Objection::Rule { name: name(), told: rule.told(&scene) });
+                }
+                Err(why) => self.object(|| Objection::RuleFailed { name: name(), why }),
             }
         }
     }

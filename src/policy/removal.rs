@@ -117,7 +117,8 @@ fn mounts(constraints: &Constraints, container: &mut Injection, pod: &PodFacts) 
 }
 
 /// What `stored` lacks of what was asked, but for the fields that a setting has changed.
-pub(super) fn removals(asked: &Injection, stored: &Injection, changes: &[Change]) -> Vec<Removal> {
+#[must_use]
+pub fn removals(asked: &Injection, stored: &Injection, changes: &[Change]) -> Vec<Removal> {
     let by_setting =
         |setting: &Setting| changes.iter().any(|change| change.setting.path() == setting.path());
     let mut found = Vec::new();

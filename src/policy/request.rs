@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::circumstances::Circumstances;
+use super::expression::Documents;
 use super::image::{ImageError, ImageRef};
 
 /// One request to debug a pod, reduced to what policies may look at.
@@ -24,6 +25,8 @@ pub struct DebugRequest {
     pub injections: Vec<Injection>,
     /// What was looked up besides.
     pub circumstances: Circumstances,
+    /// What was sent, whole, where an expression reads it.
+    pub documents: Documents,
 }
 
 /// A way into a running pod.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use regex::Regex;
 use wildmatch::WildMatchPattern;
 
+use super::expression::{Condition, ContainerRule};
 use super::image::{Alias, ImagePattern};
 use super::removal::Removable;
 use super::request::{PullPolicy, Surface};
@@ -118,6 +119,8 @@ pub struct Selector {
     pub surfaces: Option<Vec<Surface>>,
     /// `None`: always.
     pub schedule: Option<Schedule>,
+    /// `conditions`, all of which must hold.
+    pub conditions: Vec<Condition>,
 }
 
 /// One RBAC subject.
@@ -202,6 +205,8 @@ pub struct Constraints {
     pub commands: Option<Vec<CommandPattern>>,
     /// `interactive`
     pub interactive: Access,
+    /// `rules`
+    pub rules: Vec<ContainerRule>,
     /// `limits.perPod`: ephemeral containers of the pod, old and new, running or not.
     pub per_pod: Option<u32>,
     /// `limits.perRequest`: containers added at once.

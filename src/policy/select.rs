@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::circumstances::Circumstances;
+use super::expression::{Condition, Scene};
 use super::request::{DebugRequest, Fact, Requester};
 use super::rule::{
     Effect, LabelOperator, LabelRequirement, NamePattern, Policy, Selector, Subject,
@@ -23,6 +24,7 @@ pub(super) fn speaks_to(policy: &Policy, request: &DebugRequest) -> bool {
         pod_labels,
         surfaces,
         schedule,
+        conditions,
     } = &policy.selector;
     let undecided = policy.effect == Effect::Require;
     let Circumstances { now, namespace_labels: labels_of_namespace, .. } = &request.circumstances;
@@ -37,6 +39,20 @@ pub(super) fn speaks_to(policy: &Policy, request: &DebugRequest) -> bool {
         && schedule
             .as_ref()
             .is_none_or(|schedule| now.known().map_or(undecided, |now| schedule.holds(*now)))
+        && conditions_hold(conditions, request).unwrap_or(undecided)
+}
+
+/// One condition that does not hold is enough; `None`: none is known not to, and one gives no answer.
+fn conditions_hold(conditions: &[Condition], request: &DebugRequest) -> Option<bool> {
+    let mut all_hold = Some(true);
+    for condition in conditions {
+        match condition.expression.holds(&Scene { request, container: None }) {
+            Ok(true) => {}
+            Ok(false) => return Some(false),
+            Err(_) => all_hold = None,
+        }
+    }
+    all_hold
 }
 
 fn includes(subjects: &[Subject], requester: &Requester) -> bool {

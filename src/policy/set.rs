@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::expression::Expression;
 use super::request::{DebugRequest, Requester};
 use super::rule::{NamePattern, Policy, Selector, Subject};
 use super::select::speaks_to;
@@ -22,6 +23,9 @@ struct Asks {
     namespaces: bool,
     rights: bool,
     rates: bool,
+    /// Of the four documents that are not there anyway, those that an expression reads.
+    documents: Wanted,
+    expressions: bool,
 }
 
 impl PolicySet {
@@ -41,6 +45,10 @@ impl PolicySet {
             set.asks.namespaces |= !policy.selector.namespace_labels.is_empty();
             set.asks.rights |= policy.authorize;
             set.asks.rates |= policy.constraints.per_user_per_hour.is_some();
+            for expression in expressions(policy) {
+                set.asks.expressions = true;
+                set.asks.documents.note(&**expression);
+            }
         }
         set.policies = policies;
         set
@@ -62,6 +70,12 @@ impl PolicySet {
     #[must_use]
     pub fn asks_for_rights(&self) -> bool {
         self.asks.rights
+    }
+
+    /// The documents that expressions of policies read; `None`: there are no expressions.
+    #[must_use]
+    pub fn asks_for_documents(&self) -> Option<Wanted> {
+        self.asks.expressions.then_some(self.asks.documents)
     }
 
     /// Whether any policy limits how much a user adds within a time.
@@ -90,6 +104,33 @@ impl PolicySet {
     pub fn narrowed_to(&self, request: &DebugRequest) -> Self {
         Self::indexed(self.speaking_to(request).into_iter().cloned().collect())
     }
+}
+
+/// Documents that take time to read, and whether an expression names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// `object`
+    pub object: bool,
+    /// `oldObject`, and `pod`, which is the same.
+    pub old_object: bool,
+    /// `request`
+    pub request: bool,
+}
+
+impl Wanted {
+    fn note(&mut self, expression: &dyn Expression) {
+        self.object |= expression.names("object");
+        self.old_object |= expression.names("oldObject") || expression.names("pod");
+        self.request |= expression.names("request");
+    }
+}
+
+fn expressions(policy: &Policy) -> impl Iterator<Item = &Arc<dyn Expression>> {
+    let conditions = policy.selector.conditions.iter().map(|condition| &condition.expression);
+    let rules = policy.constraints.rules.iter();
+    conditions.chain(
+        rules.flat_map(|rule| [&rule.expression].into_iter().chain(&rule.message_expression)),
+    )
 }
 
 /// Policies by requester.

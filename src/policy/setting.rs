@@ -114,6 +114,32 @@ impl Setting {
         (!spec.has(name)).then_some(name)
     }
 
+    /// Every field of a container that a policy could change and that is set.
+    #[must_use]
+    pub fn all_of(container: &Injection) -> Vec<Self> {
+        let (text, profile) = (String::new, ConfinementProfile::default);
+        let fields = [
+            Self::Privileged(false),
+            Self::AllowPrivilegeEscalation(false),
+            Self::RunAsNonRoot(false),
+            Self::RunAsUser(0),
+            Self::RunAsGroup(0),
+            Self::ReadOnlyRootFilesystem(false),
+            Self::CapabilitiesAdd(Vec::new()),
+            Self::CapabilitiesDrop(Vec::new()),
+            Self::SeccompProfile(profile()),
+            Self::AppArmorProfile(profile()),
+            Self::SeLinuxOptions(SeLinuxOptions::default()),
+            Self::ProcMount(text()),
+            Self::WindowsOptions(WindowsOptions::default()),
+            Self::TargetContainerName(text()),
+            Self::ImagePullPolicy(PullPolicy::Always),
+            Self::TerminationMessagePath(text()),
+            Self::TerminationMessagePolicy(text()),
+        ];
+        fields.iter().filter_map(|field| field.current(container)).collect()
+    }
+
     /// What the container has in this field now.
     #[must_use]
     pub fn current(&self, container: &Injection) -> Option<Self> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::circumstances::Circumstances;
+use super::expression::Documents;
 use super::image::{ImagePattern, ImageRef};
 use super::request::{
     ContainerFacts, DebugRequest, Fact, Injection, PodFacts, PodSpecFacts, PullPolicy, Requester,
@@ -33,6 +34,7 @@ pub(crate) fn unlimited() -> Constraints {
         },
         commands: None,
         interactive: Access::Allow,
+        rules: Vec::new(),
         per_pod: None,
         per_request: None,
         per_user_per_hour: None,
@@ -110,5 +112,6 @@ pub(crate) fn asking(containers: Vec<Injection>) -> DebugRequest {
         },
         injections: containers,
         circumstances: Circumstances::default(),
+        documents: Documents::default(),
     }
 }

@@ -114,6 +114,9 @@ pub enum Objection {
     DeviceForbidden { volume: String },
     CommandNotAllowed { argv: Vec<String>, allowed: Vec<String> },
     Interactive,
+    Rule { name: String, told: Option<String> },
+    RuleFailed { name: String, why: String },
+    ConditionFailed { name: String, why: String },
     TooManyInPod { would_be: usize, limit: u32 },
     TooManyAtOnce { added: usize, limit: u32 },
     TooManyInAnHour { would_be: usize, limit: u32 },
@@ -153,6 +156,8 @@ impl Objection {
             Self::DeviceForbidden { .. } => "spec.containers.volumes.devices",
             Self::CommandNotAllowed { .. } => "spec.containers.command.allow",
             Self::Interactive => "spec.containers.interactive",
+            Self::Rule { .. } | Self::RuleFailed { .. } => "spec.containers.rules",
+            Self::ConditionFailed { .. } => "spec.match.conditions",
             Self::TooManyInPod { .. } => "spec.limits.perPod",
             Self::TooManyAtOnce { .. } => "spec.limits.perRequest",
             Self::TooManyInAnHour { .. } | Self::RateUnknown => "spec.limits.perUserPerHour",
@@ -258,6 +263,14 @@ impl fmt::Display for Objection {
             }
             Self::Interactive => {
                 f.write_str("an interactive container (-i, -t) is not approved here")
+            }
+            Self::Rule { told: Some(told), .. } => write!(f, "{}", Plain(told)),
+            Self::Rule { name, told: None } => write!(f, "rule {} is not kept", Quoted(name)),
+            Self::RuleFailed { name, why } => {
+                write!(f, "rule {} cannot be decided: {}", Quoted(name), Plain(why))
+            }
+            Self::ConditionFailed { name, why } => {
+                write!(f, "condition {} cannot be decided: {}", Quoted(name), Plain(why))
             }
             Self::TooManyInPod { would_be, limit } => write!(
                 f,

@@ -19,5 +19,6 @@ mod playground;
 mod pods;
 mod profiles;
 mod raw;
+mod restricted;
 mod site;
 mod transcript;

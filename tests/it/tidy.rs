@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 /// Modules by layer; a module names only modules of lower layers.
 const LAYERS: &[(u8, &[&str])] = &[
     (0, &["policy"]),
-    (1, &["admission", "crd", "kubectl", "ledger"]),
-    (2, &["gate", "watch"]),
-    (3, &["config", "folder", "server", "store", "telemetry"]),
-    (4, &["app"]),
-    (5, &["cli"]),
-    (6, &["main"]),
+    (1, &["document"]),
+    (2, &["expression"]),
+    (3, &["admission", "crd", "kubectl", "ledger"]),
+    (4, &["gate", "watch"]),
+    (5, &["config", "folder", "server", "store", "telemetry"]),
+    (6, &["app"]),
+    (7, &["cli"]),
+    (8, &["main"]),
 ];
 
 /// Outside crates that are not everybody's, and who may name them.

@@ -3,6 +3,7 @@ use serde_json::json;
 
 use super::*;
 use crate::policy::request::PullPolicy;
+use crate::policy::setting::Setting;
 
 fn added(json: Value) -> AddedJson {
     AddedJson { index: 3, json }

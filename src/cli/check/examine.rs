@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{Asked, Phases};
 use crate::admission::decode::{self, Debug, Subject};
 use crate::admission::respond::{Notes, Response};
+use crate::gate::lookup::bring_documents;
 use crate::gate::{Judgement, Phase, judge};
 use crate::policy::rule::Enforcement;
 
@@ -47,6 +48,7 @@ impl Step {
         let mut review = decode::decode(body)?;
         if let Subject::Debug(debug) = &mut review.subject {
             debug.request.circumstances = asked.circumstances.clone();
+            bring_documents(&asked.policies, debug, body);
         }
         let judgement = judge(Some(&asked.policies), phase, review, Enforcement::Enforce);
         let (response, notes) = judgement.response(None);

@@ -78,6 +78,7 @@ impl Limiting<'_> {
             volumes: volume_rules,
             command,
             interactive,
+            rules: expressions,
         } = rules;
         let at = spec.key("containers");
         let level = pod_security.map(Level::from);
@@ -104,6 +105,7 @@ impl Limiting<'_> {
             ),
             commands: command.and_then(|command| commands(command, &at.key("command"), findings)),
             interactive: interactive.map_or(rule::Access::Allow, rule::Access::from),
+            rules: super::expressions::rules(&expressions, &at.key("rules"), findings),
             per_pod: limit(per_pod, &limits.key("perPod"), findings),
             per_request: limit(per_request, &limits.key("perRequest"), findings),
             per_user_per_hour: limit(per_user_per_hour, &limits.key("perUserPerHour"), findings),

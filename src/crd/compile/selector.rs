@@ -14,8 +14,15 @@ const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 
 pub(super) fn compile(match_: Option<&Match>, at: &Place<'_>, findings: &mut Findings) -> Selector {
     let Some(match_) = match_ else { return Selector::default() };
-    let Match { subjects: who, exclude_subjects, namespaces, pods, surfaces: ways, schedule } =
-        match_;
+    let Match {
+        subjects: who,
+        exclude_subjects,
+        namespaces,
+        pods,
+        surfaces: ways,
+        schedule,
+        conditions,
+    } = match_;
     let mut selector = Selector {
         subjects: who.as_ref().map(|list| {
             not_empty(list, &at.key("subjects"), findings);
@@ -23,6 +30,7 @@ pub(super) fn compile(match_: Option<&Match>, at: &Place<'_>, findings: &mut Fin
         }),
         exclude_subjects: subjects(exclude_subjects, &at.key("excludeSubjects"), findings),
         surfaces: ways.as_ref().map(|list| surfaces(list, &at.key("surfaces"), findings)),
+        conditions: super::expressions::conditions(conditions, &at.key("conditions"), findings),
         schedule: schedule
             .as_ref()
             .map(|given| super::schedule::compile(given, &at.key("schedule"), findings)),

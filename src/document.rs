@@ -1,0 +1,127 @@
+//! Layer 1, a container as JSON, and what a policy changes put over it.
+
+use serde_json::{Map, Value, json};
+
+use crate::policy::removal::Removal;
+use crate::policy::request::{ConfinementProfile, SeLinuxOptions, WindowsOptions};
+use crate::policy::setting::Setting;
+
+/// A setting's value as the API writes it.
+#[must_use]
+pub fn value(setting: &Setting) -> Value {
+    match setting {
+        Setting::Privileged(flag)
+        | Setting::AllowPrivilegeEscalation(flag)
+        | Setting::RunAsNonRoot(flag)
+        | Setting::ReadOnlyRootFilesystem(flag) => json!(flag),
+        Setting::RunAsUser(id) | Setting::RunAsGroup(id) => json!(id),
+        Setting::CapabilitiesAdd(names) | Setting::CapabilitiesDrop(names) => json!(names),
+        Setting::SeccompProfile(profile) | Setting::AppArmorProfile(profile) => {
+            confinement(profile)
+        }
+        Setting::SeLinuxOptions(options) => se_linux(options),
+        Setting::WindowsOptions(options) => windows(options),
+        Setting::ProcMount(text)
+        | Setting::TargetContainerName(text)
+        | Setting::TerminationMessagePath(text)
+        | Setting::TerminationMessagePolicy(text) => json!(text),
+        Setting::ImagePullPolicy(policy) => json!(policy.as_str()),
+        Setting::FirstTarget | Setting::RunAsUserFromTarget => Value::Null,
+    }
+}
+
+/// Puts a value at a path of a container; what is on the way to it is made.
+pub fn put(container: &mut Value, path: &[&str], value: Value) {
+    let Some((last, parents)) = path.split_last() else { return };
+    let mut here = container;
+    for key in parents {
+        let Some(object) = here.as_object_mut() else { return };
+        let next = object.entry(*key).or_insert(Value::Null);
+        if next.is_null() {
+            *next = Value::Object(Map::new());
+        }
+        here = next;
+    }
+    if let Some(object) = here.as_object_mut() {
+        object.insert((*last).to_owned(), value);
+    }
+}
+
+/// Takes away from a container what was taken away; `removals` in the order in which the core
+/// lists them, so that what stands behind goes first.
+pub fn take(container: &mut Value, removals: &[Removal]) {
+    for removal in removals {
+        if let Removal::MountWrite { position, .. } = removal {
+            let mounts = container.get_mut("volumeMounts");
+            if let Some(mount) = mounts.and_then(|mounts| mounts.get_mut(*position)) {
+                put(mount, &["readOnly"], json!(true));
+            }
+        }
+    }
+    let mut entry = |list: &str, position: usize| {
+        let entries = container.get_mut(list).and_then(Value::as_array_mut);
+        if let Some(entries) = entries.filter(|entries| position < entries.len()) {
+            entries.remove(position);
+        }
+    };
+    for removal in removals.iter().rev() {
+        match removal {
+            Removal::Mount { position, .. } => entry("volumeMounts", *position),
+            Removal::Device { position, .. } => entry("volumeDevices", *position),
+            Removal::Env { position, .. } => entry("env", *position),
+            Removal::EnvFrom { position, .. } => entry("envFrom", *position),
+            Removal::Privileged | Removal::Capabilities { .. } | Removal::MountWrite { .. } => {}
+        }
+    }
+    for removal in removals {
+        match removal {
+            Removal::Privileged => {
+                put(container, &["securityContext", "privileged"], json!(false));
+            }
+            Removal::Capabilities { kept, .. } => {
+                put(container, &["securityContext", "capabilities", "add"], json!(kept));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn confinement(profile: &ConfinementProfile) -> Value {
+    let ConfinementProfile { kind, localhost_profile } = profile;
+    object([
+        ("type", Some(json!(kind))),
+        ("localhostProfile", localhost_profile.as_ref().map(|p| json!(p))),
+    ])
+}
+
+fn se_linux(options: &SeLinuxOptions) -> Value {
+    let SeLinuxOptions { user, role, kind, level } = options;
+    let text = |text: &String| (!text.is_empty()).then(|| json!(text));
+    object([
+        ("user", text(user)),
+        ("role", text(role)),
+        ("type", text(kind)),
+        ("level", text(level)),
+    ])
+}
+
+fn windows(options: &WindowsOptions) -> Value {
+    let WindowsOptions {
+        host_process,
+        run_as_user_name,
+        gmsa_credential_spec_name,
+        gmsa_credential_spec,
+    } = options;
+    let text = |text: &Option<String>| text.as_ref().map(|text| json!(text));
+    object([
+        ("hostProcess", host_process.map(|flag| json!(flag))),
+        ("runAsUserName", text(run_as_user_name)),
+        ("gmsaCredentialSpecName", text(gmsa_credential_spec_name)),
+        ("gmsaCredentialSpec", text(gmsa_credential_spec)),
+    ])
+}
+
+fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+    let set = fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    Value::Object(set.collect())
+}

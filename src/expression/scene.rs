@@ -1,0 +1,168 @@
+//! What an expression of a policy is asked about: the documents of one request.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::{Bindings, Program, Trouble};
+use crate::document;
+use crate::policy::circumstances::Circumstances;
+use crate::policy::expression::{Documents, Expression, Scene};
+use crate::policy::removal::removals;
+use crate::policy::request::{Fact, Injection};
+use crate::policy::set::Wanted;
+use crate::policy::setting::Setting;
+
+/// The variables of `match.conditions`: those of a ValidatingAdmissionPolicy, and `pod`, which is
+/// `oldObject` by a name that says what it is.
+pub const CONDITION_VARIABLES: [&str; 5] =
+    ["object", "oldObject", "request", "namespaceObject", "pod"];
+/// The variables of `containers.rules`: the same, and the added container with its parsed image.
+pub const RULE_VARIABLES: [&str; 7] =
+    ["object", "oldObject", "request", "namespaceObject", "pod", "container", "image"];
+
+/// The time for one expression: a hundredth of a request's usual deadline.
+const TIME: Duration = Duration::from_millis(10);
+
+/// What was sent, as far as an expression reads it; the rest is null.
+#[derive(Debug, Clone, Default)]
+pub struct Sent {
+    object: Arc<Value>,
+    old_object: Arc<Value>,
+    request: Arc<Value>,
+    /// The added containers by name, as they were sent.
+    containers: BTreeMap<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct Review<'a> {
+    #[serde(borrow)]
+    request: BTreeMap<Cow<'a, str>, &'a RawValue>,
+}
+
+impl Sent {
+    /// Reads what is wanted of a review that was read before. What cannot be read again is null,
+    /// and so is no yes.
+    #[must_use]
+    pub fn read(body: &[u8], wanted: Wanted, containers: BTreeMap<String, Value>) -> Documents {
+        let mut sent = Self { containers, ..Self::default() };
+        let Wanted { object, old_object, request } = wanted;
+        if (object || old_object || request)
+            && let Ok(review) = serde_json::from_slice::<Review<'_>>(body)
+        {
+            let part = |key: &str| {
+                let raw = review.request.get(key);
+                raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+            };
+            if object {
+                sent.object = Arc::new(part("object"));
+            }
+            if old_object {
+                sent.old_object = Arc::new(part("oldObject"));
+            }
+            if request {
+                let keys = review
+                    .request
+                    .keys()
+                    .filter(|key| !["object", "oldObject"].contains(&key.as_ref()));
+                let fields = keys.map(|key| (key.to_string(), part(key)));
+                sent.request = Arc::new(fields.collect());
+            }
+        }
+        Documents::new(sent)
+    }
+
+    /// The same documents of a request that adds this container instead.
+    #[must_use]
+    pub fn adding(documents: &Documents, name: &str, container: Value) -> Documents {
+        let Some(sent) = documents.get::<Self>() else { return documents.clone() };
+        let containers = [(name.to_owned(), container)].into();
+        Documents::new(Self { containers, ..sent.clone() })
+    }
+
+    /// The container as it would be stored.
+    fn container(&self, scene: &Scene<'_>, stored: &Injection) -> Cow<'_, Value> {
+        let null = || Cow::Owned(Value::Null);
+        let Some(sent) = self.containers.get(&stored.name) else { return null() };
+        let mut asked = scene.request.injections.iter();
+        let Some(asked) = asked.find(|asked| asked.name == stored.name) else { return null() };
+        if asked == stored {
+            return Cow::Borrowed(sent);
+        }
+        let mut container = sent.clone();
+        document::take(&mut container, &removals(asked, stored, &[]));
+        for setting in Setting::all_of(stored) {
+            if setting.current(asked).as_ref() != Some(&setting) {
+                document::put(&mut container, setting.path(), document::value(&setting));
+            }
+        }
+        Cow::Owned(container)
+    }
+}
+
+impl Program {
+    fn ask<T>(
+        &self,
+        scene: &Scene<'_>,
+        question: impl FnOnce(&Bindings<'_>) -> Result<T, Trouble>,
+    ) -> Result<T, String> {
+        let documents = &scene.request.documents;
+        let sent = documents.get::<Sent>().ok_or("the documents of the request are not known")?;
+        let container = scene.container.map(|stored| sent.container(scene, stored));
+        let image = scene.container.filter(|_| self.names("image")).map(image);
+        let namespace = namespace(&scene.request.circumstances, &scene.request.namespace);
+        let mut bindings = Bindings::new()
+            .with("object", &sent.object)
+            .with("oldObject", &sent.old_object)
+            .with("pod", &sent.old_object)
+            .with("request", &sent.request)
+            .with("namespaceObject", &namespace);
+        if let Some(container) = &container {
+            bindings.bind("container", container);
+        }
+        if let Some(image) = &image {
+            bindings.bind("image", image);
+        }
+        question(&bindings.until(Instant::now() + TIME)).map_err(|trouble| trouble.to_string())
+    }
+}
+
+impl Expression for Program {
+    fn holds(&self, scene: &Scene<'_>) -> Result<bool, String> {
+        self.ask(scene, |bindings| Self::holds(self, bindings))
+    }
+
+    fn text(&self, scene: &Scene<'_>) -> Result<String, String> {
+        self.ask(scene, |bindings| Self::text(self, bindings))
+    }
+
+    fn names(&self, variable: &str) -> bool {
+        Self::names(self, variable)
+    }
+}
+
+/// The parsed image; null where it cannot be parsed, which every policy refuses anyway.
+fn image(container: &Injection) -> Value {
+    container.image.as_ref().map_or(Value::Null, |image| {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        json!({
+            "registry": image.registry,
+            "repository": image.repository,
+            "tag": text(&image.tag),
+            "digest": text(&image.digest),
+        })
+    })
+}
+
+/// As much of a Namespace as is watched; null where it is not known.
+fn namespace(circumstances: &Circumstances, name: &str) -> Value {
+    match &circumstances.namespace_labels {
+        Fact::Known(labels) => json!({"metadata": {"name": name, "labels": labels}}),
+        Fact::Unknown => Value::Null,
+    }
+}
