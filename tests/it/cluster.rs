@@ -12,6 +12,7 @@ pub(crate) mod support;
 mod answers;
 mod custom;
 mod desk;
+mod expressions;
 mod manifests;
 mod node;
 mod outage;

@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::expressions;
 use super::support::{Cluster, Postern};
 
 /// What every Postern of these tests enforces: the examples as they are, and what only tests need.
@@ -26,7 +27,9 @@ pub(super) fn site() -> &'static Site {
     SITE.get_or_init(|| {
         let cluster = Cluster::start();
         let program = Path::new(env!("CARGO_BIN_EXE_postern"));
-        let postern = Postern::start(&cluster, program, &POLICIES);
+        let expressions = expressions::policies();
+        let policies = [&POLICIES[..], &[("expressions.yaml", expressions.as_str())]].concat();
+        let postern = Postern::start(&cluster, program, &policies);
         postern.install(&cluster);
         Site { cluster, postern: RwLock::new(postern) }
     })
