@@ -107,6 +107,8 @@ pub enum Fault {
     OnlyInPermit(&'static str),
     #[error("it is in `defaults` too, where it has no effect; keep one of the two")]
     SetTwice,
+    #[error("`set.{0}` puts in what this takes away again; keep one of the two")]
+    SetAndRemoved(String),
     #[error(
         "`{set}` is not among `spec.containers.images.pullPolicies`, so every container would be refused"
     )]

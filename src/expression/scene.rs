@@ -166,3 +166,6 @@ fn namespace(circumstances: &Circumstances, name: &str) -> Value {
         Fact::Unknown => Value::Null,
     }
 }
+
+#[cfg(test)]
+mod tests;

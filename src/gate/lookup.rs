@@ -1,5 +1,5 @@
-//! What has to be asked of others before a request can be judged: rights of the API server, rates of
-//! the ledger. Asked only where a policy that speaks to the request wants to know.
+//! What has to be asked of others before a request can be judged: rights of the API server, rates
+//! of the ledger. Asked only where a policy that speaks to the request wants to know.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};

@@ -1,4 +1,5 @@
-//! What is known beside the request itself: looked up beforehand, because nothing in the core waits.
+//! What is known beside the request itself: looked up beforehand, because nothing in the core
+//! waits.
 //!
 //! Everything starts as unknown, and what is unknown never helps a request.
 

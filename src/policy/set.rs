@@ -23,9 +23,8 @@ struct Asks {
     namespaces: bool,
     rights: bool,
     rates: bool,
-    /// Of the four documents that are not there anyway, those that an expression reads.
-    documents: Wanted,
-    expressions: bool,
+    /// What expressions read; `None`: there are none.
+    documents: Option<Wanted>,
 }
 
 impl PolicySet {
@@ -46,8 +45,7 @@ impl PolicySet {
             set.asks.rights |= policy.authorize;
             set.asks.rates |= policy.constraints.per_user_per_hour.is_some();
             for expression in expressions(policy) {
-                set.asks.expressions = true;
-                set.asks.documents.note(&**expression);
+                set.asks.documents.get_or_insert_default().note(&**expression);
             }
         }
         set.policies = policies;
@@ -75,7 +73,7 @@ impl PolicySet {
     /// The documents that expressions of policies read; `None`: there are no expressions.
     #[must_use]
     pub fn asks_for_documents(&self) -> Option<Wanted> {
-        self.asks.expressions.then_some(self.asks.documents)
+        self.asks.documents
     }
 
     /// Whether any policy limits how much a user adds within a time.

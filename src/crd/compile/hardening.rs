@@ -48,6 +48,7 @@ impl Changing<'_> {
             let at = spec.key("set");
             findings.check(permits, &at, || Fault::OnlyInPermit("set"));
             set = self::overrides(overrides, &at, findings);
+            check_removed(&overrides.remove, &set, &at.key("remove"), findings);
             for twice in set.iter().filter(|s| defaults.iter().any(|d| d.path() == s.path())) {
                 twice_at(twice.path(), &at, findings);
             }
@@ -85,6 +86,19 @@ pub(super) fn removed(set: Option<&Overrides>) -> Vec<removal::Removable> {
             Removable::SecretEnv => removal::Removable::SecretEnv,
         })
         .collect()
+}
+
+/// What is put in and taken away again is never as it was set.
+fn check_removed(removed: &[Removable], set: &[Setting], at: &Place<'_>, findings: &mut Findings) {
+    for (position, part) in removed.iter().enumerate() {
+        let field = match part {
+            Removable::Privileged => Setting::Privileged(false).path(),
+            Removable::Capabilities => Setting::CapabilitiesAdd(Vec::new()).path(),
+            Removable::Mounts | Removable::SecretEnv => continue,
+        };
+        let is_set = set.iter().any(|setting| setting.path() == field);
+        findings.check(!is_set, &at.index(position), || Fault::SetAndRemoved(field.join(".")));
+    }
 }
 
 fn twice_at(path: &[&str], at: &Place<'_>, findings: &mut Findings) {

@@ -89,7 +89,7 @@ fn binding(name: &str, action: &str, namespaces: &[&str]) -> Value {
     })
 }
 
-fn list(items: Vec<Value>) -> String {
+fn list(items: &[Value]) -> String {
     json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
 }
 
@@ -124,7 +124,7 @@ fn every_expression_means_what_it_means_to_the_api_server() {
         pod["metadata"]["name"].as_str().unwrap().clone_into(&mut pod_name);
         let policies = half.iter().map(|(name, text, _)| admission_policy(name, text));
         let bindings = half.iter().map(|(name, ..)| binding(name, "Audit", &[namespace]));
-        create(&desk, policies.chain(bindings).collect());
+        create(&desk, &policies.chain(bindings).collect::<Vec<_>>());
     }
     wait_until_in_force(&desk, &pod_name);
 
@@ -154,7 +154,7 @@ fn every_expression_means_what_it_means_to_the_api_server() {
 /// What did not hold, by the name of its policy, and how.
 type Said = BTreeMap<String, &'static str>;
 
-fn create(desk: &Desk<Shared>, items: Vec<Value>) {
+fn create(desk: &Desk<Shared>, items: &[Value]) {
     let kubectl = desk.cluster().kubectl("admin").args(["create", "-f", "-"]);
     kubectl.timeout(PATIENCE).stdin(list(items)).ok();
 }
@@ -163,9 +163,10 @@ fn create(desk: &Desk<Shared>, items: Vec<Value>) {
 fn refuses_what_is_no_expression(desk: &Desk<Shared>, expressions: &[(String, String, bool)]) {
     let others: Vec<_> = expressions.iter().filter(|(.., is_one)| !is_one).collect();
     assert!(others.len() >= 20, "{}", others.len());
-    let policies = others.iter().map(|(name, text, _)| admission_policy(name, text)).collect();
+    let policies: Vec<_> =
+        others.iter().map(|(name, text, _)| admission_policy(name, text)).collect();
     let kubectl = desk.cluster().kubectl("admin").args(["create", "--dry-run=server", "-f", "-"]);
-    let output = kubectl.timeout(PATIENCE).stdin(list(policies)).run();
+    let output = kubectl.timeout(PATIENCE).stdin(list(&policies)).run();
     assert_eq!(output.stdout, "", "taken by the API server");
     for (name, text, _) in others {
         assert!(output.stderr.contains(name), "{text} is not complained of: {}", output.stderr);
@@ -175,7 +176,7 @@ fn refuses_what_is_no_expression(desk: &Desk<Shared>, expressions: &[(String, St
 /// A policy that refuses everything is in force once the others are, which were there before it.
 fn wait_until_in_force(desk: &Desk<Shared>, pod: &str) {
     let last = "expression-last";
-    create(desk, vec![admission_policy(last, "1 == 2"), binding(last, "Deny", &NAMESPACES)]);
+    create(desk, &[admission_policy(last, "1 == 2"), binding(last, "Deny", &NAMESPACES)]);
     let refuses = || {
         let patch = r#"{"spec":{"ephemeralContainers":[{"name":"probe","image":"busybox:1.36"}]}}"#;
         let dry_run = &["--dry-run=server"];

@@ -98,7 +98,7 @@ fn tidy(mut policy: Policy) -> Policy {
     if policy.rules.pod_security == Some(Level::Privileged) {
         policy.rules.capabilities = None;
     }
-    let Policy { defaults, set, images, .. } = &mut policy;
+    let Policy { defaults, set, images, remove, .. } = &mut policy;
     for fields in [&mut *defaults, &mut *set] {
         if fields.privileged == Some(true) {
             fields.escalation = None;
@@ -108,6 +108,9 @@ fn tidy(mut policy: Policy) -> Policy {
         }
     }
     defaults.leave_to(set);
+    // What is set is not taken away again.
+    let set_too = [("Privileged", set.privileged.is_some()), ("Capabilities", set.add.is_some())];
+    remove.retain(|part| !set_too.contains(&(part, true)));
     if let (Some(accepted), Some(policy)) = (&images.pull_policies, set.pull_policy)
         && !accepted.contains(&policy)
     {

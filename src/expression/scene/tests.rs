@@ -1,0 +1,91 @@
+use super::*;
+use crate::expression::Wanted as Gives;
+use crate::policy::request::{EnvFrom, EnvSource, Mount};
+use crate::policy::testing::{asking, container};
+
+const SENT: &str = r#"{"request": {"uid": "1", "operation": "UPDATE", "userInfo": {"username": "ana"},
+    "object": {"metadata": {"name": "new"}}, "oldObject": {"metadata": {"name": "old"}}}}"#;
+
+/// A container that was sent, and the request that adds it.
+fn sent() -> (Injection, crate::policy::request::DebugRequest) {
+    let json = json!({
+        "name": "debugger", "image": "busybox:1.36", "workingDir": "/tmp",
+        "securityContext": {"capabilities": {"add": ["SYS_PTRACE", "CHOWN"]}},
+        "volumeMounts": [{"name": "a", "mountPath": "/a"}, {"name": "b", "mountPath": "/b"}],
+        "envFrom": [{"secretRef": {"name": "s"}}],
+    });
+    let mut asked = container("busybox:1.36");
+    asked.security.capabilities_add = Some(vec!["SYS_PTRACE".to_owned(), "CHOWN".to_owned()]);
+    let mount = |position, name: &str| Mount {
+        position,
+        volume: name.to_owned(),
+        path: format!("/{name}"),
+        read_only: false,
+    };
+    asked.mounts = vec![mount(0, "a"), mount(1, "b")];
+    let source = EnvSource::Secret("s".to_owned());
+    asked.env_from = vec![EnvFrom { position: 0, prefix: String::new(), source }];
+    let mut request = asking(vec![asked.clone()]);
+    let wanted = Wanted { object: true, old_object: true, request: true };
+    let containers = [("debugger".to_owned(), json)].into();
+    request.documents = Sent::read(SENT.as_bytes(), wanted, containers);
+    (asked, request)
+}
+
+fn holds(source: &str, scene: &Scene<'_>) -> Result<bool, String> {
+    let program = Program::compile(source, Gives::Bool, &RULE_VARIABLES).unwrap();
+    Expression::holds(&program, scene)
+}
+
+#[test]
+fn documents_are_what_was_sent() {
+    let (asked, request) = sent();
+    let scene = Scene { request: &request, container: Some(&asked) };
+    for source in [
+        "object.metadata.name == 'new'",
+        "oldObject.metadata.name == 'old' && pod == oldObject",
+        "request.userInfo.username == 'ana' && !has(request.object)",
+        "container.workingDir == '/tmp' && container.image == 'busybox:1.36'",
+        "image.registry == 'docker.io' && image.repository == 'library/busybox'",
+        "image.tag == '1.36' && image.digest == ''",
+        "namespaceObject == null",
+    ] {
+        assert_eq!(holds(source, &scene), Ok(true), "{source}");
+    }
+}
+
+#[test]
+fn the_container_is_seen_as_it_would_be_stored() {
+    let (asked, request) = sent();
+    let mut stored = asked.clone();
+    Setting::RunAsNonRoot(true).apply(&mut stored);
+    Setting::TargetContainerName("app".to_owned()).apply(&mut stored);
+    stored.security.capabilities_add = Some(vec!["CHOWN".to_owned()]);
+    stored.mounts.remove(0);
+    stored.mounts[0].read_only = true;
+    stored.env_from.clear();
+    let scene = Scene { request: &request, container: Some(&stored) };
+    for source in [
+        "container.securityContext.runAsNonRoot && container.targetContainerName == 'app'",
+        "container.securityContext.capabilities.add == ['CHOWN']",
+        "container.volumeMounts.map(m, m.name) == ['b'] && container.volumeMounts[0].readOnly",
+        "container.envFrom == [] && container.workingDir == '/tmp'",
+    ] {
+        assert_eq!(holds(source, &scene), Ok(true), "{source}");
+    }
+    let scene = Scene { request: &request, container: Some(&asked) };
+    assert!(holds("container.securityContext.runAsNonRoot", &scene).is_err(), "not asked for");
+}
+
+#[test]
+fn what_nobody_brought_along_gives_no_answer() {
+    let (asked, mut request) = sent();
+    let unread = Wanted::default();
+    request.documents = Sent::read(SENT.as_bytes(), unread, BTreeMap::new());
+    let scene = Scene { request: &request, container: Some(&asked) };
+    assert!(holds("object.metadata.name == 'new'", &scene).is_err());
+    assert!(holds("container.image == 'busybox:1.36'", &scene).is_err());
+    request.documents = Documents::default();
+    let scene = Scene { request: &request, container: Some(&asked) };
+    assert!(holds("true", &scene).is_err());
+}
