@@ -30,10 +30,10 @@ bench: ## how fast a decision is, and how much a request over TLS costs
 	cargo bench --locked --bench load
 
 fuzz: $(CACHE)/tools/bin/cargo-fuzz ## each fuzz target for a minute
-	for target in review lists image patch policies; do \
+	for target in review lists image patch policies expression; do \
 		mkdir -p tests/fuzz/corpus/$$target; \
 		PATH=$(CACHE)/tools/bin:$$PATH cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none \
-			$$target tests/fuzz/corpus/$$target tests/corpus/reviews deploy/examples \
+			$$target tests/fuzz/corpus/$$target tests/corpus/reviews deploy/examples tests/corpus/expressions \
 			-- -max_total_time=$(FUZZ_SECONDS) || exit; \
 	done
 

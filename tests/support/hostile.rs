@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use postern::admission::decode::{Subject, decode};
 use postern::admission::delta::delta;
 use postern::admission::respond::{Response, respond};
+use postern::expression::{Bindings, Program, Wanted};
 use postern::folder;
 use postern::gate::{Phase, judge};
 use postern::policy::image::{ImagePattern, ImageRef, ListKind};
@@ -163,6 +164,24 @@ pub(crate) fn patch(container: &str) {
 fn asked(phase: Phase, review: &Value) -> Response {
     let review = decode(review.to_string().as_bytes()).unwrap();
     judge(Some(&POLICIES), phase, review, Enforcement::Enforce).response(None).0
+}
+
+/// An expression is refused with its place in the text, or gives an answer or a reason.
+pub(crate) fn expression(text: &str) {
+    let document = json!({"a": [1, "b", null, true, 1.5], "c": {"d": text}});
+    match Program::compile(text, Wanted::Bool, &["object", "request"]) {
+        Ok(program) => {
+            let bindings = Bindings::new().with("object", &document);
+            if let Err(why) = program.holds(&bindings) {
+                let said = why.to_string();
+                assert!(said.chars().all(is_plain), "{said:?}");
+            }
+        }
+        Err(flaw) => {
+            assert!(text.is_char_boundary(flaw.at), "{} in {text:?}", flaw.at);
+            assert!(flaw.message.chars().all(is_plain), "{:?}", flaw.message);
+        }
+    }
 }
 
 /// Policies that cannot be loaded say so in plain words; those that can are the same again.

@@ -44,6 +44,10 @@ fn lists_containers_images_and_policies_hold_what_the_fuzz_targets_ask() {
         hostile::image(&text);
         Ok(())
     });
+    check(400, "[a-z0-9.()\\[\\]{}?:!&|<>=+'\" -]{0,60}", |text, _| {
+        hostile::expression(&text);
+        Ok(())
+    });
     let policy = fs::read_to_string("deploy/examples/developers.yaml").unwrap();
     let damage = (any::<u32>(), 0..20_usize, "\\PC{0,6}");
     check(200, damage, |(at, cut, new), _| {
