@@ -11,9 +11,10 @@ use std::hint::black_box;
 
 use anyhow::{Context, ensure};
 use criterion::{BenchmarkId, Criterion, Throughput};
-use postern::admission::decode::decode;
+use postern::admission::decode::{Subject, decode};
 use postern::admission::respond::respond;
 use postern::folder;
+use postern::gate::lookup::bring_documents;
 use postern::gate::{Phase, Reason, judge};
 use postern::policy::rule::Enforcement;
 use postern::policy::set::PolicySet;
@@ -50,6 +51,7 @@ fn main() -> anyhow::Result<()> {
             });
         }
     }
+    expressions(&mut criterion)?;
     parts(&mut criterion)?;
     criterion.final_summary();
     Ok(())
@@ -57,7 +59,10 @@ fn main() -> anyhow::Result<()> {
 
 /// What the gate does between the socket and the ledger.
 fn decision(set: &PolicySet, phase: Phase, body: &[u8]) -> Option<Vec<u8>> {
-    let review = decode(body).ok()?;
+    let mut review = decode(body).ok()?;
+    if let Subject::Debug(debug) = &mut review.subject {
+        bring_documents(set, debug, body);
+    }
     let judgement = judge(Some(set), phase, review, Enforcement::Enforce);
     let id = judgement.is_decision().then(Uuid::now_v7);
     let (response, notes) = judgement.response(id);
@@ -72,6 +77,36 @@ fn is_as_meant(set: &PolicySet, phase: Phase, body: &[u8], reason: Reason) -> an
     let judgement = judge(Some(set), phase, decode(body)?, Enforcement::Enforce);
     ensure!(hardened == (judgement.changes() > 0), "{} changes", judgement.changes());
     Ok(())
+}
+
+/// What an expression adds to a decision among 100 policies: one that reads the container, and one
+/// for which the whole pod has to be read once more.
+fn expressions(criterion: &mut Criterion) -> anyhow::Result<()> {
+    let body = review::validate(Case::Allowed)?;
+    let body = body.as_bytes();
+    let mut group = criterion.benchmark_group("validate, allowed, 100 policies");
+    for (name, rule) in [
+        ("no rule", None),
+        ("a rule on the container", Some("!container.image.endsWith(':latest')")),
+        ("a rule on the pod", Some("pod.spec.?hostNetwork.orValue(false) == false")),
+    ] {
+        let set = policies::policies(100) + &rule.map(require).unwrap_or_default();
+        let set = folder::load_text("policies", &set)?;
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| decision(&set, Phase::Validate, black_box(body)));
+        });
+    }
+    group.finish();
+    Ok(())
+}
+
+/// A Require with one rule, for everybody.
+fn require(expression: &str) -> String {
+    format!(
+        "---\n{{apiVersion: postern.dev/v1alpha1, kind: DebugPolicy, metadata: {{name: a-rule}}, \
+         spec: {{effect: Require, \
+         containers: {{rules: [{{name: it, expression: \"{expression}\"}}]}}}}}}\n"
+    )
 }
 
 /// Where the time of the first case goes.
