@@ -141,7 +141,12 @@ pub enum NotAReview {
 ///
 /// Only what has no uid to answer to. Whatever else is wrong is [`Subject::Malformed`].
 pub fn decode(body: &[u8]) -> Result<Review, NotAReview> {
-    match serde_json::from_slice::<wire::Review<'_>>(body) {
+    // Told once that all of it is UTF-8, the reader need not ask of each string.
+    let review = match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str::<wire::Review<'_>>(text),
+        Err(_) => serde_json::from_slice(body),
+    };
+    match review {
         Ok(review) => read(review),
         Err(error) => salvage(body, &position_only(&error)),
     }

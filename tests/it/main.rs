@@ -16,6 +16,7 @@ mod cli;
 mod cluster;
 mod corpus;
 mod crd;
+mod documented;
 #[path = "../support/hostile.rs"]
 mod hostile;
 mod ledger;

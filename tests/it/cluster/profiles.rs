@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::desk::Desk;
+use super::support::pod;
 
 const PROFILES: [&str; 6] = ["legacy", "general", "baseline", "restricted", "netadmin", "sysadmin"];
 
@@ -87,4 +88,61 @@ fn guard_rails_open_for_break_glass_once_the_example_says_so() {
     desk.note("and stays closed for everybody else");
     desk.types("alice", &debug("shop", "profiles-break-glass", "sysadmin", "-of-alice"));
     desk.close("profiles_of_break_glass");
+}
+
+/// A column of the page: its heading, who types, where, what they add, and the policy that permits.
+const COLUMNS: [(&str, &str, &str, &str); 5] = [
+    ("a developer", "alice", "team-table", ""),
+    ("a developer, restricted namespace", "alice", "restricted-table", ""),
+    ("on call, with a reason", "bob", "table", " --env=DEBUG_REASON=INC-4711"),
+    ("on call, without", "bob", "table-again", ""),
+    ("nobody's policy", "carol", "table", ""),
+];
+
+const PAGE: &str = "\
+# What becomes of `kubectl debug`
+
+Written by the tests from what a real kubectl 1.37 and a real API server did (`UPDATE_DOCS=1 cargo test --test it cluster::profiles`).
+The policies are those of [deploy/examples](../deploy/examples), and for the restricted namespace the one in
+[policy.md](policy.md) with `set.remove`. A profile is only a way to fill in a container: what counts is what comes of it.
+
+";
+
+#[test]
+fn the_page_of_profiles_is_what_happens() {
+    let mut desk = Desk::open("table");
+    for namespace in ["team-table", "restricted-table", "table-again"] {
+        desk.cluster().create_namespace(namespace, &[]);
+    }
+    for namespace in ["table", "team-table", "restricted-table", "table-again"] {
+        desk.cluster().create_pod(&pod(namespace, "shop"));
+    }
+    let mut page = PAGE.to_owned();
+    let headings = COLUMNS.map(|(heading, ..)| heading).join(" | ");
+    page += &format!("| `--profile` | {headings} |\n| --- |{}\n", " --- |".repeat(COLUMNS.len()));
+    for profile in PROFILES {
+        let cells = COLUMNS.map(|(_, user, namespace, more)| {
+            let name = format!("{profile}-{user}");
+            let line = format!(
+                "kubectl debug shop -n {namespace} --image=busybox:1.36 --profile={profile} -c {name}{more}"
+            );
+            desk.types(user, &line);
+            outcome(&desk.postern().audit(&["-n", namespace]), &name)
+        });
+        page += &format!("| `{profile}` | {} |\n", cells.join(" | "));
+    }
+    crate::documented::is_page("docs/kubectl-debug.md", &page);
+}
+
+/// What the ledger says of a container, in a few words.
+fn outcome(records: &[Value], name: &str) -> String {
+    let of = |record: &&Value| record["injections"][0]["name"] == name;
+    let record = records.iter().rfind(of).unwrap();
+    if record["answer"] == "Allowed" {
+        let changes = record["injections"][0]["changes"].as_array().unwrap();
+        let level = record["injections"][0]["privileges"]["podSecurity"].as_str().unwrap();
+        return format!("allowed as {level}, {} fields filled in", changes.len());
+    }
+    let finding = &record["findings"][0];
+    format!("refused (`{}`)", finding["constraint"].as_str().unwrap())
 }
