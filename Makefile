@@ -32,8 +32,8 @@ bench: ## how fast a decision is, and how much a request over TLS costs
 fuzz: $(CACHE)/tools/bin/cargo-fuzz ## each fuzz target for a minute
 	for target in review lists image patch policies expression; do \
 		mkdir -p tests/fuzz/corpus/$$target; \
-		PATH=$(CACHE)/tools/bin:$$PATH cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none \
-			$$target tests/fuzz/corpus/$$target tests/corpus/reviews deploy/examples tests/corpus/expressions \
+		PATH=$(CACHE)/tools/bin:$$PATH cargo fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz \
+			--sanitizer none $$target tests/fuzz/corpus/$$target tests/corpus/reviews deploy/examples tests/corpus/expressions \
 			-- -max_total_time=$(FUZZ_SECONDS) || exit; \
 	done
 

@@ -7,7 +7,9 @@ pub mod certs;
 pub mod check;
 pub mod completion;
 pub mod crds;
+pub mod schema;
 pub mod serve;
+pub mod test;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -43,9 +45,11 @@ struct Cli {
 enum Command {
     Serve(Box<serve::Args>),
     Check(Box<check::Args>),
+    Test(test::Args),
     Audit(audit::Args),
     Certs(certs::Args),
     Crds(crds::Args),
+    Schema(schema::Args),
     Completion(completion::Args),
 }
 
@@ -54,9 +58,11 @@ impl Command {
         match self {
             Self::Serve(args) => serve::run(*args),
             Self::Check(args) => check::run(&args),
+            Self::Test(args) => test::run(&args),
             Self::Audit(args) => audit::run(&args),
             Self::Certs(args) => certs::run(&args),
             Self::Crds(args) => crds::run(&args),
+            Self::Schema(args) => schema::run(&args),
             Self::Completion(args) => completion::run(&args),
         }
     }

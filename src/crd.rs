@@ -7,6 +7,7 @@ pub mod document;
 pub mod hardening;
 mod outline;
 pub mod problem;
+pub mod schema;
 
 use kube::CustomResourceExt;
 use serde_json::Value;

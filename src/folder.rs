@@ -59,6 +59,29 @@ pub fn load_text(name: &str, text: &str) -> Result<PolicySet, LoadError> {
     load.finish()
 }
 
+/// Reads a text file, as strictly as one with policies.
+///
+/// # Errors
+///
+/// It cannot be read, is too large, or is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, Fault> {
+    let bytes = read_file(path)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let mut load = Load::default();
+        load.not_utf8(&path.to_string_lossy(), &error);
+        load.faults.pop().unwrap_or_else(|| Fault::NotAFile { path: path.to_owned() })
+    })
+}
+
+/// The pictures of what is wrong with a text that holds no policies; `name` is what they call it.
+#[must_use]
+pub fn pictured(name: &str, text: &str, flaws: &[Flaw]) -> Vec<Fault> {
+    let mut load = Load::default();
+    load.texts.push(Text { name: Plain(name).to_string(), content: text.to_owned() });
+    flaws.iter().for_each(|flaw| load.flaw(flaw, None));
+    load.faults
+}
+
 /// Why there is no set of policies. The first line of its text counts the faults and names the
 /// first place; then each fault is shown with the line it is in.
 #[derive(Debug)]

@@ -9,11 +9,15 @@ mod container;
 mod custom;
 mod defaults;
 mod env;
+mod parse;
 mod review;
+mod shell;
 
 pub use custom::{CustomError, CustomProfile};
 pub use env::{EnvError, parse_env};
+pub use parse::{CommandError, DebugCommand};
 pub use review::{NotAPod, impersonated, review};
+pub use shell::ShellError;
 
 use crate::policy::request::PullPolicy;
 

@@ -8,6 +8,7 @@
 pub mod circumstances;
 mod constrain;
 pub mod evaluate;
+pub mod explain;
 pub mod expression;
 pub mod image;
 pub mod pod_security;

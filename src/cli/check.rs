@@ -3,10 +3,11 @@
 //! What decides is [`crate::gate::judge()`], the server's own function; what is built for a command
 //! is what kubectl builds. Nothing is recorded.
 
-mod ask;
-mod assume;
-mod examine;
-mod report;
+pub(super) mod ask;
+pub(super) mod assume;
+pub(super) mod examine;
+mod explanation;
+pub(super) mod report;
 mod text;
 
 use std::io::{self, Write};
@@ -20,6 +21,7 @@ use self::examine::examine;
 use self::report::Report;
 use super::Outcome;
 use crate::folder;
+use crate::ledger::json::printable;
 use crate::policy::circumstances::Circumstances;
 use crate::policy::set::PolicySet;
 use crate::policy::text::Lines;
@@ -53,6 +55,10 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Phases::Both)]
     phase: Phases,
 
+    /// Say of each policy why it does or does not speak, and what it objects to
+    #[arg(long)]
+    explain: bool,
+
     /// The form of the result; `json` is one line for each review
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -66,7 +72,7 @@ pub struct Args {
 
 /// Which webhooks are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Phases {
+pub(super) enum Phases {
     Mutate,
     Validate,
     Both,
@@ -81,17 +87,17 @@ enum Output {
 }
 
 /// One thing to be judged.
-struct Question {
+pub(super) struct Question {
     /// What it is called in results: a file, or a command.
-    name: String,
+    pub(super) name: String,
     /// An AdmissionReview as JSON.
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 /// By which policies, and what else is known.
-struct Asked {
-    policies: PolicySet,
-    circumstances: Circumstances,
+pub(super) struct Asked {
+    pub(super) policies: PolicySet,
+    pub(super) circumstances: Circumstances,
 }
 
 /// Judges everything that was asked. What cannot be judged is told on standard error, and the rest
@@ -102,13 +108,14 @@ struct Asked {
 /// The policies cannot be loaded, or a review cannot be read.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let policies = folder::load(&args.policies)?;
-    let asked_of = Asked { circumstances: args.assumptions.circumstances(&policies), policies };
+    let circumstances = args.assumptions.assumed().circumstances(&policies);
+    let asked_of = Asked { policies, circumstances };
     let questions = args.debug.pod.iter().map(|pod| args.debug.question(pod));
     let questions = questions.chain(args.reviews.iter().map(|path| ask::review(path)));
     let (mut outcome, mut asked, mut failures) = (Outcome::Done, 0_usize, Vec::new());
     for question in questions {
         asked += 1;
-        match question.and_then(|question| judge(question, args.phase, &asked_of)) {
+        match question.and_then(|question| judge(question, args, &asked_of)) {
             Ok(report) => {
                 if !report.allowed {
                     outcome = Outcome::No;
@@ -131,16 +138,17 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
 }
 
-fn judge(question: Question, phases: Phases, asked: &Asked) -> anyhow::Result<Report> {
+fn judge(question: Question, args: &Args, asked: &Asked) -> anyhow::Result<Report> {
     let Question { name, body } = question;
-    let examination = examine(asked, phases, &body).with_context(|| name.clone())?;
-    Ok(Report::new(name, examination))
+    let examination = examine(asked, args.phase, &body).with_context(|| name.clone())?;
+    let explanation = args.explain.then(|| explanation::explained(asked, &examination)).flatten();
+    Ok(Report { explanation, ..Report::new(name, examination) })
 }
 
 fn rendered(output: Output, report: &Report) -> anyhow::Result<String> {
     Ok(match output {
         Output::Text => text::render(report),
-        Output::Json => serde_json::to_string(report)? + "\n",
+        Output::Json => format!("{}\n", printable(&serde_json::to_string(report)?)),
         Output::Yaml => format!("---\n{}", serde_saphyr::to_string(report)?),
     })
 }

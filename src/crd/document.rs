@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use kube::Resource;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 use serde_saphyr::{
     Error as YamlError, Location, MergeKeyPolicy, MessageFormatter, Options, UserMessageFormatter,
@@ -74,6 +74,60 @@ pub fn read(text: &str) -> Reading {
     reading
 }
 
+/// A text that is one document of another shape than a policy's, read as strictly.
+#[derive(Debug)]
+pub struct Other<T> {
+    /// What it holds.
+    pub content: T,
+    outline: Outline,
+}
+
+impl<T: DeserializeOwned> Other<T> {
+    /// Reads the text. Below the fields for which `is_free` holds, which others define, a value may
+    /// be null.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn read(text: &str, is_free: fn(&FieldPath) -> bool) -> Result<Self, Vec<Flaw>> {
+        let (outlines, stopped) = outline::outline(text);
+        if let Some(outline::Stopped { at, fault }) = stopped {
+            return Err(vec![Flaw { at: at..at, message: fault.to_string() }]);
+        }
+        let mut outlines = outlines.into_iter();
+        let outline = outlines.next().ok_or_else(|| flaw(0..0, "there is nothing in it"))?;
+        if let Some(second) = outlines.next() {
+            return Err(flaw(second.locate(&FieldPath::default()), "it is more than one document"));
+        }
+        if !outline.is_mapping() {
+            return Err(flaw(outline.locate(&FieldPath::default()), "it is not a mapping"));
+        }
+        let nulls = outline.nulls().filter(|path| !is_free(path));
+        some(null_flaws(&outline, nulls))?;
+        let content = serde_saphyr::from_str_with_options(text, yaml_options())
+            .map_err(|error| vec![shape_flaw(&error, &outline)])?;
+        Ok(Self { content, outline })
+    }
+}
+
+impl<T> Other<T> {
+    /// The bytes of the value at `path` or, where there is none, of the nearest key above it.
+    #[must_use]
+    pub fn locate(&self, path: &FieldPath) -> Range<usize> {
+        self.outline.locate(path)
+    }
+
+    /// All bytes of the value at `path`.
+    #[must_use]
+    pub fn extent(&self, path: &FieldPath) -> Option<Range<usize>> {
+        self.outline.extent(path)
+    }
+}
+
+fn flaw(at: Range<usize>, message: &str) -> Vec<Flaw> {
+    vec![Flaw { at, message: message.to_owned() }]
+}
+
 /// A document as it is written. What `kubectl get -o yaml` adds is accepted and left unread.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -139,12 +193,15 @@ fn flaws(problems: &Problems, outline: &Outline) -> Vec<Flaw> {
 
 /// `subjects:` with every item commented out must not read as if it had been left out.
 fn check_nulls(outline: &Outline) -> Result<(), Vec<Flaw>> {
-    let nulls = outline.nulls().filter(is_in_spec);
+    some(null_flaws(outline, outline.nulls().filter(is_in_spec)))
+}
+
+fn null_flaws(outline: &Outline, nulls: impl Iterator<Item = FieldPath>) -> Vec<Flaw> {
     let flaws = nulls.take(MAX_FLAWS + 1).map(|path| Flaw {
         at: outline.locate(&path),
         message: format!("{path}: it has no value; give it one or leave the field out"),
     });
-    some(flaws.collect())
+    flaws.collect()
 }
 
 /// The YAML library reads `"10"` as a number where one is wanted; an API server does not.

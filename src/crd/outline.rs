@@ -35,6 +35,8 @@ struct Node {
     key: Range<usize>,
     /// Where a word stands; of a list or a mapping only the start.
     value: Range<usize>,
+    /// Behind the last byte of the value, whatever it is.
+    end: usize,
     content: Content,
 }
 
@@ -61,7 +63,7 @@ pub(super) enum OutlineFault {
     TooMany,
     #[error("a key must be a single word")]
     Key,
-    #[error("a policy has no tags (`!` and a word in front of a value)")]
+    #[error("there are no tags here (`!` and a word in front of a value)")]
     Tag,
 }
 
@@ -113,6 +115,13 @@ impl Outline {
             Some(Node { value, content: Content::Word { .. }, .. }) => value.clone(),
             _ => self.key(position),
         }
+    }
+
+    /// All bytes of the value at `path`.
+    pub(super) fn extent(&self, path: &FieldPath) -> Option<Range<usize>> {
+        let child = |position, segment| self.child(position, segment);
+        let position = path.0.iter().try_fold(0, child)?;
+        self.nodes.get(position).map(|node| node.value.start..node.end)
     }
 
     /// The path of what stands at or around a byte.
@@ -174,6 +183,9 @@ struct Walk {
     open: Vec<Open>,
     /// Where the previous document ended.
     end: usize,
+    /// Where the last word or bracket ended. (A list without brackets ends where its last item
+    /// does; the parser tells of it only at whatever comes next.)
+    last: usize,
 }
 
 /// A list or mapping whose end has not been seen.
@@ -196,6 +208,9 @@ impl Walk {
     }
 
     fn take(&mut self, event: Event<'_>, bytes: Range<usize>) -> Result<(), OutlineFault> {
+        if !bytes.is_empty() && !matches!(event, Event::DocumentEnd | Event::StreamEnd) {
+            self.last = bytes.end;
+        }
         match event {
             Event::Scalar(_, _, _, Some(_))
             | Event::SequenceStart(_, _, Some(_))
@@ -211,7 +226,11 @@ impl Walk {
                 self.open(Open::Mapping { node, key: None })
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                self.open.pop();
+                if let Some(Open::List { node, .. } | Open::Mapping { node, .. }) = self.open.pop()
+                    && let Some(node) = self.nodes.get_mut(node)
+                {
+                    node.end = self.last;
+                }
                 Ok(())
             }
             Event::DocumentEnd => {
@@ -267,7 +286,8 @@ impl Walk {
                 None => return Err(OutlineFault::Key),
             },
         };
-        self.nodes.push(Node { parent, segment, key, value, content });
+        let end = value.end;
+        self.nodes.push(Node { parent, segment, key, value, end, content });
         Ok(self.nodes.len() - 1)
     }
 

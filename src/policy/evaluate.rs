@@ -266,6 +266,19 @@ impl<'a> Judge<'a> {
     }
 }
 
+/// What one policy says of a container once its own settings are in; for explanations.
+pub(super) fn opinion(
+    policy: &Policy,
+    container: &Injection,
+    request: &DebugRequest,
+    defaults: Defaults,
+) -> Vec<Objection> {
+    let judge = Judge { speaking: &[], request, defaults };
+    let settings = judge.settings(policy, container);
+    let dressed = judge.dress(policy, &settings, Cow::Borrowed(container));
+    judge.objections(policy, &dressed)
+}
+
 /// A policy's settings as they apply to a container of a pod, `set` last because it has the last
 /// word.
 fn resolved(policy: &Policy, container: &Injection, pod: &PodFacts) -> Vec<Setting> {

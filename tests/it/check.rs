@@ -229,6 +229,61 @@ fn transcripts_of_what_is_allowed() {
 }
 
 #[test]
+fn transcripts_of_explanations() {
+    let refused = recorded("debug-custom-steals-secret.mutate");
+    let allowed = recorded("debug-profile-legacy.mutate");
+    let unjudged = recorded("debug-custom-forbidden-fields.mutate");
+    let explained = |review| transcript(check(&["--explain", "-f", review]));
+    insta::assert_snapshot!("explained_refusal", explained(&refused));
+    insta::assert_snapshot!("explained_permit", explained(&allowed));
+    assert!(!explained(&unjudged).contains("each policy:"), "policy was not asked");
+    let mut report = reports(check(&["--explain", "-f", &refused])).remove(0);
+    insta::assert_json_snapshot!("explained_json", report["explanation"].take());
+}
+
+#[test]
+fn an_explanation_names_the_first_part_that_says_no_and_what_it_saw() {
+    let alice = || json!(["alice", "dev", "system:authenticated"]);
+    let cases = [
+        ("subjects: [{kind: User, name: bob}]", "subjects", alice()),
+        ("excludeSubjects: [{kind: Group, name: dev}]", "excludeSubjects", alice()),
+        ("namespaces: {names: [shop]}", "namespaces.names", json!(["default"])),
+        ("namespaces: {exclude: [def*]}", "namespaces.exclude", json!(["default"])),
+        ("namespaces: {selector: {matchLabels: {a: b}}}", "namespaces.selector", Value::Null),
+        ("pods: {names: [api-*]}", "pods.names", json!(["tomcat-test"])),
+        ("pods: {selector: {matchLabels: {app: x}}}", "pods.selector", json!(["app=tomcat"])),
+        ("pods: {selector: {matchLabels: {b: x}}}", "pods.selector", json!([])),
+        (
+            "schedule: {timeZone: Europe/Berlin, days: [Monday]}",
+            "schedule",
+            json!(["Wednesday 13:00 CET"]),
+        ),
+        (
+            "conditions: [{name: one, expression: 'true'}, {name: two, expression: 'false'}]",
+            "conditions",
+            json!(["two"]),
+        ),
+        // Of several, the first that is asked.
+        ("pods: {names: [x]}, namespaces: {names: [y]}", "namespaces.names", json!(["default"])),
+    ];
+    let folder = TempDir::new().unwrap();
+    let pod = pod_file(&folder, POD);
+    for (part, name, seen) in cases {
+        let policy = format!(
+            "apiVersion: postern.dev/v1alpha1\nkind: DebugPolicy\nmetadata: {{name: x}}\n\
+             spec:\n  effect: Permit\n  match: {{{part}}}\n"
+        );
+        let policies = file(&folder, "policies.yaml", policy.as_bytes());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+        command.args(["check", "--explain", "-p", &policies, "--pod", &pod, "--image=busybox"]);
+        command.args(["--as=alice", "--as-group=dev", "--at=2026-11-25T12:00:00Z"]);
+        let mismatch = &reports(command)[0]["explanation"][0]["mismatch"];
+        let right = json!({"part": format!("spec.match.{name}"), "seen": seen});
+        assert_eq!(*mismatch, right, "{part}");
+    }
+}
+
+#[test]
 fn transcripts_of_the_forms_for_programs() {
     let review = recorded("debug-profile-restricted.mutate");
     insta::assert_snapshot!("form_json", transcript(check(&["-f", &review, "-o", "json"])));
@@ -426,13 +481,15 @@ fn nothing_hostile_reaches_the_terminal_or_ends_it_badly() {
     ];
     for (name, body) in cases {
         let path = file(&folder, &format!("{name}\u{1b}[31m.json"), &body);
-        let output = check(&["-f", &path]).output().unwrap();
-        let code = output.status.code();
-        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        assert!(matches!(code, Some(0..=2)), "{name}: {code:?} {text}");
-        let raw = text.chars().find(|&c| c != '\n' && !postern::policy::text::is_plain(c));
-        assert_eq!(raw, None, "{name}: {text}");
-        assert!(!text.lines().any(|line| line == "x: allowed (permitted)"), "{name}: {text}");
+        for form in ["text", "json"] {
+            let output = check(&["-f", &path, "--explain", "-o", form]).output().unwrap();
+            let code = output.status.code();
+            let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+            assert!(matches!(code, Some(0..=2)), "{name}: {code:?} {text}");
+            let raw = text.chars().find(|&c| c != '\n' && !postern::policy::text::is_plain(c));
+            assert_eq!(raw, None, "{name}: {text}");
+            assert!(!text.lines().any(|line| line == "x: allowed (permitted)"), "{name}: {text}");
+        }
     }
     let bomb = file(&folder, "bomb.yaml", nested.as_bytes());
     check(&["--pod", &bomb, "--image=x", "--as=x"]).assert().code(2);

@@ -14,10 +14,12 @@ fn postern() -> Command {
 fn what_documents_show_is_what_happens() {
     let cases = trycmd::TestCases::new();
     cases.register_bin("postern", Path::new(env!("CARGO_BIN_EXE_postern")));
-    cases.case("README.md");
+    for (document, blocks) in [("README.md", 2), ("docs/testing.md", 4)] {
+        cases.case(document);
+        let shown = fs::read_to_string(document).unwrap().matches("```console").count();
+        assert!(shown >= blocks, "{document} shows {shown}");
+    }
     cases.run();
-    let shown = fs::read_to_string("README.md").unwrap().matches("```console").count();
-    assert!(shown >= 2, "{shown}");
 }
 
 #[test]
@@ -29,7 +31,9 @@ fn every_command_explains_itself() {
         vec!["audit"],
         vec!["audit", "list"],
         vec!["audit", "show"],
+        vec!["test"],
         vec!["crds"],
+        vec!["schema"],
         vec!["certs"],
         vec!["certs", "issue"],
         vec!["completion"],
@@ -51,7 +55,9 @@ fn what_is_called_wrongly_exits_with_64_and_says_so_on_standard_error() {
         vec!["check"],
         vec!["audit", "list", "--answer", "maybe"],
         vec!["audit", "list", "--ledger", "mysql://x"],
+        vec!["test"],
         vec!["crds", "-o", "toml"],
+        vec!["schema", "crd"],
         vec!["certs", "issue", "--days", "x"],
         vec!["completion", "cmd"],
     ] {

@@ -24,6 +24,7 @@ mod pod_security;
 mod properties;
 #[path = "../support/server.rs"]
 mod server;
+mod test_cases;
 mod tidy;
 mod tls;
 mod webhook;

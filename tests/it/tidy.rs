@@ -37,7 +37,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("prometheus_client", &["server", "telemetry"]),
     ("rcgen", &["app", "cli", "server"]),
     ("rustls", &["app", "server"]),
-    ("schemars", &["crd"]),
+    ("schemars", &["cli", "crd"]),
     (
         "serde",
         &[

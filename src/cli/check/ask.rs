@@ -98,18 +98,15 @@ fn pull_policy_parser() -> impl TypedValueParser<Value = PullPolicy> {
 impl DebugArgs {
     /// The review that the API server would send for the command.
     pub(super) fn question(&self, pod: &Path) -> anyhow::Result<Question> {
-        let options = self.options()?;
-        let container =
-            options.ephemeral_container(SUFFIX).map_err(|error| Misuse(error.to_string()))?;
-        let mut document = document(pod)?;
-        let namespace = self.place(&mut document)?;
-        let user = self.user.as_deref().unwrap_or_default();
-        let requester = kubectl::impersonated(user, &self.groups);
-        let review =
-            kubectl::review(&document, &container, &requester).with_context(|| called(pod))?;
-        let name = document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-        let name = options.command_line(name, &namespace);
-        Ok(Question { name, body: serde_json::to_vec(&review)? })
+        let command = Command {
+            options: self.options()?,
+            pod: document(pod)?,
+            pod_from: called(pod),
+            namespace: self.namespace.clone(),
+            user: self.user.clone().unwrap_or_default(),
+            groups: self.groups.clone(),
+        };
+        command.question()
     }
 
     fn options(&self) -> anyhow::Result<DebugOptions> {
@@ -128,10 +125,40 @@ impl DebugArgs {
             custom,
         })
     }
+}
+
+/// A `kubectl debug` command, and everything that it is about.
+pub(in crate::cli) struct Command {
+    pub(in crate::cli) options: DebugOptions,
+    pub(in crate::cli) pod: Value,
+    /// What errors call the pod's file.
+    pub(in crate::cli) pod_from: String,
+    pub(in crate::cli) namespace: Option<String>,
+    pub(in crate::cli) user: String,
+    pub(in crate::cli) groups: Vec<String>,
+}
+
+impl Command {
+    /// The review that the API server would send for it.
+    ///
+    /// # Errors
+    ///
+    /// kubectl would not send it, or the pod is none.
+    pub(in crate::cli) fn question(mut self) -> anyhow::Result<Question> {
+        let container =
+            self.options.ephemeral_container(SUFFIX).map_err(|error| Misuse(error.to_string()))?;
+        let namespace = self.place()?;
+        let requester = kubectl::impersonated(&self.user, &self.groups);
+        let review = kubectl::review(&self.pod, &container, &requester);
+        let review = review.with_context(|| self.pod_from.clone())?;
+        let name = self.pod.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let name = self.options.command_line(name, &namespace);
+        Ok(Question { name, body: serde_json::to_vec(&review)? })
+    }
 
     /// Puts the pod into the namespace asked for, as kubectl does: one that is named must agree.
-    fn place(&self, document: &mut Value) -> anyhow::Result<String> {
-        let metadata = document.get_mut("metadata").and_then(Value::as_object_mut);
+    fn place(&mut self) -> anyhow::Result<String> {
+        let metadata = self.pod.get_mut("metadata").and_then(Value::as_object_mut);
         let named = metadata.as_ref().and_then(|metadata| metadata.get("namespace"));
         let named = named.and_then(Value::as_str).map(str::to_owned);
         match (named, self.namespace.clone()) {
@@ -151,20 +178,20 @@ impl DebugArgs {
     }
 }
 
-fn custom_profile(path: &Path) -> anyhow::Result<CustomProfile> {
+pub(in crate::cli) fn custom_profile(path: &Path) -> anyhow::Result<CustomProfile> {
     let name = path.display().to_string();
     let custom = CustomProfile::new(&name, document(path)?);
     custom.map_err(|error| Misuse(format!("{name}: {error}")).into())
 }
 
 /// One recorded review, byte for byte.
-pub(super) fn review(path: &Path) -> anyhow::Result<Question> {
+pub(in crate::cli) fn review(path: &Path) -> anyhow::Result<Question> {
     let body = read(path).with_context(|| called(path))?;
     Ok(Question { name: called(path), body })
 }
 
 /// A document in YAML, of which JSON is a part.
-fn document(path: &Path) -> anyhow::Result<Value> {
+pub(in crate::cli) fn document(path: &Path) -> anyhow::Result<Value> {
     let name = || called(path);
     let bytes = read(path).with_context(name)?;
     let text = String::from_utf8(bytes).context("it is not UTF-8").with_context(name)?;

@@ -30,18 +30,44 @@ pub(super) struct Assumptions {
 }
 
 impl Assumptions {
+    pub(super) fn assumed(&self) -> Assumed {
+        let Self { labels, usable, added, at } = self;
+        Assumed {
+            labels: labels.iter().cloned().collect(),
+            usable: usable.clone(),
+            added: *added,
+            at: at.unwrap_or_else(Timestamp::now),
+        }
+    }
+}
+
+/// What is taken for known about the world around a request.
+#[derive(Debug, Clone)]
+pub(in crate::cli) struct Assumed {
+    /// Of the pod's namespace; without any, they are not known.
+    pub(in crate::cli) labels: BTreeMap<String, String>,
+    /// The policies that who asks may use.
+    pub(in crate::cli) usable: Vec<String>,
+    /// How many containers they were allowed to add in the last hour.
+    pub(in crate::cli) added: usize,
+    pub(in crate::cli) at: Timestamp,
+}
+
+impl Assumed {
     /// The circumstances of every request.
-    pub(super) fn circumstances(&self, policies: &PolicySet) -> Circumstances {
+    pub(in crate::cli) fn circumstances(&self, policies: &PolicySet) -> Circumstances {
         let Self { labels, usable, added, at } = self;
         let asking = policies.policies().iter().filter(|policy| policy.authorize);
         let rights = asking.map(|policy| {
             let name = &policy.id.name;
             (name.clone(), if usable.contains(name) { Right::Granted } else { Right::Denied })
         });
-        let labels: BTreeMap<_, _> = labels.iter().cloned().collect();
         Circumstances {
-            now: Fact::Known(at.unwrap_or_else(Timestamp::now)),
-            namespace_labels: if labels.is_empty() { Fact::Unknown } else { Fact::Known(labels) },
+            now: Fact::Known(*at),
+            namespace_labels: match labels.is_empty() {
+                true => Fact::Unknown,
+                false => Fact::Known(labels.clone()),
+            },
             rights: rights.collect(),
             added_last_hour: Fact::Known(*added),
         }

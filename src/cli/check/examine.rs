@@ -13,32 +13,32 @@ use crate::policy::rule::Enforcement;
 
 /// Everything that the webhooks asked have said about one review.
 #[derive(Debug)]
-pub(super) struct Examination {
+pub(in crate::cli) struct Examination {
     /// In the order asked; never empty.
-    pub(super) steps: Vec<Step>,
+    pub(in crate::cli) steps: Vec<Step>,
     /// What the mutating webhook changed.
-    pub(super) changes: Vec<Change>,
+    pub(in crate::cli) changes: Vec<Change>,
 }
 
 /// What one webhook says.
 #[derive(Debug)]
-pub(super) struct Step {
-    pub(super) judgement: Judgement,
-    pub(super) response: Response,
-    pub(super) notes: Notes,
+pub(in crate::cli) struct Step {
+    pub(in crate::cli) judgement: Judgement,
+    pub(in crate::cli) response: Response,
+    pub(in crate::cli) notes: Notes,
 }
 
 /// A container before and after a patch.
 #[derive(Debug)]
-pub(super) struct Change {
-    pub(super) container: String,
-    pub(super) asked: Value,
-    pub(super) stored: Value,
+pub(in crate::cli) struct Change {
+    pub(in crate::cli) container: String,
+    pub(in crate::cli) asked: Value,
+    pub(in crate::cli) stored: Value,
 }
 
 impl Examination {
     /// Whether the API server would let the request through.
-    pub(super) fn allows(&self) -> bool {
+    pub(in crate::cli) fn allows(&self) -> bool {
         self.steps.iter().all(|step| step.judgement.allows())
     }
 }
@@ -61,7 +61,11 @@ impl Step {
 /// # Errors
 ///
 /// It is not a review, or it cannot be changed as the mutating webhook wants.
-pub(super) fn examine(asked: &Asked, phases: Phases, body: &[u8]) -> anyhow::Result<Examination> {
+pub(in crate::cli) fn examine(
+    asked: &Asked,
+    phases: Phases,
+    body: &[u8],
+) -> anyhow::Result<Examination> {
     if phases == Phases::Validate {
         let step = Step::new(asked, Phase::Validate, body)?;
         return Ok(Examination { steps: vec![step], changes: Vec::new() });

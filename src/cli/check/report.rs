@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::examine::{Change, Examination, Step};
+use super::explanation::PolicyReport;
 use crate::admission::decode::{Debug, Subject};
 use crate::admission::respond::{Response, respond};
 use crate::admission::structural::Fault;
@@ -14,75 +15,81 @@ use crate::policy::verdict::{Finding, Ruling};
 /// What was found about one review.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Report {
+pub(in crate::cli) struct Report {
     /// The file, or the command.
-    pub(super) review: String,
+    pub(in crate::cli) review: String,
     /// Whether the request would get through.
-    pub(super) allowed: bool,
+    pub(in crate::cli) allowed: bool,
     /// Why, in one word: that of the webhook asked last.
-    pub(super) reason: &'static str,
+    pub(in crate::cli) reason: &'static str,
     /// What each webhook said.
-    pub(super) phases: Vec<PhaseReport>,
+    pub(in crate::cli) phases: Vec<PhaseReport>,
     /// What the API server would refuse.
-    pub(super) faults: Vec<FaultReport>,
+    pub(in crate::cli) faults: Vec<FaultReport>,
     /// What policy says of each added container.
-    pub(super) containers: Vec<ContainerReport>,
+    pub(in crate::cli) containers: Vec<ContainerReport>,
+    /// What each policy has to do with it, where that was asked for and policy was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) explanation: Option<Vec<PolicyReport>>,
+    /// The containers as they would be stored; none where the request is refused.
+    #[serde(skip)]
+    pub(in crate::cli) stored: Vec<Value>,
     /// What the text shows of changes; as data they are in `phases[].patch`.
     #[serde(skip)]
-    pub(super) changes: Vec<Change>,
+    pub(in crate::cli) changes: Vec<Change>,
 }
 
 /// What one webhook said.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct PhaseReport {
-    pub(super) phase: &'static str,
-    pub(super) allowed: bool,
-    pub(super) reason: &'static str,
+pub(in crate::cli) struct PhaseReport {
+    pub(in crate::cli) phase: &'static str,
+    pub(in crate::cli) allowed: bool,
+    pub(in crate::cli) reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) message: Option<String>,
-    pub(super) warnings: Vec<String>,
+    pub(in crate::cli) message: Option<String>,
+    pub(in crate::cli) warnings: Vec<String>,
     /// RFC 6902.
     #[serde(skip_serializing_if = "<[PatchOperation]>::is_empty")]
-    pub(super) patch: Patch,
+    pub(in crate::cli) patch: Patch,
     /// The AdmissionReview as the server would send it, but for the id of a decision.
-    pub(super) answer: Value,
+    pub(in crate::cli) answer: Value,
 }
 
 /// A structural fault.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct FaultReport {
-    pub(super) container: String,
-    pub(super) path: String,
-    pub(super) message: String,
-    pub(super) remedy: String,
+pub(in crate::cli) struct FaultReport {
+    pub(in crate::cli) container: String,
+    pub(in crate::cli) path: String,
+    pub(in crate::cli) message: String,
+    pub(in crate::cli) remedy: String,
 }
 
 /// What policy says of one container.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ContainerReport {
-    pub(super) name: String,
-    pub(super) allowed: bool,
+pub(in crate::cli) struct ContainerReport {
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) permit: Option<String>,
-    pub(super) findings: Vec<FindingReport>,
+    pub(in crate::cli) permit: Option<String>,
+    pub(in crate::cli) findings: Vec<FindingReport>,
 }
 
 /// One policy's objection.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct FindingReport {
+pub(in crate::cli) struct FindingReport {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) policy: Option<String>,
-    pub(super) enforcement: &'static str,
-    pub(super) constraint: &'static str,
-    pub(super) message: String,
+    pub(in crate::cli) policy: Option<String>,
+    pub(in crate::cli) enforcement: &'static str,
+    pub(in crate::cli) constraint: &'static str,
+    pub(in crate::cli) message: String,
 }
 
 impl Report {
-    pub(super) fn new(review: String, examination: Examination) -> Self {
+    pub(in crate::cli) fn new(review: String, examination: Examination) -> Self {
         let allowed = examination.allows();
         let Examination { steps, changes } = examination;
         let last = steps.last();
@@ -100,6 +107,8 @@ impl Report {
                 verdict.rulings.iter().map(ContainerReport::new).collect()
             }),
             phases: steps.iter().map(PhaseReport::new).collect(),
+            explanation: None,
+            stored: debug.filter(|_| allowed).map(stored).unwrap_or_default(),
             changes,
         }
     }
@@ -149,6 +158,10 @@ impl FindingReport {
             message: finding.objection.to_string(),
         }
     }
+}
+
+fn stored(debug: &Debug) -> Vec<Value> {
+    debug.added.iter().map(|added| added.json.clone()).collect()
 }
 
 fn faults(debug: &Debug) -> Vec<FaultReport> {

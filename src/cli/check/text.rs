@@ -4,6 +4,7 @@ use serde_json::Value;
 use similar::TextDiff;
 
 use super::examine::Change;
+use super::explanation;
 use super::report::{ContainerReport, FindingReport, PhaseReport, Report};
 use crate::policy::text::{Line, Lines};
 
@@ -20,6 +21,7 @@ pub(super) fn render(report: &Report) -> String {
         section("", as_seen(&report.phases)),
         section("faults:\n", faults.collect()),
         section("policy:\n", rulings.collect()),
+        section("each policy:\n", explanation::render(report.explanation.as_deref())),
         section("", report.changes.iter().map(diff).collect()),
     ];
     Lines(&(head + &sections.concat() + "\n")).to_string()

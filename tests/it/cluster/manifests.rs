@@ -69,6 +69,8 @@ fn the_definition_and_the_examples_are_accepted_and_explained() {
     for name in ["developers", "on-call", "guard-rails"] {
         admin(&format!("apply -f deploy/examples/{name}.yaml")).ok();
     }
+    // For another cluster than this one, where they would let people in.
+    admin("apply --dry-run=server -f deploy/library").ok();
     let listed = admin("get dbgp").ok();
     assert!(listed.starts_with("NAME"), "{listed}");
     assert!(listed.contains("EFFECT") && listed.contains("ENFORCEMENT"), "{listed}");
