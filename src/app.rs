@@ -3,7 +3,9 @@
 //! Everything that can be wrong is found before an address is taken: whoever sees the port open
 //! may use it.
 
+mod cluster;
 mod policies;
+mod publish;
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,6 +21,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
+use crate::cluster::{AnyCluster, Connected};
 use crate::config::{LogFormat, Logs, SettingError, Settings};
 use crate::gate::{Gate, GateSettings};
 use crate::ledger::Ledger;
@@ -32,7 +35,9 @@ use crate::store::{AnyLedger, Location, LocationError};
 use crate::telemetry::{self, Format};
 use crate::watch::Watch;
 
+use cluster::Watched;
 use policies::PolicyFolders;
+use publish::Publisher;
 
 /// How long the ledger may take to write down what it still holds.
 const CLOSE: Duration = Duration::from_secs(5);
@@ -83,7 +88,8 @@ struct Parts {
     metrics: Arc<Metrics>,
     certificates: Arc<Certificates>,
     policies: Arc<PolicyFolders>,
-    gate: Arc<Gate<AnyLedger>>,
+    watched: Watched,
+    gate: Arc<Gate<AnyLedger, AnyCluster>>,
     /// What runs beside the servers; it ends with this value.
     beside: JoinSet<()>,
 }
@@ -100,15 +106,26 @@ impl Parts {
         let certificates = Arc::new(Certificates::load(files).context("cannot serve over TLS")?);
         beside.spawn(Arc::clone(&certificates).keep_fresh(watch, Arc::clone(&metrics)));
 
+        let connected = cluster::prepare(settings).await.context("cannot use the cluster")?;
+        let watched = Watched::new(connected.as_ref(), settings);
+        let source = connected.as_ref().and_then(|connected| connected.policies.as_ref());
+        let publisher = Arc::new(Publisher::new(Arc::clone(&metrics), source));
+
         let folders = settings.policies.clone();
         let watch = Watch::new(&folders);
-        let policies = Arc::new(PolicyFolders::new(folders, Arc::clone(&metrics)));
-        policies::announce(policies.load().context("cannot load the policies")?);
+        let folders = PolicyFolders::new(folders, Arc::clone(&publisher), Arc::clone(&metrics));
+        let policies = Arc::new(folders);
+        policies.load().context("cannot load the policies")?;
         beside.spawn(Arc::clone(&policies).keep_fresh(watch));
 
         let ledger = open_ledger(settings).await?;
-        let gate = Arc::new(Gate::new(policies.published(), ledger, gate_settings(settings)));
-        Ok(Self { metrics, certificates, policies, gate, beside })
+        let (in_force, asked) = (publisher.published(), watched.for_gate());
+        let gate = Arc::new(Gate::in_cluster(in_force, ledger, asked, gate_settings(settings)));
+        if let Some(connected) = connected {
+            run_cluster(connected, publisher, &mut beside);
+            beside.spawn(watched.clone().measure(Arc::clone(&metrics)));
+        }
+        Ok(Self { metrics, certificates, policies, watched, gate, beside })
     }
 
     async fn listen(self, settings: &Settings) -> anyhow::Result<Running> {
@@ -116,13 +133,13 @@ impl Parts {
         let health = Bound::bind(settings.health_listen).await.context("`--health-listen`")?;
         let addresses = Addresses { webhook: webhook.address(), health: health.address() };
 
-        let Self { metrics, certificates, policies, gate, beside } = self;
+        let Self { metrics, certificates, policies, watched, gate, beside } = self;
         let draining = Draining::default();
         let limits = Limits { deadline: settings.deadline, max_in_flight: settings.max_in_flight };
         let reviews =
             webhook::router(Arc::clone(&gate), limits, Arc::clone(&metrics), Arc::clone(&draining));
         let danger = settings.danger_allow_on_ledger_failure;
-        let ready = Readiness { certificates, policies, gate, draining, danger };
+        let ready = Readiness { certificates, policies, watched, gate, draining, danger };
         let probes = probes_router(Arc::clone(&metrics), &ready);
 
         let stop_webhook = Stop::default();
@@ -137,6 +154,16 @@ impl Parts {
         let Addresses { webhook: at, health: health_at } = addresses;
         info!(address = %at, health = %health_at, "Listening on https://{at}, http://{health_at}");
         Ok(Running { addresses, webhook, health, stop_webhook, ready, _beside: beside })
+    }
+}
+
+fn run_cluster(connected: Connected, publisher: Arc<Publisher>, beside: &mut JoinSet<()>) {
+    let Connected { kubernetes: _, policies, watches: _, tasks } = connected;
+    for task in tasks {
+        beside.spawn(task);
+    }
+    if let Some(source) = policies {
+        beside.spawn(publisher.follow(source));
     }
 }
 
@@ -184,7 +211,8 @@ fn gate_settings(settings: &Settings) -> GateSettings {
 struct Readiness {
     certificates: Arc<Certificates>,
     policies: Arc<PolicyFolders>,
-    gate: Arc<Gate<AnyLedger>>,
+    watched: Watched,
+    gate: Arc<Gate<AnyLedger, AnyCluster>>,
     draining: Draining,
     danger: bool,
 }
@@ -202,12 +230,14 @@ impl Readiness {
         } else {
             Err("the last decision could not be written".to_owned())
         };
-        vec![
+        let mut checks = vec![
             Check { name: "running", state: running },
             self.certificates.check(Timestamp::now()),
             self.policies.check(),
             Check { name: "ledger", state: ledger },
-        ]
+        ];
+        checks.extend(self.watched.check());
+        checks
     }
 }
 

@@ -4,6 +4,7 @@
 //! and the key `deadline` of the settings file; the first of them that is given wins. The
 //! environment is read nowhere else.
 
+mod error;
 mod value;
 
 use std::io::{self, IsTerminal};
@@ -15,7 +16,8 @@ use serde::Deserialize;
 
 use crate::policy::rule::Enforcement;
 
-use value::{Address, Count, Deadline, DrainDelay, Name, Strictness, Writer};
+pub use error::SettingError;
+use value::{Address, Count, Deadline, DrainDelay, Name, StaleLimit, Strictness, Ttl, Writer};
 pub use value::{LogFormat, LogLevel};
 
 /// Settings as given in one place; what is not given there is left to the next.
@@ -56,6 +58,39 @@ pub struct Given {
         hide_env_values = true
     )]
     policies: Vec<PathBuf>,
+
+    /// Take DebugPolicies from the cluster too; `--policies` may then be left out
+    #[arg(
+        long,
+        env = "POSTERN_CLUSTER_POLICIES",
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_env_values = true
+    )]
+    cluster_policies: Option<bool>,
+
+    /// How to reach the cluster [default: as a pod of it, else KUBECONFIG]
+    #[arg(long, env = "POSTERN_KUBECONFIG", value_name = "FILE", hide_env_values = true)]
+    kubeconfig: Option<PathBuf>,
+
+    /// Not ready any more once nothing was heard of the cluster for this long [default: 5m]
+    #[arg(
+        long,
+        env = "POSTERN_CLUSTER_STALE_LIMIT",
+        value_name = "DURATION",
+        hide_env_values = true
+    )]
+    cluster_stale_limit: Option<StaleLimit>,
+
+    /// How long a right that `authorize` asked for counts as given [default: 10s]
+    #[arg(long, env = "POSTERN_ACCESS_ALLOW_TTL", value_name = "DURATION", hide_env_values = true)]
+    access_allow_ttl: Option<Ttl>,
+
+    /// How long one that was not given counts as not given [default: 2s]
+    #[arg(long, env = "POSTERN_ACCESS_DENY_TTL", value_name = "DURATION", hide_env_values = true)]
+    access_deny_ttl: Option<Ttl>,
 
     /// Where decisions are kept; `memory` forgets them, and is for measuring only
     /// [default: sqlite:postern.db]
@@ -130,8 +165,10 @@ pub struct Settings {
     pub tls_key: PathBuf,
     /// `--client-ca`
     pub client_ca: Option<PathBuf>,
-    /// `--policies`, at least one.
+    /// `--policies`, at least one unless `cluster` has policies.
     pub policies: Vec<PathBuf>,
+    /// What is asked of the cluster; `None`: nothing.
+    pub cluster: Option<ClusterSettings>,
     /// `--ledger`; the store reads it.
     pub ledger: String,
     /// `--enforcement`
@@ -152,6 +189,21 @@ pub struct Settings {
     pub danger_allow_on_ledger_failure: bool,
 }
 
+/// What is asked of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterSettings {
+    /// `--cluster-policies`; without, only labels of namespaces and rights are asked.
+    pub policies: bool,
+    /// `--kubeconfig`
+    pub kubeconfig: Option<PathBuf>,
+    /// `--cluster-stale-limit`
+    pub stale_limit: Duration,
+    /// `--access-allow-ttl`
+    pub allow_ttl: Duration,
+    /// `--access-deny-ttl`
+    pub deny_ttl: Duration,
+}
+
 /// How and what to log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Logs {
@@ -161,43 +213,6 @@ pub struct Logs {
     pub level: LogLevel,
     /// Whether a terminal that shows colours reads it.
     pub colour: bool,
-}
-
-/// What is wrong with the settings; exit code 64.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingError {
-    /// A setting without a default.
-    #[error("`--{name}` is not given; {wanted}")]
-    Missing {
-        /// Its name.
-        name: &'static str,
-        /// Its shape, as a sentence.
-        wanted: &'static str,
-    },
-    /// A value that makes no sense to the part that it is for.
-    #[error("`--{name}`: {why}")]
-    Value {
-        /// The setting's name.
-        name: &'static str,
-        /// Why not, with the value unless that may be secret.
-        why: String,
-    },
-    /// The settings file cannot be read.
-    #[error("`--config` is `{}`; want a readable file: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The settings file is not what it should be.
-    #[error("settings file `{}`: {why}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Where and why, with a picture of the line.
-        why: String,
-    },
 }
 
 impl Given {
@@ -226,6 +241,11 @@ impl Given {
             tls_key: self.tls_key.or(lower.tls_key),
             client_ca: self.client_ca.or(lower.client_ca),
             policies: if self.policies.is_empty() { lower.policies } else { self.policies },
+            cluster_policies: self.cluster_policies.or(lower.cluster_policies),
+            kubeconfig: self.kubeconfig.or(lower.kubeconfig),
+            cluster_stale_limit: self.cluster_stale_limit.or(lower.cluster_stale_limit),
+            access_allow_ttl: self.access_allow_ttl.or(lower.access_allow_ttl),
+            access_deny_ttl: self.access_deny_ttl.or(lower.access_deny_ttl),
             ledger: self.ledger.or(lower.ledger),
             enforcement: self.enforcement.or(lower.enforcement),
             deadline: self.deadline.or(lower.deadline),
@@ -260,6 +280,18 @@ impl Given {
         }
     }
 
+    /// A kubeconfig says that there is a cluster, even if its policies are not wanted.
+    fn cluster(&self) -> Option<ClusterSettings> {
+        let policies = self.cluster_policies.unwrap_or(false);
+        (policies || self.kubeconfig.is_some()).then(|| ClusterSettings {
+            policies,
+            kubeconfig: self.kubeconfig.clone(),
+            stale_limit: self.cluster_stale_limit.map_or(Duration::from_mins(5), |it| it.0),
+            allow_ttl: self.access_allow_ttl.map_or(Duration::from_secs(10), |it| it.0),
+            deny_ttl: self.access_deny_ttl.map_or(Duration::from_secs(2), |it| it.0),
+        })
+    }
+
     /// Whether a certificate or a key is given.
     #[must_use]
     pub fn names_a_certificate(&self) -> bool {
@@ -274,8 +306,10 @@ impl Given {
     pub fn settings(self) -> Result<Settings, SettingError> {
         let missing = |name, wanted| SettingError::Missing { name, wanted };
         let everywhere = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-        if self.policies.is_empty() {
-            return Err(missing("policies", "want a folder of DebugPolicies (POSTERN_POLICIES)"));
+        let cluster = self.cluster();
+        if self.policies.is_empty() && !cluster.as_ref().is_some_and(|cluster| cluster.policies) {
+            let wanted = "want a folder of DebugPolicies (POSTERN_POLICIES), or --cluster-policies";
+            return Err(missing("policies", wanted));
         }
         Ok(Settings {
             listen: self.listen.map_or_else(|| everywhere(WEBHOOK_PORT), |Address(it)| it),
@@ -296,6 +330,7 @@ impl Given {
             })?,
             client_ca: self.client_ca,
             policies: self.policies,
+            cluster,
             ledger: self.ledger.map_or_else(|| "sqlite:postern.db".to_owned(), |Name(it)| it),
             enforcement: self.enforcement.map_or(Enforcement::Enforce, |Strictness(it)| it),
             deadline: self.deadline.map_or(Duration::from_secs(1), |Deadline(it)| it),

@@ -5,9 +5,12 @@ pub mod container;
 pub mod debug_policy;
 pub mod document;
 pub mod hardening;
+pub mod labels;
+pub mod live;
 mod outline;
 pub mod problem;
 pub mod schema;
+pub mod status;
 
 use kube::CustomResourceExt;
 use serde_json::Value;

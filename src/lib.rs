@@ -16,7 +16,7 @@
 //! | 2, what policies say in CEL | [`expression`] |
 //! | 3, shapes of the outside world | [`admission`], [`crd`], [`kubectl`], [`ledger`] |
 //! | 4, the conveyor | [`gate`], [`watch`] |
-//! | 5, parts that touch the world | [`folder`], [`store`], [`server`], [`config`], [`telemetry`] |
+//! | 5, parts that touch the world | [`cluster`], [`folder`], [`store`], [`server`], [`config`], [`telemetry`] |
 //! | 6, everything built from settings | [`app`] |
 //! | 7, the command line | [`cli`] |
 
@@ -34,6 +34,7 @@ pub mod ledger;
 pub mod gate;
 pub mod watch;
 
+pub mod cluster;
 pub mod config;
 pub mod folder;
 pub mod server;

@@ -27,13 +27,14 @@ pub enum Format {
 /// Starts logging, panics included: a panic's own report would be no JSON and may quote a request.
 ///
 /// `level` is of this program's own lines: `error` to `trace`. Of its libraries only warnings are
-/// logged, for at lower levels some log what is sent.
+/// logged, for at lower levels some log what is sent; of kube's watches not even those, because it
+/// warns at every attempt, and whoever watches says it once.
 ///
 /// # Errors
 ///
 /// Logging was started before.
 pub fn start(format: Format, level: &str) -> Result<(), TryInitError> {
-    let filter = EnvFilter::new(format!("warn,postern={level}"));
+    let filter = EnvFilter::new(format!("warn,kube_runtime=error,postern={level}"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match format {
         Format::Json => lines.json().flatten_event(true).finish().try_init()?,

@@ -1,16 +1,16 @@
-//! The policies in force, loaded again when their folders change.
+//! The policies of folders, loaded again when they change.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use jiff::Timestamp;
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::warn;
+
+use super::publish::Publisher;
 
 use crate::folder::{self, Fault, LoadError};
-use crate::gate::Policies;
 use crate::policy::text::Plain;
 use crate::server::metrics::Metrics;
 use crate::server::probes::Check;
@@ -19,37 +19,32 @@ use crate::watch::Watch;
 /// A set that could not be loaded may become readable without a change of its content.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// Loads policies from folders and publishes them whole.
+/// Loads policies from folders and has them published whole.
 #[derive(Debug)]
 pub(super) struct PolicyFolders {
     folders: Vec<PathBuf>,
-    published: Policies,
+    publisher: Arc<Publisher>,
     /// What is wrong with the folders as they are now.
     not_in_force: ArcSwapOption<String>,
     metrics: Arc<Metrics>,
 }
 
 impl PolicyFolders {
-    pub(super) fn new(folders: Vec<PathBuf>, metrics: Arc<Metrics>) -> Self {
-        let (published, not_in_force) = Default::default();
-        Self { folders, published, not_in_force, metrics }
+    pub(super) fn new(
+        folders: Vec<PathBuf>,
+        publisher: Arc<Publisher>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { folders, publisher, not_in_force: ArcSwapOption::empty(), metrics }
     }
 
-    /// For the gate.
-    pub(super) fn published(&self) -> Policies {
-        Arc::clone(&self.published)
-    }
-
-    /// Loads all folders and puts the result in force; what cannot be loaded changes nothing.
-    /// Returns how many policies are in force now.
-    pub(super) fn load(&self) -> Result<usize, LoadError> {
+    /// Loads all folders and has the result published; what cannot be loaded changes nothing.
+    pub(super) fn load(&self) -> Result<(), LoadError> {
         match folder::load(&self.folders) {
             Ok(set) => {
-                let number = set.policies().len();
-                self.metrics.policies_loaded(&set, Timestamp::now());
-                self.published.store(Some(Arc::new(set)));
+                self.publisher.take_files(&set);
                 self.not_in_force.store(None);
-                Ok(number)
+                Ok(())
             }
             Err(error) => {
                 self.not_in_force.store(Some(Arc::new(on_one_line(&error))));
@@ -74,10 +69,7 @@ impl PolicyFolders {
                 continue;
             };
             match loaded {
-                Ok(number) => {
-                    last_failure = None;
-                    announce(number);
-                }
+                Ok(()) => last_failure = None,
                 Err(error) => {
                     let failure = Some(error.to_string());
                     if changed || failure != last_failure {
@@ -93,7 +85,7 @@ impl PolicyFolders {
     /// For readiness.
     pub(super) fn check(&self) -> Check {
         let not_in_force = self.not_in_force.load();
-        let state = match (self.published.load().is_some(), not_in_force.as_deref()) {
+        let state = match (self.publisher.published().load().is_some(), not_in_force.as_deref()) {
             (true, None) => Ok(None),
             (true, Some(why)) => Ok(Some(format!("the old ones stay in force: {why}"))),
             (false, _) => Err("none have been loaded".to_owned()),
@@ -115,14 +107,5 @@ fn on_one_line(error: &LoadError) -> String {
     match error.faults.len() {
         0 | 1 => first.to_string(),
         number => format!("{first} (and {} more)", number - 1),
-    }
-}
-
-/// Says how many policies are in force.
-pub(super) fn announce(number: usize) {
-    if number == 0 {
-        warn!("There is no policy: every debug container is refused");
-    } else {
-        info!(number, "Policies are in force");
     }
 }

@@ -25,6 +25,7 @@ Examples:
   postern serve --dev
   postern serve --tls-cert certs/tls.crt --tls-key certs/tls.key --policies policies
   postern serve --config /etc/postern/postern.yaml --enforcement Warn
+  postern serve --tls-cert certs/tls.crt --tls-key certs/tls.key --cluster-policies
 
 SIGTERM and SIGINT stop it: /readyz fails at once, requests are still taken for --drain-delay, those
 in flight are finished. A second signal ends it at once. Certificates and policies are loaded again

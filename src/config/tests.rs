@@ -30,6 +30,7 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!(settings.drain_delay, Duration::from_secs(5));
     assert_eq!(settings.enforcement, Enforcement::Enforce);
     assert_eq!(settings.client_ca, None);
+    assert_eq!(settings.cluster, None);
     assert!(!settings.danger_allow_on_ledger_failure);
     assert!(!settings.writer.is_empty());
 }
@@ -43,6 +44,11 @@ fn every_setting_can_come_from_the_file() {
          tls-key: k\n\
          client-ca: a\n\
          policies: [p, q]\n\
+         cluster-policies: true\n\
+         kubeconfig: u\n\
+         cluster-stale-limit: 1m\n\
+         access-allow-ttl: 3s\n\
+         access-deny-ttl: 0s\n\
          ledger: memory\n\
          enforcement: Warn\n\
          deadline: 500ms\n\
@@ -61,6 +67,7 @@ fn every_setting_can_come_from_the_file() {
         tls_key,
         client_ca,
         policies,
+        cluster,
         ledger,
         enforcement,
         deadline,
@@ -77,6 +84,14 @@ fn every_setting_can_come_from_the_file() {
     );
     assert_eq!((tls_cert, tls_key, client_ca), ("c".into(), "k".into(), Some("a".into())));
     assert_eq!(policies, [PathBuf::from("p"), PathBuf::from("q")]);
+    let expected = ClusterSettings {
+        policies: true,
+        kubeconfig: Some("u".into()),
+        stale_limit: Duration::from_mins(1),
+        allow_ttl: Duration::from_secs(3),
+        deny_ttl: Duration::ZERO,
+    };
+    assert_eq!(cluster, Some(expected));
     assert_eq!((ledger.as_str(), enforcement), ("memory", Enforcement::Warn));
     assert_eq!((deadline, drain_delay), (Duration::from_millis(500), Duration::ZERO));
     assert_eq!((max_in_flight, cluster_name.as_str(), writer.as_str()), (7, "east", "postern-0"));
@@ -112,6 +127,8 @@ fn what_is_wrong_in_the_file_is_said_with_the_line() {
         ("deadline: -1s\n", "want a duration from 10ms to 30s"),
         ("deadline: 31s\n", "want a duration from 10ms to 30s"),
         ("drain-delay: 11m\n", "want a duration from 0s to 10m"),
+        ("cluster-stale-limit: 1s\n", "want a duration from 3s to 24h"),
+        ("access-allow-ttl: 1h\n", "want a duration from 0s to 5m"),
         ("max-in-flight: 0\n", "want a number from 1 to 65536"),
         ("enforcement: enforce\n", "want Enforce, Warn or Audit"),
         ("writer: a/b\n", "want 1 to 63 letters"),
@@ -143,4 +160,22 @@ fn what_is_missing_is_named_with_its_shape() {
         let error = flags(&arguments).settings().unwrap_err().to_string();
         assert!(error.starts_with(&format!("`{left_out}` is not given; want ")), "{error}");
     }
+}
+
+#[test]
+fn policies_of_the_cluster_need_no_folder() {
+    let settings = flags(&[&NEEDED[2..], &["--cluster-policies"]].concat()).settings().unwrap();
+    let cluster = settings.cluster.unwrap();
+    assert!(settings.policies.is_empty() && cluster.policies);
+    assert_eq!(cluster.stale_limit, Duration::from_mins(5));
+    assert_eq!((cluster.allow_ttl.as_secs(), cluster.deny_ttl.as_secs()), (10, 2));
+    let off = flags(&[&NEEDED[2..], &["--cluster-policies=false"]].concat()).settings();
+    assert!(off.unwrap_err().to_string().starts_with("`--policies` is not given; want "));
+}
+
+#[test]
+fn a_kubeconfig_alone_is_for_what_only_a_cluster_can_tell() {
+    let settings = flags(&[&NEEDED[..], &["--kubeconfig", "u"]].concat()).settings().unwrap();
+    assert!(settings.cluster.is_some_and(|cluster| !cluster.policies));
+    assert!(flags(&[&NEEDED[2..], &["--kubeconfig", "u"]].concat()).settings().is_err());
 }

@@ -15,6 +15,11 @@ use crate::policy::text::is_plain;
 const MAX_DEADLINE: Duration = Duration::from_secs(30);
 const MIN_DEADLINE: Duration = Duration::from_millis(10);
 const MAX_DRAIN_DELAY: Duration = Duration::from_secs(600);
+/// Below, an ordinary pause between two watches would count as silence.
+const MIN_STALE_LIMIT: Duration = Duration::from_secs(3);
+const MAX_STALE_LIMIT: Duration = Duration::from_hours(24);
+/// Whoever loses a right keeps it for as long as an answer is kept.
+const MAX_TTL: Duration = Duration::from_mins(5);
 const MAX_IN_FLIGHT: usize = 65_536;
 const MAX_NAME_BYTES: usize = 253;
 const MAX_WRITER_BYTES: usize = 63;
@@ -32,6 +37,14 @@ pub(super) struct Deadline(pub(super) Duration);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DrainDelay(pub(super) Duration);
+
+/// How old what was last heard of the cluster may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StaleLimit(pub(super) Duration);
+
+/// How long an answer is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ttl(pub(super) Duration);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Count(pub(super) usize);
@@ -108,6 +121,28 @@ impl FromStr for DrainDelay {
             .filter(|delay| *delay <= MAX_DRAIN_DELAY)
             .map(Self)
             .ok_or(Wanted("a duration from 0s to 10m, as in 5s"))
+    }
+}
+
+impl FromStr for StaleLimit {
+    type Err = Wanted;
+
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        duration(text)
+            .filter(|limit| (MIN_STALE_LIMIT..=MAX_STALE_LIMIT).contains(limit))
+            .map(Self)
+            .ok_or(Wanted("a duration from 3s to 24h, as in 5m"))
+    }
+}
+
+impl FromStr for Ttl {
+    type Err = Wanted;
+
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        duration(text)
+            .filter(|ttl| *ttl <= MAX_TTL)
+            .map(Self)
+            .ok_or(Wanted("a duration from 0s to 5m, as in 10s"))
     }
 }
 
@@ -214,5 +249,6 @@ macro_rules! read_from_text {
 }
 
 read_from_text!(
-    Address, Deadline, DrainDelay, Count, Strictness, Name, Writer, LogFormat, LogLevel
+    Address, Deadline, DrainDelay, StaleLimit, Ttl, Count, Strictness, Name, Writer, LogFormat,
+    LogLevel
 );

@@ -3,6 +3,7 @@
 //! Every problem of a policy is found in one pass, and a policy with a problem becomes nothing at
 //! all. The defaults that depend on the effect are put in here.
 
+mod broken;
 mod constraints;
 mod expressions;
 mod hardening;
@@ -12,6 +13,7 @@ mod words;
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::policy::rule::{self, Policy, PolicyId};
@@ -19,6 +21,7 @@ use crate::policy::text::is_plain;
 
 use super::debug_policy::{DebugPolicy, DebugPolicySpec, Effect, Enforcement, Messages};
 use super::problem::{Fault, Findings, Place, Problems};
+pub(super) use broken::broken;
 use constraints::Limiting;
 #[cfg(test)]
 pub(super) use constraints::VOLUME_KINDS;
@@ -36,57 +39,83 @@ impl TryFrom<&DebugPolicy> for Policy {
     ///
     /// Everything that is wrong with it.
     fn try_from(policy: &DebugPolicy) -> Result<Self, Problems> {
-        let DebugPolicy { metadata, spec } = policy;
-        let DebugPolicySpec {
-            description,
-            effect,
-            enforcement,
-            priority,
-            match_,
-            authorize,
-            expires,
-            containers,
-            limits,
-            justification,
-            defaults,
-            set: set_given,
-            messages,
-        } = spec;
         let mut findings = Findings::default();
-        let at = Place::top("spec");
-        let name = name(metadata.name.as_deref().unwrap_or_default(), &mut findings);
-        if let Some(text) = description {
-            let fits = text.chars().count() <= MAX_DESCRIPTION_CHARS;
-            findings.check(fits, &at.key("description"), || Fault::TooLong(MAX_DESCRIPTION_CHARS));
-        }
-        let expires =
-            schedule::expires(expires.as_ref(), *effect, &at.key("expires"), &mut findings);
-        let selector = selector::compile(match_.as_ref(), &at.key("match"), &mut findings);
-        let limiting = Limiting { containers, limits, justification };
-        let constraints = limiting.compile(*effect, &at, &mut findings);
-        let changing = Changing { defaults, set: set_given };
-        let (defaults, set) = changing.compile(*effect, &at, &mut findings);
-        hardening::check_pull_policy(&set, &constraints.images, &at, &mut findings);
-        let contact = contact(messages.as_ref(), &at.key("messages"), &mut findings);
-        findings.or_else(Self {
-            id: Arc::new(PolicyId {
-                name,
-                uid: metadata.uid.clone(),
-                generation: metadata.generation,
-                hash: hash(spec),
-            }),
-            effect: (*effect).into(),
-            enforcement: (*enforcement).into(),
-            priority: *priority,
-            selector,
-            authorize: authorize.is_some(),
-            expires,
-            constraints,
-            defaults,
-            remove: hardening::removed(set_given.as_ref()),
-            set,
-            contact,
-        })
+        let policy = compile(policy, &mut findings);
+        findings.or_else(policy)
+    }
+}
+
+/// A policy that says nothing but what it can do.
+pub(super) fn blank(effect: Effect) -> Policy {
+    let spec = DebugPolicySpec {
+        description: None,
+        effect,
+        enforcement: Enforcement::default(),
+        priority: 0,
+        match_: None,
+        authorize: None,
+        expires: None,
+        containers: None,
+        limits: None,
+        justification: None,
+        defaults: None,
+        set: None,
+        messages: None,
+    };
+    compile(&DebugPolicy::new("", spec), &mut Findings::default())
+}
+
+/// What can be made of a policy; it is to be judged by only if nothing was found.
+fn compile(policy: &DebugPolicy, findings: &mut Findings) -> Policy {
+    let DebugPolicy { metadata, spec, status: _ } = policy;
+    let DebugPolicySpec {
+        description,
+        effect,
+        enforcement,
+        priority,
+        match_,
+        authorize,
+        expires,
+        containers,
+        limits,
+        justification,
+        defaults,
+        set: set_given,
+        messages,
+    } = spec;
+    let at = Place::top("spec");
+    let name = name(metadata.name.as_deref().unwrap_or_default(), findings);
+    if let Some(text) = description {
+        let fits = text.chars().count() <= MAX_DESCRIPTION_CHARS;
+        findings.check(fits, &at.key("description"), || Fault::TooLong(MAX_DESCRIPTION_CHARS));
+    }
+    let expires = schedule::expires(expires.as_ref(), *effect, &at.key("expires"), findings);
+    let selector = selector::compile(match_.as_ref(), &at.key("match"), findings);
+    let limiting = Limiting { containers, limits, justification };
+    let constraints = limiting.compile(*effect, &at, findings);
+    let changing = Changing { defaults, set: set_given };
+    let (defaults, set) = changing.compile(*effect, &at, findings);
+    hardening::check_pull_policy(&set, &constraints.images, &at, findings);
+    let contact = contact(messages.as_ref(), &at.key("messages"), findings);
+    Policy {
+        id: Arc::new(PolicyId {
+            name,
+            uid: metadata.uid.clone(),
+            generation: metadata.generation,
+            hash: hash(spec),
+        }),
+        effect: (*effect).into(),
+        enforcement: (*enforcement).into(),
+        priority: *priority,
+        selector,
+        authorize: authorize.is_some(),
+        expires,
+        constraints,
+        defaults,
+        remove: hardening::removed(set_given.as_ref()),
+        set,
+        contact,
+        broken: None,
     }
 }
 
@@ -135,7 +164,11 @@ fn contact(messages: Option<&Messages>, at: &Place<'_>, findings: &mut Findings)
 fn hash(spec: &DebugPolicySpec) -> String {
     // The shape has only string keys and finite numbers, so this cannot fail; a value that could
     // not be written would hash as null, and the hash decides nothing.
-    let mut value = serde_json::to_value(spec).unwrap_or_default();
+    digest(serde_json::to_value(spec).unwrap_or_default())
+}
+
+/// The hash of any spec, whether it has the right shape or not.
+pub(super) fn digest(mut value: Value) -> String {
     value.sort_all_objects();
     let digest = Sha256::digest(value.to_string());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -10,6 +10,11 @@ use super::debug_policy::is_false;
 /// What each added container must be.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend(
+    "x-kubernetes-validations" = [
+        {"rule": "!has(self.podSecurity) || self.podSecurity != 'privileged' || !has(self.capabilities) || !has(self.capabilities.allow)", "message": "capabilities.allow limits nothing beside podSecurity privileged, which allows every one"},
+    ]
+))]
 pub struct ContainerRules {
     /// Rules in CEL, each asked of each added container as it would be stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -3,14 +3,15 @@
 //! The doc comments of the fields are what `kubectl explain debugpolicy.spec` prints, so they are
 //! written for an administrator and hold no links.
 
-use std::collections::BTreeMap;
-
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::container::ContainerRules;
 use super::hardening::{Defaults, Overrides};
+use super::status::DebugPolicyStatus;
+
+pub use super::labels::{LabelExpression, LabelOperator, LabelSelector};
 
 /// What a DebugPolicy says. A request must satisfy every Require that matches it, and at least one
 /// Permit that matches it; where no Permit matches, it is refused.
@@ -23,10 +24,22 @@ use super::hardening::{Defaults, Overrides};
     singular = "debugpolicy",
     shortname = "dbgp",
     category = "postern",
+    status = "DebugPolicyStatus",
     doc = "DebugPolicy says who may put which debug container into which pod.",
     printcolumn(name = "Effect", type_ = "string", json_path = ".spec.effect"),
     printcolumn(name = "Enforcement", type_ = "string", json_path = ".spec.enforcement"),
     printcolumn(name = "Priority", type_ = "integer", json_path = ".spec.priority"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("self.spec.effect == 'Permit' || !has(self.spec.defaults)")
         .message("a Require changes nothing; put `defaults` into a Permit")
@@ -35,6 +48,10 @@ use super::hardening::{Defaults, Overrides};
     validation = Rule::new("self.spec.effect == 'Permit' || !has(self.spec.set)")
         .message("a Require changes nothing; put `set` into a Permit")
         .field_path(".spec.set")
+        .reason(Reason::FieldValueForbidden),
+    validation = Rule::new("self.spec.effect == 'Permit' || !has(self.spec.expires)")
+        .message("a Require that ends by itself would loosen what it holds; only a Permit expires")
+        .field_path(".spec.expires")
         .reason(Reason::FieldValueForbidden),
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -142,6 +159,12 @@ pub struct Match {
     /// The ways in. Left out, every one. This version judges EphemeralContainer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
+    #[schemars(extend(
+        "x-kubernetes-validations" = [
+            {"rule": "self.all(way, way == 'EphemeralContainer')",
+             "message": "this version of Postern judges EphemeralContainer alone"},
+        ]
+    ))]
     pub surfaces: Option<Vec<Surface>>,
     /// When. Left out, always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -168,6 +191,11 @@ pub struct MatchCondition {
 /// When the policy speaks: on these days, within these hours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend(
+    "x-kubernetes-validations" = [
+        {"rule": "has(self.days) || has(self.hours)", "message": "it names neither days nor hours, so it says nothing; leave it out"},
+    ]
+))]
 pub struct Schedule {
     /// The time zone of the days and hours, by its name in the time zone database: Europe/Berlin.
     #[serde(default = "utc")]
@@ -199,6 +227,13 @@ pub enum Day {
 /// A user, a group or a service account, in the shape of an RBAC subject.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend(
+    "x-kubernetes-validations" = [
+        {"rule": "self.kind != 'ServiceAccount' || has(self.__namespace__)", "message": "a ServiceAccount needs its namespace"},
+        {"rule": "self.kind == 'ServiceAccount' || !has(self.__namespace__)", "message": "only a ServiceAccount has a namespace"},
+        {"rule": "!has(self.apiGroup) || self.apiGroup == (self.kind == 'ServiceAccount' ? '' : 'rbac.authorization.k8s.io')", "message": "apiGroup is rbac.authorization.k8s.io for a User or a Group, and empty for a ServiceAccount"},
+    ]
+))]
 pub struct Subject {
     /// What the name is the name of.
     pub kind: SubjectKind,
@@ -251,41 +286,6 @@ pub struct Pods {
     /// 1.21 do not send them), a Permit does not match and a Require does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<LabelSelector>,
-}
-
-/// A label selector. All of it must hold.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct LabelSelector {
-    /// Labels and the values they must have.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub match_labels: BTreeMap<String, String>,
-    /// Conditions on labels.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub match_expressions: Vec<LabelExpression>,
-}
-
-/// One condition on a label.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct LabelExpression {
-    /// The label.
-    pub key: String,
-    /// How the label's value stands to the values.
-    pub operator: LabelOperator,
-    /// For In and NotIn, at least one; for Exists and DoesNotExist, none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub values: Vec<String>,
-}
-
-/// How a label's value stands to the values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "the words are those of metav1.LabelSelectorRequirement")]
-pub enum LabelOperator {
-    In,
-    NotIn,
-    Exists,
-    DoesNotExist,
 }
 
 /// A way into a running pod.

@@ -138,6 +138,8 @@ struct Document {
     _kind: String,
     metadata: Metadata,
     spec: DebugPolicySpec,
+    #[serde(rename = "status")]
+    _status: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]

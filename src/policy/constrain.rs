@@ -50,6 +50,9 @@ impl Check {
         request: &DebugRequest,
         defaults: Defaults,
     ) {
+        if let Some(why) = &policy.broken {
+            return self.object(|| Objection::PolicyBroken { why: why.clone() });
+        }
         let Constraints {
             images,
             pod_security,

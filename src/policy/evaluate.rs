@@ -242,7 +242,8 @@ impl<'a> Judge<'a> {
             };
             return vec![Finding { policy: None, objection }];
         }
-        permits.sort_by_key(|(_, objections)| objections.len());
+        // A broken Permit has one objection and is near nothing.
+        permits.sort_by_key(|(permit, objections)| (permit.broken.is_some(), objections.len()));
         permits.truncate(PERMITS_EXPLAINED);
         permits
             .into_iter()

@@ -40,6 +40,25 @@ pub struct Policy {
     pub remove: Vec<Removable>,
     /// `messages.contact`: shown at the end of a refusal.
     pub contact: Option<String>,
+    /// Why this policy cannot be judged by. It then objects to everything that it speaks to,
+    /// whatever else is here: an error is never a pass.
+    pub broken: Option<String>,
+}
+
+impl Policy {
+    /// The same policy, objecting to whatever it speaks to. It asks nobody anything any more.
+    #[must_use]
+    pub fn objecting(mut self, why: String) -> Self {
+        self.authorize = false;
+        self.expires = None;
+        self.constraints.per_user_per_hour = None;
+        self.constraints.rules.clear();
+        self.defaults.clear();
+        self.set.clear();
+        self.remove.clear();
+        self.broken = Some(why);
+        self
+    }
 }
 
 /// Which policy, in which version.

@@ -57,6 +57,7 @@ pub(crate) fn policy(name: &str, effect: Effect) -> Policy {
         set: Vec::new(),
         remove: Vec::new(),
         contact: None,
+        broken: None,
     }
 }
 

@@ -122,6 +122,7 @@ pub enum Objection {
     TooManyInAnHour { would_be: usize, limit: u32 },
     RateUnknown,
     Expired { at: Timestamp },
+    PolicyBroken { why: String },
     NotAuthorized { policy: String, namespace: String },
     RightUnknown { policy: String },
     JustificationMissing { env: String },
@@ -162,6 +163,7 @@ impl Objection {
             Self::TooManyAtOnce { .. } => "spec.limits.perRequest",
             Self::TooManyInAnHour { .. } | Self::RateUnknown => "spec.limits.perUserPerHour",
             Self::Expired { .. } => "spec.expires",
+            Self::PolicyBroken { .. } => "spec",
             Self::NotAuthorized { .. } | Self::RightUnknown { .. } => "spec.authorize",
             Self::JustificationMissing { .. } => "spec.justification.required",
             Self::JustificationPattern { .. } => "spec.justification.pattern",
@@ -288,6 +290,9 @@ impl fmt::Display for Objection {
                 "how many debug containers you have added cannot be told now; try again",
             ),
             Self::Expired { at } => write!(f, "the policy expired at {at:.0}"),
+            Self::PolicyBroken { why } => {
+                write!(f, "the policy is broken, so nothing satisfies it: {}", Plain(why))
+            }
             Self::NotAuthorized { policy, namespace } => write!(
                 f,
                 "you need the verb `use` on debugpolicies/{policy} in namespace {}",

@@ -1,6 +1,7 @@
 //! What is counted. Labels have fixed sets of values: never a user, a pod or an image, whose number
 //! is in the hands of others.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -33,6 +34,8 @@ pub struct Metrics {
     policies: Family<PolicyLabels, Gauge>,
     policies_loaded: Gauge,
     policies_reload_failures: Counter,
+    policies_broken: Gauge,
+    cluster_watch_age: Family<WatchLabel, Gauge<f64, AtomicU64>>,
     certificate_expiry: Family<KindLabel, Gauge>,
     certificate_reload_failures: Counter,
 }
@@ -75,6 +78,11 @@ struct PolicyLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WatchLabel {
+    watch: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {
     kind: &'static str,
 }
@@ -95,6 +103,8 @@ impl Metrics {
             policies: Family::default(),
             policies_loaded: Gauge::default(),
             policies_reload_failures: Counter::default(),
+            policies_broken: Gauge::default(),
+            cluster_watch_age: Family::default(),
             certificate_expiry: Family::default(),
             certificate_reload_failures: Counter::default(),
         };
@@ -139,6 +149,17 @@ impl Metrics {
             "policies_reload_failures",
             "Changed policies that could not be loaded; the old ones stayed in force",
             self.policies_reload_failures.clone(),
+        );
+        registry.register(
+            "policies_broken",
+            "Policies of the cluster that only object, because they are wrong",
+            self.policies_broken.clone(),
+        );
+        registry.register_with_unit(
+            "cluster_watch_age",
+            "How long ago the API server was last heard, by what is watched",
+            Unit::Seconds,
+            self.cluster_watch_age.clone(),
         );
         registry.register_with_unit(
             "certificate_expiry_timestamp",
@@ -211,12 +232,19 @@ impl Metrics {
                 self.policies.get_or_create(&labels).set(number);
             }
         }
+        let broken = set.policies().iter().filter(|policy| policy.broken.is_some()).count();
+        self.policies_broken.set(i64::try_from(broken).unwrap_or(i64::MAX));
         self.policies_loaded.set(now.as_second());
     }
 
     /// Changed policies could not be loaded.
     pub fn policies_reload_failed(&self) {
         self.policies_reload_failures.inc();
+    }
+
+    /// What is watched was heard of this long ago.
+    pub fn cluster_watch_age(&self, watch: &'static str, age: Duration) {
+        self.cluster_watch_age.get_or_create(&WatchLabel { watch }).set(age.as_secs_f64());
     }
 
     /// This is the first moment at which a certificate in use is no longer valid.
@@ -281,6 +309,7 @@ mod tests {
         metrics.turned_away(413);
         metrics.policies_loaded(&PolicySet::default(), Timestamp::UNIX_EPOCH);
         metrics.certificate_loaded(CertificateKind::Serving, Timestamp::UNIX_EPOCH);
+        metrics.cluster_watch_age("policies", Duration::from_millis(1500));
         let in_flight = metrics.in_flight();
         let text = metrics.text().unwrap();
         drop(in_flight);
@@ -292,6 +321,8 @@ mod tests {
             r#"postern_certificate_expiry_timestamp_seconds{kind="serving"} 0"#,
             "postern_policies_loaded_timestamp_seconds 0",
             "postern_policies_reload_failures_total 0",
+            "postern_policies_broken 0",
+            r#"postern_cluster_watch_age_seconds{watch="policies"} 1.5"#,
             "postern_certificate_reload_failures_total 0",
             "postern_in_flight 1",
             concat!(r#"postern_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),

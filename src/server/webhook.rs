@@ -23,7 +23,7 @@ use tracing::{debug, info, warn};
 
 use super::body::{self, Memory, Unread};
 use super::metrics::{Metrics, phase_label};
-use crate::gate::{Answer, Arrival, Gate, NotAReview, Phase, Summary};
+use crate::gate::{Answer, Arrival, Cluster, Gate, NotAReview, Phase, Summary};
 use crate::ledger::Ledger;
 use crate::policy::text::Plain;
 
@@ -47,8 +47,8 @@ pub struct Limits {
 pub type Draining = Arc<AtomicBool>;
 
 #[derive(Debug)]
-struct Webhook<L> {
-    gate: Arc<Gate<L>>,
+struct Webhook<L, C> {
+    gate: Arc<Gate<L, C>>,
     deadline: Duration,
     in_flight: Semaphore,
     memory: Memory,
@@ -57,8 +57,8 @@ struct Webhook<L> {
 }
 
 /// The two endpoints.
-pub fn router<L: Ledger>(
-    gate: Arc<Gate<L>>,
+pub fn router<L: Ledger, C: Cluster>(
+    gate: Arc<Gate<L, C>>,
     limits: Limits,
     metrics: Arc<Metrics>,
     draining: Draining,
@@ -68,16 +68,22 @@ pub fn router<L: Ledger>(
     let memory = Memory::new(MEMORY_BYTES);
     let webhook = Arc::new(Webhook { gate, deadline, in_flight, memory, metrics, draining });
     Router::new()
-        .route("/mutate", post(mutate::<L>))
-        .route("/validate", post(validate::<L>))
+        .route("/mutate", post(mutate::<L, C>))
+        .route("/validate", post(validate::<L, C>))
         .with_state(webhook)
 }
 
-async fn mutate<L: Ledger>(State(webhook): State<Arc<Webhook<L>>>, request: Request) -> Response {
+async fn mutate<L: Ledger, C: Cluster>(
+    State(webhook): State<Arc<Webhook<L, C>>>,
+    request: Request,
+) -> Response {
     webhook.respond(Phase::Mutate, request).await
 }
 
-async fn validate<L: Ledger>(State(webhook): State<Arc<Webhook<L>>>, request: Request) -> Response {
+async fn validate<L: Ledger, C: Cluster>(
+    State(webhook): State<Arc<Webhook<L, C>>>,
+    request: Request,
+) -> Response {
     webhook.respond(Phase::Validate, request).await
 }
 
@@ -126,7 +132,7 @@ impl From<Unread> for TurnedAway {
     }
 }
 
-impl<L: Ledger> Webhook<L> {
+impl<L: Ledger, C: Cluster> Webhook<L, C> {
     async fn respond(&self, phase: Phase, request: Request) -> Response {
         let started = Instant::now();
         let arrival =

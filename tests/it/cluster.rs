@@ -18,6 +18,7 @@ mod node;
 mod outage;
 mod playground;
 mod pods;
+mod policies;
 mod profiles;
 mod raw;
 mod restricted;

@@ -39,16 +39,20 @@ use self::workshop::Workshop;
 
 /// Who can talk to the API server, and in which groups. `admin` may do everything; the groups
 /// `dev`, `on-call`, `ops` and `break-glass` have what a debugger needs (`rbac.yaml`); mallory is
-/// known, no more.
-const USERS: [(&str, &str); 7] = [
+/// known, no more. Postern is who `deploy/rbac.yaml` is for.
+const USERS: [(&str, &str); 8] = [
     ("admin", "system:masters"),
     ("alice", "dev,sre"),
     ("bob", "on-call"),
     ("carol", "ops"),
     ("grace", "break-glass"),
     ("mallory", ""),
+    ("postern", "system:serviceaccounts,system:serviceaccounts:postern-system"),
     ("kubelet", "system:masters"),
 ];
+
+/// What the API server calls Postern.
+const POSTERN: &str = "system:serviceaccount:postern-system:postern";
 
 /// A running control plane.
 #[derive(Debug)]
@@ -57,7 +61,7 @@ pub(crate) struct Cluster {
     programs: PathBuf,
     server: String,
     // Held so that no other run takes it.
-    _port: Port,
+    port: Port,
 }
 
 impl Cluster {
@@ -72,7 +76,7 @@ impl Cluster {
         start_etcd(&mut workshop, &programs);
         start_api_server(&mut workshop, &programs, port.number);
 
-        let mut cluster = Cluster { workshop, programs, server, _port: port };
+        let mut cluster = Cluster { workshop, programs, server, port };
         cluster.wait_until_ready();
         cluster.apply(include_str!("rbac.yaml"));
         cluster
@@ -88,7 +92,7 @@ impl Cluster {
         &self.server
     }
 
-    /// The kubeconfig file of a user: admin, alice, bob, carol, grace or mallory.
+    /// The kubeconfig file of a user: admin, alice, bob, carol, grace, mallory or postern.
     pub(crate) fn kubeconfig(&self, user: &str) -> PathBuf {
         assert!(USERS.iter().any(|(name, _)| *name == user), "{user} is not a user of the cluster");
         self.workshop.path(&format!("{user}.kubeconfig"))
@@ -155,6 +159,19 @@ impl Cluster {
     pub(crate) fn audit_events(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.workshop.path("audit.log")).unwrap_or_default();
         text.lines().map(parse).collect()
+    }
+
+    /// Ends the API server; etcd goes on.
+    pub(crate) fn stop_api_server(&mut self) {
+        if let Err(why) = self.workshop.stop("kube-apiserver", Duration::from_secs(60)) {
+            panic!("{why}");
+        }
+    }
+
+    /// Starts it after [`Cluster::stop_api_server`] and waits until it answers.
+    pub(crate) fn start_api_server_again(&mut self) {
+        start_api_server(&mut self.workshop, &self.programs, self.port.number);
+        self.wait_until_ready();
     }
 
     fn create(&self, object: &Value) {
@@ -240,7 +257,8 @@ fn prepare(workshop: &Workshop, server: &str) {
     let mut tokens = String::new();
     for (user, groups) in USERS {
         let token = random_token();
-        tokens += &format!("{token},{user},uid-of-{user},\"{groups}\"\n");
+        let username = if user == "postern" { POSTERN } else { user };
+        tokens += &format!("{token},{username},uid-of-{user},\"{groups}\"\n");
         let kubeconfig = json!({
             "apiVersion": "v1",
             "kind": "Config",

@@ -1,9 +1,10 @@
 //! The built `postern`, running in front of a cluster as an administrator would run it.
 
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -23,17 +24,41 @@ pub(crate) struct Postern {
     program: PathBuf,
     port: Port,
     runs: bool,
+    options: Vec<String>,
 }
 
 impl Postern {
     /// Starts `program` with these policies (file names and YAML) and waits until it listens. The
     /// API server does not know of it before [`Postern::install`].
     pub(crate) fn start(cluster: &Cluster, program: &Path, policies: &[(&str, &str)]) -> Postern {
+        Postern::start_with(cluster, program, policies, &[])
+    }
+
+    /// The same with the policies of the cluster, which it sees as `deploy/rbac.yaml` lets it.
+    pub(crate) fn start_in(
+        cluster: &Cluster,
+        program: &Path,
+        policies: &[(&str, &str)],
+        options: &[&str],
+    ) -> Postern {
+        let kubeconfig = cluster.kubeconfig("postern").display().to_string();
+        let mut all = vec!["--cluster-policies", "--kubeconfig", &kubeconfig];
+        all.extend(options);
+        Postern::start_with(cluster, program, policies, &all)
+    }
+
+    pub(crate) fn start_with(
+        cluster: &Cluster,
+        program: &Path,
+        policies: &[(&str, &str)],
+        options: &[&str],
+    ) -> Postern {
         let mut postern = Postern {
             workshop: Workshop::open("postern"),
             program: program.to_owned(),
             port: claim_port(&cluster.programs),
             runs: false,
+            options: options.iter().map(|&option| option.to_owned()).collect(),
         };
         for (name, yaml) in policies {
             postern.write_policy(name, yaml);
@@ -57,9 +82,16 @@ impl Postern {
             .args(["serve", "--listen", &address, "--health-listen", "127.0.0.1:0"])
             .args(["--tls-cert", &self.workshop.text("certs/tls.crt")])
             .args(["--tls-key", &self.workshop.text("certs/tls.key")])
-            .args(["--policies", &self.workshop.text("policies")])
-            .args(["--ledger", &self.ledger(), "--writer", "postern-0"])
-            .args(["--cluster-name", "test", "--drain-delay", "0s"]);
+            .args(["--ledger", &self.ledger()])
+            .args(["--cluster-name", "test", "--drain-delay", "0s"])
+            .args(&self.options);
+        if !self.options.iter().any(|option| option == "--writer") {
+            command.args(["--writer", "postern-0"]);
+        }
+        // Without a file there is no folder either, and the cluster's policies are all there is.
+        if self.policies().exists() {
+            command.args(["--policies", &self.workshop.text("policies")]);
+        }
         self.workshop.start("postern", &mut command);
         self.runs = true;
         let listens = || TcpStream::connect(&address).is_ok();
@@ -147,6 +179,35 @@ impl Postern {
     /// What the running server has logged.
     pub(crate) fn log(&self) -> String {
         self.workshop.log("postern")
+    }
+
+    /// One of `/livez`, `/readyz` and `/metrics`, with its status line.
+    pub(crate) fn probe(&self, path: &str) -> String {
+        let log = self.log();
+        // The last line of that kind is of the server that runs.
+        let line = log.lines().rfind(|line| line.contains("Listening on")).unwrap_or_default();
+        let fields = super::parse(line);
+        let health = fields["health"].as_str().or(fields["fields"]["health"].as_str());
+        let health = health.unwrap_or_default().to_owned();
+        let mut answer = String::new();
+        let asked = TcpStream::connect(&health).and_then(|mut stream| {
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+            stream.read_to_string(&mut answer)
+        });
+        assert!(asked.is_ok(), "{path} of `{health}`: {asked:?}");
+        answer
+    }
+
+    /// Waits until `/readyz` is as `right` wants it, and returns it.
+    pub(crate) fn wait_for_readiness(&mut self, right: impl Fn(&str) -> bool) -> String {
+        let mut last = String::new();
+        let end = Instant::now() + PATIENCE;
+        while !right(&last) {
+            assert!(Instant::now() < end, "not so after {PATIENCE:?}: {last}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+            last = self.probe("/readyz");
+        }
+        last
     }
 
     /// Runs the program with other arguments, to its end.

@@ -124,7 +124,8 @@ fn the_page_of_profiles_is_what_happens() {
         let cells = COLUMNS.map(|(_, user, namespace, more)| {
             let name = format!("{profile}-{user}");
             let line = format!(
-                "kubectl debug shop -n {namespace} --image=busybox:1.36 --profile={profile} -c {name}{more}"
+                "kubectl debug shop -n {namespace} --image=busybox:1.36 --profile={profile} \
+                 -c {name}{more}"
             );
             desk.types(user, &line);
             outcome(&desk.postern().audit(&["-n", namespace]), &name)

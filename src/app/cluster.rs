@@ -1,0 +1,83 @@
+//! The cluster, as the settings want it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::cluster::{
+    AccessLimits, AnyCluster, ConnectError, Connected, Health, Kubernetes, Options, connect,
+};
+use crate::config::{ClusterSettings, Settings};
+use crate::gate::lookup::NoCluster;
+use crate::server::metrics::Metrics;
+use crate::server::probes::Check;
+
+/// The part of a deadline within which a right must be told: the rest is for judging by it.
+const ANSWER: u32 = 2;
+/// How often the ages of what was seen are measured.
+const MEASURE: Duration = Duration::from_secs(1);
+
+/// Prepares what the settings want of a cluster; `None`: they want nothing.
+pub(super) async fn prepare(settings: &Settings) -> Result<Option<Connected>, ConnectError> {
+    let Some(cluster) = &settings.cluster else { return Ok(None) };
+    let ClusterSettings { policies, kubeconfig, stale_limit, allow_ttl, deny_ttl } =
+        cluster.clone();
+    let access = AccessLimits { allow_ttl, deny_ttl, answer: settings.deadline / ANSWER };
+    let replica = settings.writer.clone();
+    connect(Options { kubeconfig, policies, stale_limit, access, replica }).await.map(Some)
+}
+
+/// What is asked about a cluster beside its requests.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Watched {
+    kubernetes: Option<Arc<Kubernetes>>,
+    watches: Vec<Arc<Health>>,
+    stale_limit: Duration,
+}
+
+impl Watched {
+    pub(super) fn new(connected: Option<&Connected>, settings: &Settings) -> Self {
+        let Some(connected) = connected else { return Self::default() };
+        let stale_limit = settings.cluster.as_ref().map(|cluster| cluster.stale_limit);
+        Self {
+            kubernetes: Some(Arc::clone(&connected.kubernetes)),
+            watches: connected.watches.clone(),
+            stale_limit: stale_limit.unwrap_or_default(),
+        }
+    }
+
+    /// For the gate.
+    pub(super) fn for_gate(&self) -> AnyCluster {
+        match &self.kubernetes {
+            Some(kubernetes) => AnyCluster::Present(Arc::clone(kubernetes)),
+            None => AnyCluster::Absent(NoCluster),
+        }
+    }
+
+    /// For readiness; nothing where no cluster is wanted.
+    pub(super) fn check(&self) -> Option<Check> {
+        let kubernetes = self.kubernetes.as_ref()?;
+        let states: Result<Vec<_>, _> =
+            self.watches.iter().map(|watch| watch.state(self.stale_limit)).collect();
+        let state = states.map(|remarks| {
+            let access = kubernetes.access_trouble();
+            let access = access.map(|why| format!("rights cannot be asked: {why}"));
+            let remarks: Vec<_> = remarks.into_iter().flatten().chain(access).collect();
+            (!remarks.is_empty()).then(|| remarks.join("; "))
+        });
+        Some(Check { name: "cluster", state })
+    }
+
+    /// Measures, for ever.
+    pub(super) async fn measure(self, metrics: Arc<Metrics>) {
+        loop {
+            for watch in &self.watches {
+                if let Some(age) = watch.age() {
+                    metrics.cluster_watch_age(watch.what(), age);
+                }
+            }
+            sleep(MEASURE).await;
+        }
+    }
+}

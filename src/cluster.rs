@@ -1,0 +1,191 @@
+//! Layer 3, the Kubernetes client: policies and namespaces watched, rights asked, statuses written.
+//!
+//! Of all this only the question for a right is on the path of an admission, and its answers are
+//! kept; the rest publishes what it has seen, and goes on doing so when the API server is away.
+
+mod access;
+mod client;
+mod conditions;
+mod health;
+mod join;
+mod namespaces;
+mod policies;
+mod status;
+#[cfg(test)]
+mod testing;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::core::{ApiResource, DynamicObject};
+use kube::runtime::watcher;
+use kube::{Api, Client, Config};
+
+use crate::admission::decode::User;
+use crate::crd::debug_policy::DebugPolicy;
+use crate::gate::lookup::{Cluster, NoCluster};
+use crate::policy::circumstances::Right;
+use crate::policy::request::Fact;
+
+pub use access::AccessLimits;
+pub use client::ConnectError;
+pub use health::Health;
+pub use join::{Report, join};
+pub use policies::{Seen, Snapshot, Snapshots};
+pub use status::Reports;
+
+use access::Access;
+use client::Pulse;
+use namespaces::Namespaces;
+
+/// What is wanted of a cluster.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where it is and who asks; else what a pod is given, else what kubectl would take.
+    pub kubeconfig: Option<PathBuf>,
+    /// Whether its DebugPolicies are wanted.
+    pub policies: bool,
+    /// After how much silence it counts as lost.
+    pub stale_limit: Duration,
+    /// How rights are asked.
+    pub access: AccessLimits,
+    /// What statuses call this server.
+    pub replica: String,
+}
+
+/// What a cluster can tell while a request is judged.
+#[derive(Debug)]
+pub struct Kubernetes {
+    access: Access,
+    namespaces: Namespaces,
+}
+
+/// A cluster, or none.
+#[derive(Debug, Clone)]
+pub enum AnyCluster {
+    /// Nothing is known.
+    Absent(NoCluster),
+    /// An API server is asked.
+    Present(Arc<Kubernetes>),
+}
+
+/// What follows the DebugPolicies.
+#[derive(Debug)]
+pub struct PolicySource {
+    /// They are published here.
+    pub snapshots: Snapshots,
+    /// What became of them is to be said here.
+    pub reports: Reports,
+}
+
+/// A task that runs as long as the server.
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Everything that a cluster gives. Nothing happens before the tasks run.
+pub struct Connected {
+    /// For the gate.
+    pub kubernetes: Arc<Kubernetes>,
+    /// The policies, if they are wanted.
+    pub policies: Option<PolicySource>,
+    /// One for each watch.
+    pub watches: Vec<Arc<Health>>,
+    /// To be run.
+    pub tasks: Vec<Task>,
+}
+
+/// Prepares everything. The API server need not be there yet.
+///
+/// # Errors
+///
+/// There is no telling where it is, or who asks.
+pub async fn connect(options: Options) -> Result<Connected, ConnectError> {
+    let Options { kubeconfig, policies, stale_limit, access, replica } = options;
+    let duration = watch::duration(stale_limit);
+    let config = client::config(kubeconfig.as_deref(), duration).await?;
+    let client = client::client(&config)?;
+    let namespaces = Namespaces::default();
+    let mut connected = Connected {
+        kubernetes: Arc::new(Kubernetes {
+            access: Access::new(client.clone(), access),
+            namespaces: namespaces.clone(),
+        }),
+        policies: None,
+        watches: Vec::new(),
+        tasks: Vec::new(),
+    };
+    let (health, listening) = listen("namespaces", &config)?;
+    let events = move || watcher(Api::all(listening.clone()), watch::settings(duration));
+    connected.follow(health, |health| watch::follow(events, namespaces.keeper(), health));
+    if policies {
+        let (health, listening) = listen("policies", &config)?;
+        let (keeper, snapshots) = policies::Policies::new();
+        let events = move || watcher(debug_policies(listening.clone()), watch::settings(duration));
+        connected.follow(health, |health| watch::follow(events, keeper, health));
+        let (writer, reports) =
+            status::Writer::new(debug_policies(client), replica, snapshots.clone());
+        connected.tasks.push(Box::pin(writer.run()));
+        connected.policies = Some(PolicySource { snapshots, reports });
+    }
+    Ok(connected)
+}
+
+/// Not by their type: one object of the wrong shape would hide all others.
+fn debug_policies(client: Client) -> Api<DynamicObject> {
+    Api::all_with(client, &ApiResource::erase::<DebugPolicy>(&()))
+}
+
+fn listen(what: &'static str, config: &Config) -> Result<(Arc<Health>, Client), ConnectError> {
+    let pulse = Pulse::default();
+    let client = client::listening_client(config, &pulse)?;
+    Ok((Arc::new(Health::new(what, pulse)), client))
+}
+
+impl Connected {
+    fn follow<F>(&mut self, health: Arc<Health>, task: impl FnOnce(Arc<Health>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tasks.push(Box::pin(task(Arc::clone(&health))));
+        self.watches.push(health);
+    }
+}
+
+impl std::fmt::Debug for Connected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kubernetes, policies, watches, tasks } = self;
+        f.debug_struct("Connected")
+            .field("kubernetes", kubernetes)
+            .field("policies", policies)
+            .field("watches", watches)
+            .field("tasks", &tasks.len())
+            .finish()
+    }
+}
+
+impl Kubernetes {
+    /// What keeps rights from being told at the moment.
+    #[must_use]
+    pub fn access_trouble(&self) -> Option<String> {
+        self.access.trouble()
+    }
+}
+
+impl Cluster for AnyCluster {
+    async fn may_use(&self, user: &User, policy: &str, namespace: &str) -> Right {
+        match self {
+            Self::Absent(none) => none.may_use(user, policy, namespace).await,
+            Self::Present(kubernetes) => kubernetes.access.may_use(user, policy, namespace).await,
+        }
+    }
+
+    fn namespace_labels(&self, namespace: &str) -> Fact<BTreeMap<String, String>> {
+        match self {
+            Self::Absent(none) => none.namespace_labels(namespace),
+            Self::Present(kubernetes) => kubernetes.namespaces.labels(namespace),
+        }
+    }
+}

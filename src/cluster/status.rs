@@ -1,0 +1,203 @@
+//! Says in the status of each policy what became of it. Off the path: nothing waits for it.
+//!
+//! Several servers write without fighting. What they agree on (the conditions) is written only by
+//! whoever sees that it is missing, as one field manager; what is each server's own (that it has
+//! loaded the policy) is in an entry of its own, written as a manager of its own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::{Patch, PatchParams};
+use kube::core::DynamicObject;
+use kube::{Api, Resource};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::conditions::{self, Stated};
+use super::join::Report;
+use super::policies::{Seen, Snapshots};
+use super::watch::plain;
+use crate::crd::debug_policy::DebugPolicy;
+use crate::crd::status::DebugPolicyStatus;
+
+/// The manager of what all servers agree on.
+const MANAGER: &str = "postern";
+/// How often the clock is looked at: policies expire.
+const TICK: Duration = Duration::from_secs(20);
+/// Between two writes: a thousand policies are a minute's work, not a burst.
+const BETWEEN: Duration = Duration::from_millis(50);
+/// After a write that failed.
+const PAUSE: Duration = Duration::from_secs(10);
+/// What was written and is there no longer is not written again before this: another server may
+/// have reasons of its own, and neither is to win by being faster.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How often a server says that it still has a policy loaded.
+const REFRESH: SignedDuration = SignedDuration::from_hours(6);
+/// A server that has not said so for this long is gone.
+const GONE: SignedDuration = SignedDuration::from_hours(24);
+
+/// What is to be said of all policies; nothing before the first set is in force.
+pub type Reports = watch::Sender<Arc<Vec<Report>>>;
+
+/// Writes statuses.
+#[derive(Debug)]
+pub(super) struct Writer {
+    api: Api<DynamicObject>,
+    replica: String,
+    snapshots: Snapshots,
+    reports: watch::Receiver<Arc<Vec<Report>>>,
+    /// By uid.
+    told: HashMap<String, Told>,
+    trouble: Option<String>,
+}
+
+/// What was written last of one policy.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Told {
+    stated: Option<(Stated, Instant)>,
+    loaded: Option<(i64, Timestamp)>,
+}
+
+/// One thing to be written.
+#[derive(Debug)]
+struct Change {
+    params: PatchParams,
+    patch: Patch<Value>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        api: Api<DynamicObject>,
+        replica: String,
+        snapshots: Snapshots,
+    ) -> (Self, Reports) {
+        let (sender, reports) = watch::channel(Arc::default());
+        let told = HashMap::new();
+        (Self { api, replica, snapshots, reports, told, trouble: None }, sender)
+    }
+
+    /// Writes whatever there is to write, for ever.
+    pub(super) async fn run(mut self) {
+        loop {
+            tokio::select! {
+                changed = self.reports.changed() => if changed.is_err() { return },
+                changed = self.snapshots.changed() => if changed.is_err() { return },
+                () = sleep(TICK) => {}
+            }
+            self.round().await;
+        }
+    }
+
+    async fn round(&mut self) {
+        let reports = Arc::clone(&self.reports.borrow_and_update());
+        let uids: Vec<_> = reports.iter().filter_map(|report| report.uid.as_ref()).collect();
+        self.told.retain(|uid, _| uids.contains(&uid));
+        for report in reports.iter() {
+            let (Some(uid), Some(generation)) = (&report.uid, report.generation) else { continue };
+            // As it is now: a round over many policies takes a while.
+            let seen = self
+                .snapshots
+                .borrow()
+                .as_ref()
+                .and_then(|snapshot| snapshot.policies.get(&report.name).cloned());
+            let same = |seen: &Seen| {
+                let id = &seen.live.policy.id;
+                id.uid.as_ref() == Some(uid) && id.generation == Some(generation)
+            };
+            let Some(seen) = seen.filter(same) else { continue };
+            for change in self.changes(report, uid, generation, &seen.status.unwrap_or_default()) {
+                if !self.write(&report.name, &change).await {
+                    sleep(PAUSE).await;
+                    return;
+                }
+                sleep(BETWEEN).await;
+            }
+        }
+    }
+
+    /// What is to be written of one policy, as if it had been.
+    fn changes(
+        &mut self,
+        report: &Report,
+        uid: &str,
+        generation: i64,
+        status: &DebugPolicyStatus,
+    ) -> Vec<Change> {
+        let now = Timestamp::now();
+        let told = self.told.entry(uid.to_owned()).or_default();
+        let mut changes = Vec::new();
+        let stated = conditions::state(report, generation, now);
+        let lately = |at: &Instant| at.elapsed() < PATIENCE;
+        let said = told.stated.as_ref().is_some_and(|(said, at)| *said == stated && lately(at));
+        if !stated.is_said_by(status) && !said {
+            let status = stated.status(status, now);
+            changes.push(apply(report, uid, MANAGER, &status));
+            told.stated = Some((stated, Instant::now()));
+        }
+        let entry = status.replicas.get(&self.replica).map(|it| (it.generation, it.seen.0));
+        let fresh = |(of, at): &(i64, Timestamp)| *of == generation && age(now, *at) < REFRESH;
+        if !entry.as_ref().is_some_and(fresh) && !told.loaded.as_ref().is_some_and(fresh) {
+            let entry = json!({"generation": generation, "seen": Time(now)});
+            let status = json!({"replicas": {&self.replica: entry}});
+            changes.push(apply(report, uid, &format!("{MANAGER}-{}", self.replica), &status));
+            told.loaded = Some((generation, now));
+        }
+        let gone = status.replicas.iter().filter(|(_, it)| age(now, it.seen.0) > GONE);
+        let gone: serde_json::Map<_, _> =
+            gone.map(|(name, _)| (name.clone(), Value::Null)).collect();
+        if !gone.is_empty() {
+            let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
+            let patch =
+                Patch::Merge(json!({"metadata": {"uid": uid}, "status": {"replicas": gone}}));
+            changes.push(Change { params, patch });
+        }
+        changes
+    }
+
+    /// Whether the next may be written.
+    async fn write(&mut self, name: &str, change: &Change) -> bool {
+        let Change { params, patch } = change;
+        let trouble = match self.api.patch_status(name, params, patch).await {
+            Ok(_) => None,
+            // It is gone, or another one of the same name; its own events are on their way.
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => None,
+            Err(error) => Some(plain(&error)),
+        };
+        match &trouble {
+            Some(why) if trouble != self.trouble => {
+                warn!("The status of policies cannot be written, which changes no answer: {why}");
+            }
+            None if self.trouble.is_some() => info!("The status of policies is written again"),
+            _ => {}
+        }
+        self.trouble = trouble;
+        if self.trouble.is_some() {
+            // Nothing of this was said.
+            self.told.clear();
+        }
+        self.trouble.is_none()
+    }
+}
+
+fn age(now: Timestamp, then: Timestamp) -> SignedDuration {
+    now.duration_since(then)
+}
+
+/// By the uid a policy that was made anew under the same name is not told what its predecessor was.
+fn apply(report: &Report, uid: &str, manager: &str, status: &Value) -> Change {
+    let object = json!({
+        "apiVersion": DebugPolicy::api_version(&()),
+        "kind": DebugPolicy::kind(&()),
+        "metadata": {"name": report.name, "uid": uid},
+        "status": status,
+    });
+    Change { params: PatchParams::apply(manager).force(), patch: Patch::Apply(object) }
+}
+
+#[cfg(test)]
+mod tests;
