@@ -71,11 +71,18 @@ enum Output {
 ///
 /// # Errors
 ///
-/// There are no cases, or some could not be judged.
+/// There are no cases, some could not be judged, or a file not updated.
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let mut files = Vec::new();
+    let (mut files, mut not_updated) = (Vec::new(), 0_usize);
     for path in discover::case_files(&args.paths)? {
-        let file = test(&path, args.update)?;
+        let file = match test(&path, args.update) {
+            Ok(file) => file,
+            Err(error) => {
+                writeln!(io::stderr(), "postern: {}", Lines(&format!("{error:#}")))?;
+                not_updated += 1;
+                continue;
+            }
+        };
         match args.output {
             Output::Text => print(&text(&file))?,
             Output::Json => print(&lines(&file)?)?,
@@ -91,6 +98,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         Output::Text => print(&format!("\n{}\n", count.sentence()))?,
         Output::Json => {}
         Output::Junit => print(&junit::render(&files))?,
+    }
+    if not_updated > 0 {
+        bail!("{not_updated} of the case files could not be updated");
     }
     match count {
         Count { not_judged: 0, failed: 0, .. } => Ok(Outcome::Done),

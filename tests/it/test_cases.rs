@@ -196,9 +196,12 @@ fn what_cannot_be_updated_is_left_alone() {
 ";
     let folder = folder(shared);
     let before = written(&folder);
-    let (code, _, err) = test(folder.path(), &["--update", "."]);
+    let right = format!("{HEAD}{RIGHT}");
+    fs::write(folder.path().join("other.cases.yaml"), right).unwrap();
+    let (code, out, err) = test(folder.path(), &["--update", "."]);
     assert_eq!(code, Some(2), "{err}");
     assert!(err.contains("write the expectation by hand"), "{err}");
+    assert!(out.ends_with("\n3 passed, 0 failed\n"), "the other file is run: {out}");
     assert_eq!(written(&folder), before);
 }
 
