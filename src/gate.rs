@@ -147,37 +147,51 @@ impl<L: Ledger, C: Cluster> Gate<L, C> {
         let judgement = judge(policies.as_deref(), phase, review, self.settings.enforcement);
         let decision = judgement.is_decision().then(Uuid::now_v7);
         let (response, notes) = judgement.response(decision);
-        let (response, reason) = match decision {
-            Some(id) => self.record(id, &judgement, response, arrival).await,
-            None => (response, judgement.reason),
+        let unrecorded = match decision {
+            Some(id) => self.record(id, &judgement, &response, arrival).await,
+            None => None,
         };
-        Ok(finish(&judgement, reason, decision, (&response, &notes)))
+        let Some(why) = unrecorded else {
+            return Ok(finish(&judgement, judgement.reason, decision, (&response, &notes)));
+        };
+        // There is no record of this name, so nobody is told one.
+        let (response, notes) = judgement.response(None);
+        let (response, reason) = self.without_record(&judgement, response, why);
+        Ok(finish(&judgement, reason, None, (&response, &notes)))
     }
 
-    /// Writes the decision down before it is told; what cannot be written is not allowed.
+    /// Writes the decision down before it is told. Returns why it could not be.
     async fn record(
         &self,
         id: Uuid,
         judgement: &Judgement,
-        response: Response,
+        response: &Response,
         arrival: Arrival,
-    ) -> (Response, Reason) {
-        let record = record::record(id, judgement, &response, arrival, &self.settings);
+    ) -> Option<Reason> {
+        let record = record::record(id, judgement, response, arrival, &self.settings);
         let deadline = tokio::time::Instant::from_std(arrival.deadline);
-        let written = tokio::time::timeout_at(deadline, self.ledger.append(record)).await;
-        let reason = match written {
-            Ok(Ok(())) => return (response, judgement.reason),
+        match tokio::time::timeout_at(deadline, self.ledger.append(record)).await {
+            Ok(Ok(())) => None,
             Ok(Err(error)) => {
                 log_unrecorded(id, &error);
-                Reason::Ledger
+                Some(Reason::Ledger)
             }
-            Err(_late) => Reason::Deadline,
-        };
+            Err(_late) => Some(Reason::Deadline),
+        }
+    }
+
+    /// What cannot be written is not allowed.
+    fn without_record(
+        &self,
+        judgement: &Judgement,
+        response: Response,
+        why: Reason,
+    ) -> (Response, Reason) {
         let allowed = matches!(response, Response::Allow { .. });
-        if !allowed || (reason == Reason::Ledger && self.settings.danger_allow_on_ledger_failure) {
+        if !allowed || (why == Reason::Ledger && self.settings.danger_allow_on_ledger_failure) {
             return (response, judgement.reason);
         }
-        (Response::Refuse { message: message::plain(reason.sentence(), None) }, reason)
+        (Response::Refuse { message: message::plain(why.sentence(), None) }, why)
     }
 }
 

@@ -16,6 +16,7 @@ pub mod removal;
 pub mod request;
 pub mod rule;
 pub mod schedule;
+pub mod security_context;
 mod select;
 pub mod set;
 pub mod setting;

@@ -363,10 +363,16 @@ fn spec_facts(
     let containers = |list: Option<Vec<wire::PodContainer>>| {
         let facts = |container: wire::PodContainer| ContainerFacts {
             name: container.name,
-            run_as_user: container.security_context.and_then(|context| context.run_as_user),
+            run_as_user: container.security_context.as_ref().and_then(|own| own.run_as_user),
+            privileged: container.security_context.is_some_and(|own| own.privileged == Some(true)),
         };
         list.into_iter().flatten().map(facts).collect()
     };
+    let host = [
+        ("hostPID", spec.host_pid),
+        ("hostNetwork", spec.host_network),
+        ("hostIPC", spec.host_ipc),
+    ];
     let volume = |volume: wire::Volume| Volume { name: volume.name, kind: volume.kind };
     PodSpecFacts {
         os: spec.os.and_then(|os| match os.name.as_str() {
@@ -375,6 +381,12 @@ fn spec_facts(
             _ => None,
         }),
         user_namespace: spec.host_users == Some(false),
+        host_namespaces: host
+            .into_iter()
+            .filter(|(_, shared)| *shared == Some(true))
+            .map(|(field, _)| field)
+            .collect(),
+        shares_processes: spec.share_process_namespace == Some(true),
         security: spec.security_context.map(container::security_context).unwrap_or_default(),
         containers: containers(spec.containers),
         init_containers: containers(spec.init_containers),

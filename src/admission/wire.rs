@@ -133,6 +133,12 @@ pub(super) struct OwnerReference {
 pub(super) struct OldPodSpec<'a> {
     pub(super) os: Option<PodOs>,
     pub(super) host_users: Option<bool>,
+    #[serde(rename = "hostPID")]
+    pub(super) host_pid: Option<bool>,
+    pub(super) host_network: Option<bool>,
+    #[serde(rename = "hostIPC")]
+    pub(super) host_ipc: Option<bool>,
+    pub(super) share_process_namespace: Option<bool>,
     pub(super) security_context: Option<SecurityContext>,
     pub(super) containers: Option<Vec<PodContainer>>,
     pub(super) init_containers: Option<Vec<PodContainer>>,
@@ -160,14 +166,15 @@ pub(super) struct Named {
 pub(super) struct PodContainer {
     #[serde(default)]
     pub(super) name: String,
-    pub(super) security_context: Option<UserOnly>,
+    pub(super) security_context: Option<OwnSecurity>,
 }
 
 /// What is read of the `securityContext` of a container that the pod already runs.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct UserOnly {
+pub(super) struct OwnSecurity {
     pub(super) run_as_user: Option<i64>,
+    pub(super) privileged: Option<bool>,
 }
 
 /// The few annotations that matter; others can be long and are skipped unread.

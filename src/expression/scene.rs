@@ -39,6 +39,13 @@ pub struct Sent {
     containers: BTreeMap<String, Value>,
 }
 
+/// Whether an expression sees the values of variables: those of its own accord say nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Values {
+    Seen,
+    Hidden,
+}
+
 #[derive(Deserialize)]
 struct Review<'a> {
     #[serde(borrow)]
@@ -85,6 +92,26 @@ impl Sent {
         Documents::new(Self { containers, ..sent.clone() })
     }
 
+    /// The same with every value of a variable replaced.
+    fn without_values(&self) -> Self {
+        let pod = |pod: &Arc<Value>| {
+            let mut pod = Value::clone(pod);
+            for list in ["containers", "initContainers", "ephemeralContainers"] {
+                let at = format!("/spec/{list}");
+                let containers = pod.pointer_mut(&at).and_then(Value::as_array_mut);
+                containers.into_iter().flatten().for_each(hide_values);
+            }
+            // As clusters up to 1.21 send them.
+            let containers = pod.get_mut("ephemeralContainers").and_then(Value::as_array_mut);
+            containers.into_iter().flatten().for_each(hide_values);
+            Arc::new(pod)
+        };
+        let mut containers = self.containers.clone();
+        containers.values_mut().for_each(hide_values);
+        let request = Arc::clone(&self.request);
+        Self { object: pod(&self.object), old_object: pod(&self.old_object), request, containers }
+    }
+
     /// The container as it would be stored.
     fn container(&self, scene: &Scene<'_>, stored: &Injection) -> Cow<'_, Value> {
         let null = || Cow::Owned(Value::Null);
@@ -109,10 +136,19 @@ impl Program {
     fn ask<T>(
         &self,
         scene: &Scene<'_>,
+        values: Values,
         question: impl FnOnce(&Bindings<'_>) -> Result<T, Trouble>,
     ) -> Result<T, String> {
         let documents = &scene.request.documents;
         let sent = documents.get::<Sent>().ok_or("the documents of the request are not known")?;
+        let hidden;
+        let sent = match values {
+            Values::Seen => sent,
+            Values::Hidden => {
+                hidden = sent.without_values();
+                &hidden
+            }
+        };
         let container = scene.container.map(|stored| sent.container(scene, stored));
         let image = scene.container.filter(|_| self.names("image")).map(image);
         let namespace = namespace(&scene.request.circumstances, &scene.request.namespace);
@@ -133,16 +169,31 @@ impl Program {
 }
 
 impl Expression for Program {
+    /// A condition may look at the value of a variable. What is said of it may not: the reason for
+    /// giving no answer is one that the expression has without it.
     fn holds(&self, scene: &Scene<'_>) -> Result<bool, String> {
-        self.ask(scene, |bindings| Self::holds(self, bindings))
+        let seen = |bindings: &Bindings<'_>| Self::holds(self, bindings);
+        self.ask(scene, Values::Seen, seen).map_err(|_| {
+            match self.ask(scene, Values::Hidden, seen) {
+                Err(why) => why,
+                Ok(_) => "it gives no answer, and why may not be told".to_owned(),
+            }
+        })
     }
 
     fn text(&self, scene: &Scene<'_>) -> Result<String, String> {
-        self.ask(scene, |bindings| Self::text(self, bindings))
+        self.ask(scene, Values::Hidden, |bindings| Self::text(self, bindings))
     }
 
     fn names(&self, variable: &str) -> bool {
         Self::names(self, variable)
+    }
+}
+
+fn hide_values(container: &mut Value) {
+    let variables = container.get_mut("env").and_then(Value::as_array_mut);
+    for value in variables.into_iter().flatten().filter_map(|variable| variable.get_mut("value")) {
+        *value = Value::from("(redacted)");
     }
 }
 

@@ -11,7 +11,7 @@ use crate::admission::message::Remedy;
 use crate::expression::scene::Sent;
 use crate::kubectl::{DebugOptions, Profile};
 use crate::policy::evaluate::{Defaults, evaluate};
-use crate::policy::request::{DebugRequest, Injection};
+use crate::policy::request::{DebugRequest, Injection, Os};
 use crate::policy::rule::{Effect, Enforcement};
 use crate::policy::set::PolicySet;
 use crate::policy::verdict::{Objection, Verdict};
@@ -53,7 +53,7 @@ fn command_that_passes(policies: &PolicySet, debug: &Debug, verdict: &Verdict) -
     let candidates = uses.iter().flat_map(|used| {
         let (images, targets, reason) = (&images, &targets, &reason);
         images.iter().flat_map(move |image| {
-            PROFILES.into_iter().flat_map(move |profile| {
+            profiles(request).flat_map(move |profile| {
                 targets.iter().map(move |target| DebugOptions {
                     image: image.clone(),
                     profile,
@@ -89,6 +89,13 @@ fn uses(sent: &AddedJson) -> Vec<DebugOptions> {
         return vec![plain];
     }
     vec![DebugOptions { command, arguments_only, ..plain.clone() }, plain]
+}
+
+/// A Windows pod takes none of the profiles that set what only Linux has.
+fn profiles(request: &DebugRequest) -> impl Iterator<Item = Profile> + use<> {
+    let os = request.pod.spec.known().and_then(|spec| spec.os);
+    let any = move |profile: &Profile| os != Some(Os::Windows) || *profile == Profile::Baseline;
+    PROFILES.into_iter().filter(any)
 }
 
 fn passes(policies: &PolicySet, request: &DebugRequest, options: &DebugOptions) -> bool {

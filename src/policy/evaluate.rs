@@ -51,12 +51,12 @@ fn justification(speaking: &[&Arc<Policy>], request: &DebugRequest) -> Option<St
 
 /// The text of a container's reason; a reason that comes from a Secret or the like is none.
 pub(super) fn reason_in<'a>(container: &'a Injection, variable: &str) -> Option<&'a str> {
-    container.env.iter().find_map(|env| match &env.source {
-        EnvSource::Value(value) if env.name == variable => {
-            Some(value.reveal().trim()).filter(|text| !text.is_empty())
-        }
+    // Of a variable that is given twice, the last counts, as in the container.
+    let given = container.env.iter().rfind(|env| env.name == variable)?;
+    match &given.source {
+        EnvSource::Value(value) => Some(value.reveal().trim()).filter(|text| !text.is_empty()),
         _ => None,
-    })
+    }
 }
 
 /// One way of judging one request.

@@ -1,11 +1,11 @@
 //! The Pod Security Standards for one container seen with its pod's security context.
 //!
 //! The rules are those of `latest` in Kubernetes 1.37 (`kubernetes/pod-security-admission`,
-//! `policy/check_*.go`) that can be asked of a single ephemeral container; the rules about the pod
-//! itself (host namespaces, sysctls) and about fields that the API forbids here (ports, probes,
-//! lifecycle) are not. The admission plugin judges the whole pod; this judges what the container
-//! will really get: its own field, else the pod's. A value of the pod that the container overrides
-//! does not count against it.
+//! `policy/check_*.go`) that can be asked of a single ephemeral container, which is in the pod's
+//! host namespaces too; the rules about sysctls and about fields that the API forbids here (ports,
+//! probes, lifecycle) are not. The admission plugin judges the whole pod; this judges what the
+//! container will really get: its own field, else the pod's. A value of the pod that the container
+//! overrides does not count against it. Beyond the standard, a privileged target counts.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -56,7 +56,9 @@ const RESTRICTED_VOLUMES: [&str; 9] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the sentence in `Display` is the documentation")]
 pub enum Violation {
+    HostNamespaces { fields: Vec<&'static str> },
     Privileged,
+    PrivilegedTarget { target: String },
     HostProcess { inherited: bool },
     CapabilityAdded { name: String },
     AppArmorProfile { kind: String, inherited: bool },
@@ -76,8 +78,22 @@ pub enum Violation {
 }
 
 impl fmt::Display for Violation {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one line for each sentence; a table, not a procedure"
+    )]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::HostNamespaces { fields } => write!(
+                f,
+                "the pod shares namespaces of the node ({}), and so would the container",
+                fields.join(", ")
+            ),
+            Self::PrivilegedTarget { target } => write!(
+                f,
+                "container {} is privileged, and the debugger would reach its processes",
+                Quoted(target)
+            ),
             Self::Privileged => f.write_str("securityContext.privileged must be left out or false"),
             Self::HostProcess { inherited: false } => {
                 f.write_str("securityContext.windowsOptions.hostProcess must be left out or false")
@@ -227,8 +243,15 @@ struct Subject<'a> {
 impl<'a> Subject<'a> {
     fn host_access(&self, found: &mut Vec<Violation>) {
         let own = &self.container.security;
+        if !self.pod.host_namespaces.is_empty() {
+            let fields = self.pod.host_namespaces.clone();
+            found.push(Violation::HostNamespaces { fields });
+        }
         if own.privileged == Some(true) {
             found.push(Violation::Privileged);
+        }
+        if let Some(target) = self.privileged_target() {
+            found.push(Violation::PrivilegedTarget { target: target.to_owned() });
         }
         // The kubelet merges Windows options field by field, unlike the other structs.
         let asked = own.windows_options.as_ref().and_then(|options| options.host_process);
@@ -238,6 +261,16 @@ impl<'a> Subject<'a> {
         {
             found.push(Violation::HostProcess { inherited });
         }
+    }
+
+    /// Through `/proc` a debugger reaches what its target's processes reach. The standard knows
+    /// nothing of that: the admission plugin refuses the pod that has such a container.
+    fn privileged_target(&self) -> Option<&'a str> {
+        let all = self.pod.containers.iter().chain(&self.pod.init_containers);
+        let seen = all.filter(|other| {
+            self.pod.shares_processes || self.container.target.as_ref() == Some(&other.name)
+        });
+        seen.filter(|other| other.privileged).map(|other| other.name.as_str()).next()
     }
 
     /// Names are compared as they are: a runtime may fold case or a `CAP_` prefix, so any other

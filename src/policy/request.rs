@@ -10,6 +10,10 @@ use super::circumstances::Circumstances;
 use super::expression::Documents;
 use super::image::{ImageError, ImageRef};
 
+pub use super::security_context::{
+    ConfinementProfile, SeLinuxOptions, SecurityContext, WindowsOptions,
+};
+
 /// One request to debug a pod, reduced to what policies may look at.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DebugRequest {
@@ -107,6 +111,11 @@ pub struct PodSpecFacts {
     pub os: Option<Os>,
     /// `spec.hostUsers: false`: the pod runs in a user namespace of its own.
     pub user_namespace: bool,
+    /// Namespaces of the node that every container of the pod is in: `hostPID`, `hostNetwork`,
+    /// `hostIPC`.
+    pub host_namespaces: Vec<&'static str>,
+    /// `spec.shareProcessNamespace`
+    pub shares_processes: bool,
     /// The part of `spec.securityContext` that containers inherit.
     pub security: SecurityContext,
     /// `spec.containers`, in order.
@@ -147,6 +156,8 @@ pub struct ContainerFacts {
     pub name: String,
     /// `securityContext.runAsUser`
     pub run_as_user: Option<i64>,
+    /// `securityContext.privileged`
+    pub privileged: bool,
 }
 
 /// `spec.os.name` (KEP-2802).
@@ -341,54 +352,4 @@ pub struct Mount {
     pub path: String,
     /// `readOnly`
     pub read_only: bool,
-}
-
-/// `securityContext` of a container, or the part of a pod's that containers inherit.
-///
-/// The names are the API's (core/v1 `SecurityContext`); `None` is a field left out.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[expect(missing_docs, reason = "each is the API field of the same name")]
-pub struct SecurityContext {
-    pub privileged: Option<bool>,
-    pub allow_privilege_escalation: Option<bool>,
-    pub run_as_non_root: Option<bool>,
-    pub run_as_user: Option<i64>,
-    pub run_as_group: Option<i64>,
-    pub read_only_root_filesystem: Option<bool>,
-    pub capabilities_add: Option<Vec<String>>,
-    pub capabilities_drop: Option<Vec<String>>,
-    pub seccomp_profile: Option<ConfinementProfile>,
-    pub app_armor_profile: Option<ConfinementProfile>,
-    pub se_linux_options: Option<SeLinuxOptions>,
-    pub proc_mount: Option<String>,
-    pub windows_options: Option<WindowsOptions>,
-}
-
-/// `seccompProfile` and `appArmorProfile`: the same two fields.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ConfinementProfile {
-    /// `type`: `RuntimeDefault`, `Localhost` or `Unconfined`.
-    pub kind: String,
-    /// `localhostProfile`
-    pub localhost_profile: Option<String>,
-}
-
-/// `seLinuxOptions`
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[expect(missing_docs, reason = "each is the API field of the same name")]
-pub struct SeLinuxOptions {
-    pub user: String,
-    pub role: String,
-    pub kind: String,
-    pub level: String,
-}
-
-/// `windowsOptions`
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[expect(missing_docs, reason = "each is the API field of the same name")]
-pub struct WindowsOptions {
-    pub host_process: Option<bool>,
-    pub run_as_user_name: Option<String>,
-    pub gmsa_credential_spec_name: Option<String>,
-    pub gmsa_credential_spec: Option<String>,
 }

@@ -29,6 +29,7 @@ const MODULE: &str = "v0.37.2";
 const CASES: u32 = 5_000;
 
 const BASELINE: &[&str] = &[
+    "hostNamespaces",
     "appArmorProfile",
     "capabilities_baseline",
     "hostPathVolumes",
@@ -39,6 +40,7 @@ const BASELINE: &[&str] = &[
     "windowsHostProcess",
 ];
 const RESTRICTED: &[&str] = &[
+    "hostNamespaces",
     "allowPrivilegeEscalation",
     "appArmorProfile",
     "capabilities_restricted",
@@ -53,8 +55,7 @@ const RESTRICTED: &[&str] = &[
 ];
 /// Checks of upstream that cannot be asked of an ephemeral container: they look at the pod alone,
 /// or at fields that the API forbids here.
-const NOT_ASKED: &[&str] =
-    &["hostNamespaces", "hostPorts", "hostProbesAndHostLifecycle", "sysctls"];
+const NOT_ASKED: &[&str] = &["hostPorts", "hostProbesAndHostLifecycle", "sysctls"];
 
 fn asked_at(level: Level) -> &'static [&'static str] {
     if level == Level::Restricted { RESTRICTED } else { BASELINE }
@@ -101,7 +102,9 @@ fn upstream_name(level: Level, violation: &Violation) -> &'static str {
         if level == Level::Restricted { restricted } else { baseline }
     };
     match violation {
-        Violation::Privileged => "privileged",
+        Violation::HostNamespaces { .. } => "hostNamespaces",
+        // Upstream says it of the target itself, which is never so here.
+        Violation::Privileged | Violation::PrivilegedTarget { .. } => "privileged",
         Violation::HostProcess { .. } => "windowsHostProcess",
         Violation::CapabilityAdded { .. } | Violation::CapabilitiesNotDropped => {
             either("capabilities_baseline", "capabilities_restricted")

@@ -15,9 +15,8 @@ import (
 
 // leftOut names the checks whose fixtures say nothing about an ephemeral container, and why.
 var leftOut = map[string]string{
-	"hostnamespaces": "about the pod alone: hostNetwork, hostPID, hostIPC",
-	"sysctls":        "about the pod alone: securityContext.sysctls",
-	"hostports":      "the API forbids ports on an ephemeral container",
+	"sysctls":   "about the pod alone: securityContext.sysctls",
+	"hostports": "the API forbids ports on an ephemeral container",
 	"hostprobesandhostlifecycle": "the API forbids probes and lifecycle hooks on an ephemeral " +
 		"container",
 }

@@ -112,7 +112,7 @@ fn container(sheet: &mut Sheet, injection: &Injection) {
     }
     for change in &injection.changes {
         let value = Whole(&change.value);
-        sheet.line("  set by it", format_args!("{} = {value}", Whole(&change.field)));
+        sheet.line("  as it sets", format_args!("{} = {value}", Whole(&change.field)));
     }
 }
 
@@ -135,7 +135,7 @@ fn privileges(privileges: &Privileges) -> String {
         run_as_non_root,
         allow_privilege_escalation,
     } = privileges;
-    let mut words = vec![pod_security.clone()];
+    let mut words = vec![format!("Pod Security level {pod_security}")];
     if *privileged {
         words.push("privileged: true".to_owned());
     }

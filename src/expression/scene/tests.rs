@@ -89,3 +89,21 @@ fn what_nobody_brought_along_gives_no_answer() {
     let scene = Scene { request: &request, container: Some(&asked) };
     assert!(holds("true", &scene).is_err());
 }
+
+#[test]
+fn a_condition_may_look_at_a_variable_and_nothing_may_tell_its_value() {
+    let (asked, mut request) = sent();
+    let json = json!({"name": "debugger", "env": [{"name": "PASSWORD", "value": "hunter2"}]});
+    let containers = [("debugger".to_owned(), json)].into();
+    request.documents = Sent::read(SENT.as_bytes(), Wanted::default(), containers);
+    let scene = Scene { request: &request, container: Some(&asked) };
+    assert_eq!(holds("container.env[0].value == 'hunter2'", &scene), Ok(true));
+    let why = holds("int(container.env[0].value) > 0", &scene).unwrap_err();
+    assert!(!why.contains("hunter2"), "{why}");
+    let why = holds("{'(redacted)': true}[container.env[0].value]", &scene).unwrap_err();
+    assert!(!why.contains("hunter2"), "{why}");
+    let message =
+        Program::compile("'it is ' + container.env[0].value", Gives::Text, &RULE_VARIABLES);
+    let told = Expression::text(&message.unwrap(), &scene);
+    assert_eq!(told, Ok("it is (redacted)".to_owned()));
+}

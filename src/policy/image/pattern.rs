@@ -46,7 +46,8 @@ pub enum ListKind {
     /// A tag pattern does not match a reference that also has a digest: the digest decides what
     /// runs, so `busybox:1.36@sha256:…` may be anything at all.
     Allow,
-    /// A tag pattern matches by the tag alone: a digest must not talk its way out of a deny.
+    /// A tag pattern matches by the tag alone: a digest must not talk its way out of a deny. Nor
+    /// must a port: a host without one is the host at every port.
     Deny,
 }
 
@@ -117,7 +118,7 @@ impl ImagePattern {
     /// Whether the pattern covers `image`.
     #[must_use]
     pub fn matches(&self, image: &ImageRef, kind: ListKind) -> bool {
-        self.registry.matches(&image.registry)
+        self.registry.matches(&image.registry, kind)
             && segments_match(&self.segments, &image.repository)
             && self.tag_matches(image, kind)
             && self.digest.as_ref().is_none_or(|digest| image.digest.as_ref() == Some(digest))
@@ -167,12 +168,16 @@ impl RegistryPattern {
         normal_registry(host).map(Self::Exact).map_err(PatternError::Image)
     }
 
-    fn matches(&self, registry: &str) -> bool {
+    fn matches(&self, registry: &str, kind: ListKind) -> bool {
+        let below = |suffix: &str, name: &str| name.len() > suffix.len() && name.ends_with(suffix);
         match self {
             Self::Any => true,
-            Self::Exact(host) => host == registry,
+            Self::Exact(host) => {
+                host == registry || (kind == ListKind::Deny && host == without_port(registry))
+            }
             Self::Below(suffix) => {
-                registry.len() > suffix.len() && registry.ends_with(suffix.as_str())
+                below(suffix, registry)
+                    || (kind == ListKind::Deny && below(suffix, without_port(registry)))
             }
         }
     }
@@ -190,6 +195,14 @@ impl SegmentPattern {
             return Err(PatternError::Image(ImageError::Repository));
         }
         Ok(Self::One(Wild::new(text)))
+    }
+}
+
+/// The host alone; of `[::1]:5000` the address in its brackets.
+fn without_port(registry: &str) -> &str {
+    match registry.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => registry,
     }
 }
 

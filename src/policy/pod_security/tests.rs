@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::policy::image::ImageRef;
 use crate::policy::request::{
-    ConfinementProfile, Device, Fact, Mount, SeLinuxOptions, SecurityContext, Volume,
-    WindowsOptions,
+    ConfinementProfile, ContainerFacts, Device, Fact, Mount, SeLinuxOptions, SecurityContext,
+    Volume, WindowsOptions,
 };
 
 const NAME: &str = "debugger-x7k2p";
@@ -646,4 +646,34 @@ proptest! {
             prop_assert!(lax.iter().all(|violation| strict.contains(violation)));
         }
     }
+}
+
+#[test]
+fn a_pod_in_the_nodes_namespaces_and_a_privileged_target_lead_out_of_the_container() {
+    const SHARED: &str =
+        "the pod shares namespaces of the node (hostPID, hostIPC), and so would the container";
+    const REACHED: &str =
+        "container `agent` is privileged, and the debugger would reach its processes";
+    let (mut container, mut spec) = scene();
+    container.security = hardened();
+    spec.host_namespaces = vec!["hostPID", "hostIPC"];
+    assert_eq!(judge(Level::Baseline, &container, &spec), [SHARED]);
+    assert_eq!(judge(Level::Restricted, &container, &spec), [SHARED]);
+    assert!(judge(Level::Privileged, &container, &spec).is_empty());
+
+    spec.host_namespaces.clear();
+    let facts = |name: &str, privileged| ContainerFacts {
+        name: name.to_owned(),
+        privileged,
+        ..ContainerFacts::default()
+    };
+    spec.containers = vec![facts("app", false), facts("agent", true)];
+    container.target = Some("app".to_owned());
+    assert!(judge(Level::Restricted, &container, &spec).is_empty());
+    container.target = Some("agent".to_owned());
+    assert_eq!(judge(Level::Baseline, &container, &spec), [REACHED]);
+    container.target = None;
+    assert!(judge(Level::Baseline, &container, &spec).is_empty());
+    spec.shares_processes = true;
+    assert_eq!(judge(Level::Baseline, &container, &spec), [REACHED]);
 }

@@ -23,6 +23,31 @@ impl Identity {
     }
 }
 
+/// The write-ahead log beside a ledger, as it was last seen. It holds what the ledger does not have
+/// yet, and SQLite goes on writing one that lost its name or its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Log {
+    identity: Identity,
+    bytes: u64,
+}
+
+impl Log {
+    /// Of the ledger at `path`; `None`: there is none, as before the first write.
+    pub(super) fn beside(path: &Path) -> Option<Self> {
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let metadata = fs::metadata(log).ok()?;
+        let identity = Identity { device: metadata.dev(), inode: metadata.ino() };
+        Some(Self { identity, bytes: metadata.len() })
+    }
+
+    /// Whether this is what became of `before`: the log is written from its start again and again,
+    /// and never gets shorter.
+    pub(super) fn follows(self, before: Self) -> bool {
+        self.identity == before.identity && self.bytes >= before.bytes
+    }
+}
+
 /// Makes an empty file that its owner alone can read, and the folders above it.
 pub(super) fn make(path: &Path) -> Result<(), StoreError> {
     let not_made = |path: &Path, source| StoreError::NotMade { path: path.to_owned(), source };

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use super::super::row::Row;
 use super::super::writer::{BATCH, Destination};
 use super::super::{StoreError, nanoseconds};
-use super::file::{self, Identity};
+use super::file::{self, Identity, Log};
 use super::{options, schema, sql_error};
 
 /// How long another writer of the same file is waited for. Less than a request's deadline, so that
@@ -37,6 +37,8 @@ pub(super) struct SqliteDestination {
 struct Open {
     connection: SqliteConnection,
     last_sequence: i64,
+    /// Since the first write of this connection.
+    log: Option<Log>,
 }
 
 impl SqliteDestination {
@@ -69,10 +71,28 @@ impl SqliteDestination {
     /// carry on with unasked, and the write-ahead log beside a file that was replaced belongs to
     /// the one before: SQLite would mix the two.
     fn check_file(&self) -> Result<(), StoreError> {
-        if Identity::of(&self.path).is_ok_and(|identity| identity == self.identity) {
-            return Ok(());
+        let is_there = Identity::of(&self.path).is_ok_and(|identity| identity == self.identity);
+        if is_there && self.log_is_whole() { Ok(()) } else { Err(self.gone()) }
+    }
+
+    /// Whether the write-ahead log is the one that this connection writes, with all that it wrote.
+    fn log_is_whole(&self) -> bool {
+        let before = self.open.as_ref().and_then(|open| open.log);
+        before.is_none_or(|before| Log::beside(&self.path).is_some_and(|now| now.follows(before)))
+    }
+
+    fn gone(&self) -> StoreError {
+        StoreError::Gone { path: self.path.clone() }
+    }
+
+    /// After a write: what was written is in the log, and is looked for there before the next.
+    fn written(&mut self) -> Result<(), StoreError> {
+        self.check_file()?;
+        let now = Log::beside(&self.path).ok_or_else(|| self.gone())?;
+        if let Some(open) = &mut self.open {
+            open.log = Some(now);
         }
-        Err(StoreError::Gone { path: self.path.clone() })
+        Ok(())
     }
 
     /// After an error nothing is known about the connection, so it goes.
@@ -117,7 +137,7 @@ impl SqliteDestination {
             .await
             .map_err(|error| write_error(&path, &writer, error))?;
         open.last_sequence = last_sequence;
-        self.check_file()
+        self.written()
     }
 
     async fn try_probe(&mut self) -> Result<(), StoreError> {
@@ -134,7 +154,7 @@ impl SqliteDestination {
         .execute(&mut open.connection)
         .await
         .map_err(|error| sql_error(&path, error))?;
-        self.check_file()
+        self.written()
     }
 }
 
@@ -180,7 +200,7 @@ async fn connect(path: &Path, writer: &str) -> Result<Open, StoreError> {
             .fetch_one(&mut connection)
             .await
             .map_err(sql)?;
-    Ok(Open { connection, last_sequence })
+    Ok(Open { connection, last_sequence, log: None })
 }
 
 /// A whole transaction in one message to the connection's thread: each further message costs two

@@ -322,3 +322,34 @@ fn reason(result: Result<AnyLedger, LedgerError>) -> String {
     let error = result.unwrap_err().to_string();
     error.strip_prefix("the ledger failed to open: ").unwrap().to_owned()
 }
+
+/// What was written last is in the log beside the file, and nowhere else yet.
+#[tokio::test]
+async fn a_log_removed_or_emptied_under_the_server_is_noticed_before_the_next_yes() {
+    let log = |place: &Place| {
+        let mut name = place.file().into_os_string();
+        name.push("-wal");
+        std::path::PathBuf::from(name)
+    };
+    let place = Place::new();
+    let ledger = place.open().await;
+    for number in 1..=3 {
+        ledger.append(record(number)).await.unwrap();
+    }
+    fs::remove_file(log(&place)).unwrap();
+    let error = ledger.append(record(4)).await.unwrap_err().to_string();
+    assert!(error.contains("was removed or replaced under the server"), "{error}");
+    until("the ledger can be written again", async || ledger.is_writable()).await;
+    ledger.append(record(5)).await.unwrap();
+    let records = ledger.list(&all()).await.unwrap();
+    for number in [1, 2, 3, 5] {
+        assert!(records.iter().any(|kept| kept.id == record(number).id), "{number} is lost");
+    }
+
+    let place = Place::new();
+    let ledger = place.open().await;
+    ledger.append(record(1)).await.unwrap();
+    fs::write(log(&place), "").unwrap();
+    ledger.append(record(2)).await.unwrap_err();
+    assert!(!ledger.is_writable());
+}

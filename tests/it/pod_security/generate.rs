@@ -31,6 +31,9 @@ fn pod_of(odds: Odds) -> impl Strategy<Value = Value> {
     let spec = object(vec![
         field("securityContext", 0.8, pod_context(odds)),
         field("hostUsers", 0.3, any::<bool>().prop_map(Value::from)),
+        field("hostPID", 0.06, any::<bool>().prop_map(Value::from)),
+        field("hostNetwork", 0.06, any::<bool>().prop_map(Value::from)),
+        field("hostIPC", 0.06, any::<bool>().prop_map(Value::from)),
     ]);
     let container = object(vec![field("securityContext", 0.97, own_context(odds))]);
     (system, spec, container, volumes(odds), annotations(odds)).prop_map(

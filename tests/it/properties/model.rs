@@ -249,12 +249,12 @@ fn in_library(registry: &str, path: &str) -> String {
 }
 
 impl Pattern {
-    fn covers_name(&self, image: &Understood) -> bool {
+    fn covers_name(&self, image: &Understood, registry_of_image: &str) -> bool {
         let (registry, path) = match self.registry {
             Registry::Any => (true, self.path.to_owned()),
-            Registry::Is(name) => (image.registry == name, in_library(name, self.path)),
+            Registry::Is(name) => (registry_of_image == name, in_library(name, self.path)),
             Registry::Below(end) => {
-                let below = image.registry.ends_with(end) && image.registry.len() > end.len();
+                let below = registry_of_image.ends_with(end) && registry_of_image.len() > end.len();
                 (below, self.path.to_owned())
             }
         };
@@ -272,7 +272,7 @@ impl Pattern {
                 image.digest.is_none() && image.tag.is_some_and(|own| glob(tag, own))
             }
         };
-        self.covers_name(image) && version
+        self.covers_name(image, image.registry) && version
     }
 
     /// A digest does not talk an image out of a tag that is denied.
@@ -282,7 +282,9 @@ impl Pattern {
             (_, Some(digest)) => image.digest == Some(digest),
             (Some(tag), None) => image.tag.is_some_and(|own| glob(tag, own)),
         };
-        self.covers_name(image) && version
+        // Nor does a port: a host that is denied is denied at every one.
+        let host = image.registry.split(':').next().unwrap();
+        version && (self.covers_name(image, image.registry) || self.covers_name(image, host))
     }
 }
 
@@ -307,10 +309,10 @@ impl Limits {
                 request.known.added.is_some_and(|before| before + added <= limit)
             })
             && self.justification.is_none_or(|asked| {
-                let reason = container.env.iter().find_map(|(name, source)| match source {
-                    Source::Value(text) if *name == asked.env => {
-                        Some(text.trim()).filter(|text| !text.is_empty())
-                    }
+                // Of a variable that is given twice, the last counts, as in the container.
+                let given = container.env.iter().rfind(|(name, _)| *name == asked.env);
+                let reason = given.and_then(|(_, source)| match source {
+                    Source::Value(text) => Some(text.trim()).filter(|text| !text.is_empty()),
                     _ => None,
                 });
                 match reason {

@@ -1,0 +1,51 @@
+//! What a container may do on its node, in the API's own words.
+
+/// `securityContext` of a container, or the part of a pod's that containers inherit.
+///
+/// The names are the API's (core/v1 `SecurityContext`); `None` is a field left out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "each is the API field of the same name")]
+pub struct SecurityContext {
+    pub privileged: Option<bool>,
+    pub allow_privilege_escalation: Option<bool>,
+    pub run_as_non_root: Option<bool>,
+    pub run_as_user: Option<i64>,
+    pub run_as_group: Option<i64>,
+    pub read_only_root_filesystem: Option<bool>,
+    pub capabilities_add: Option<Vec<String>>,
+    pub capabilities_drop: Option<Vec<String>>,
+    pub seccomp_profile: Option<ConfinementProfile>,
+    pub app_armor_profile: Option<ConfinementProfile>,
+    pub se_linux_options: Option<SeLinuxOptions>,
+    pub proc_mount: Option<String>,
+    pub windows_options: Option<WindowsOptions>,
+}
+
+/// `seccompProfile` and `appArmorProfile`: the same two fields.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConfinementProfile {
+    /// `type`: `RuntimeDefault`, `Localhost` or `Unconfined`.
+    pub kind: String,
+    /// `localhostProfile`
+    pub localhost_profile: Option<String>,
+}
+
+/// `seLinuxOptions`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "each is the API field of the same name")]
+pub struct SeLinuxOptions {
+    pub user: String,
+    pub role: String,
+    pub kind: String,
+    pub level: String,
+}
+
+/// `windowsOptions`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "each is the API field of the same name")]
+pub struct WindowsOptions {
+    pub host_process: Option<bool>,
+    pub run_as_user_name: Option<String>,
+    pub gmsa_credential_spec_name: Option<String>,
+    pub gmsa_credential_spec: Option<String>,
+}
