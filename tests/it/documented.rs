@@ -23,8 +23,8 @@ pub(crate) fn is_page(path: &str, text: &str) {
 const HEAD: &str = "\
 # Fields of a DebugPolicy
 
-Written from the types that read policies (`UPDATE_DOCS=1 cargo test --test it documented`). What they mean together is in
-[policy.md](policy.md).
+Written from the types that read policies (`UPDATE_DOCS=1 cargo test --test it documented`). What
+they mean together is in [policy.md](policy.md).
 
 ";
 

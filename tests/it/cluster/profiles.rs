@@ -102,9 +102,11 @@ const COLUMNS: [(&str, &str, &str, &str); 5] = [
 const PAGE: &str = "\
 # What becomes of `kubectl debug`
 
-Written by the tests from what a real kubectl 1.37 and a real API server did (`UPDATE_DOCS=1 cargo test --test it cluster::profiles`).
-The policies are those of [deploy/examples](../deploy/examples), and for the restricted namespace the one in
-[policy.md](policy.md) with `set.remove`. A profile is only a way to fill in a container: what counts is what comes of it.
+Written by the tests from what a real kubectl 1.37 and a real API server did
+(`UPDATE_DOCS=1 cargo test --test it cluster::profiles`). The policies are those of
+[deploy/examples](../deploy/examples), and for the restricted namespace the one in
+[policy.md](policy.md) with `set.remove`. A profile is only a way to fill in a container: what
+counts is what comes of it.
 
 ";
 
