@@ -8,6 +8,7 @@ mod client;
 mod conditions;
 mod health;
 mod join;
+mod look;
 mod namespaces;
 mod policies;
 mod status;
@@ -35,6 +36,7 @@ pub use access::AccessLimits;
 pub use client::ConnectError;
 pub use health::Health;
 pub use join::{Report, join};
+pub use look::{Look, LookError};
 pub use policies::{Seen, Snapshot, Snapshots};
 pub use status::Reports;
 

@@ -7,6 +7,7 @@ pub(super) mod ask;
 pub(super) mod assume;
 pub(super) mod examine;
 mod explanation;
+mod live;
 pub(super) mod report;
 mod text;
 
@@ -18,8 +19,10 @@ use anyhow::{Context, bail};
 use self::ask::DebugArgs;
 use self::assume::Assumptions;
 use self::examine::examine;
+use self::live::{ClusterArgs, Live};
 use self::report::Report;
 use super::Outcome;
+use crate::admission::decode::Review;
 use crate::folder;
 use crate::ledger::json::printable;
 use crate::policy::circumstances::Circumstances;
@@ -29,6 +32,7 @@ use crate::policy::text::Lines;
 const EXAMPLES: &str = "\
 Examples:
   postern check -p policies -f review.json
+  kubectl get pod web -o yaml | postern check --cluster --pod - --image busybox --as alice
   kubectl get pod web -o yaml | postern check -p policies --pod - \\
     --image busybox:1.36 --profile restricted --as alice --as-group dev -- id
 
@@ -38,14 +42,18 @@ Exit codes:
   2   at least one could not be judged
   64  called wrongly";
 
-/// Judge recorded reviews, or a kubectl debug command, by policies in files
+/// Judge recorded reviews, or a kubectl debug command, by policies in files or in a cluster
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[command(group = clap::ArgGroup::new("question").required(true).args(["reviews", "pod"]))]
 pub struct Args {
     /// Files or folders with policies
-    #[arg(short, long = "policies", value_name = "PATH", required = true, num_args = 1..)]
+    #[arg(short, long = "policies", value_name = "PATH", num_args = 1..)]
+    #[arg(required_unless_present = "cluster")]
     policies: Vec<PathBuf>,
+
+    #[command(flatten)]
+    cluster: ClusterArgs,
 
     /// Files with one AdmissionReview each; `-` is standard input
     #[arg(short = 'f', long = "filename", value_name = "REVIEW", num_args = 1..)]
@@ -98,6 +106,17 @@ pub(super) struct Question {
 pub(super) struct Asked {
     pub(super) policies: PolicySet,
     pub(super) circumstances: Circumstances,
+    /// Where to ask for what is not assumed.
+    pub(super) cluster: Option<Live>,
+}
+
+impl Asked {
+    /// What is known of one review.
+    fn circumstances(&self, review: &Review) -> Circumstances {
+        let Self { policies, circumstances, cluster } = self;
+        let live = |cluster: &Live| cluster.circumstances(circumstances, policies, review);
+        cluster.as_ref().map_or_else(|| circumstances.clone(), live)
+    }
 }
 
 /// Judges everything that was asked. What cannot be judged is told on standard error, and the rest
@@ -107,9 +126,15 @@ pub(super) struct Asked {
 ///
 /// The policies cannot be loaded, or a review cannot be read.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let policies = folder::load(&args.policies)?;
+    let files = folder::load(&args.policies)?;
+    let (cluster, policies) = if args.cluster.cluster {
+        let (live, policies) = args.cluster.look(&files)?;
+        (Some(live), policies)
+    } else {
+        (None, files)
+    };
     let circumstances = args.assumptions.assumed().circumstances(&policies);
-    let asked_of = Asked { policies, circumstances };
+    let asked_of = Asked { policies, circumstances, cluster };
     let questions = args.debug.pod.iter().map(|pod| args.debug.question(pod));
     let questions = questions.chain(args.reviews.iter().map(|path| ask::review(path)));
     let (mut outcome, mut asked, mut failures) = (Outcome::Done, 0_usize, Vec::new());

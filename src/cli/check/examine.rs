@@ -46,8 +46,9 @@ impl Examination {
 impl Step {
     fn new(asked: &Asked, phase: Phase, body: &[u8]) -> anyhow::Result<Self> {
         let mut review = decode::decode(body)?;
+        let circumstances = asked.circumstances(&review);
         if let Subject::Debug(debug) = &mut review.subject {
-            debug.request.circumstances = asked.circumstances.clone();
+            debug.request.circumstances = circumstances;
             bring_documents(&asked.policies, debug, body);
         }
         let judgement = judge(Some(&asked.policies), phase, review, Enforcement::Enforce);

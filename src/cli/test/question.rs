@@ -41,7 +41,7 @@ pub(super) fn ask(
         ),
         None => ("debug", command(file, case, folder)),
     };
-    let asked = Asked { policies: policies.clone(), circumstances };
+    let asked = Asked { policies: policies.clone(), circumstances, cluster: None };
     let Question { name, body } = question.map_err(flaw)?;
     match examine(&asked, Phases::Both, &body) {
         Ok(examination) => Ok(Report::new(name, examination)),

@@ -7,6 +7,50 @@ use super::{IMAGE, ask, house, permit};
 
 const AUTHORIZE: &str = "authorize: {verb: use}\n";
 
+/// The administrator asks beforehand, and hears what the server will say.
+#[test]
+fn check_judges_by_the_live_policies_and_rights() {
+    let house = house();
+    house.room("asked-beforehand");
+    house.apply(
+        "
+apiVersion: postern.dev/v1alpha1
+kind: DebugPolicy
+metadata:
+  name: asked-beforehand
+spec:
+  effect: Permit
+  authorize: {verb: use}
+  match:
+    namespaces:
+      names: [asked-beforehand]
+      selector: {matchLabels: {kubernetes.io/metadata.name: asked-beforehand}}
+  containers: {images: {allow: [busybox]}, podSecurity: privileged}
+",
+    );
+    let kubeconfig = house.cluster.kubeconfig("admin").display().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let pod = folder.path().join("pod.json");
+    let stored = house.cluster.get("asked-beforehand", "pod/api");
+    std::fs::write(&pod, stored.to_string()).unwrap();
+    let pod = pod.display().to_string();
+    let question = ["check", "--cluster", "--kubeconfig", &kubeconfig, "--pod", &pod];
+    let asks = |user: &str| {
+        let who = ["--image=busybox", "--as", user, "--explain"];
+        house.postern().run(&[&question[..], &who].concat())
+    };
+    let refused = asks("alice");
+    assert_eq!(refused.status, Some(1), "{refused:?}");
+    let needed = "you need the verb `use` on debugpolicies/asked-beforehand";
+    assert!(refused.stdout.contains(needed), "{refused:?}");
+
+    house.admin(
+        "create rolebinding asked --clusterrole=postern-user --user=alice -n asked-beforehand",
+    );
+    house.wait("the right", || asks("alice").success());
+    assert_eq!(asks("bob").status, Some(1));
+}
+
 #[test]
 fn whoever_is_bound_in_a_namespace_may_use_the_policy_there_and_nowhere_else() {
     let house = house();
