@@ -133,6 +133,10 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     } else {
         (None, files)
     };
+    if policies.policies().is_empty() {
+        writeln!(io::stderr(), "postern: no policies were found, so nothing is permitted")?;
+    }
+    args.assumptions.check(&policies)?;
     let circumstances = args.assumptions.assumed().circumstances(&policies);
     let asked_of = Asked { policies, circumstances, cluster };
     let questions = args.debug.pod.iter().map(|pod| args.debug.question(pod));

@@ -554,3 +554,18 @@ spec:
     let said = String::from_utf8(refused.stdout).unwrap();
     assert!(said.contains("you need the verb `use` on debugpolicies/office"), "{said}");
 }
+
+#[test]
+fn slips_in_what_is_assumed_are_told() {
+    let folder = TempDir::new().unwrap();
+    let pod = pod_file(&folder, POD);
+    let question = ["--pod", &pod, "--image=busybox", "--as=alice"];
+    let output = check(&[&question[..], &["--may-use=nobody"]].concat()).output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    let empty = TempDir::new().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+    command.args(["check", "-p"]).arg(empty.path()).args(question);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("no policies were found"));
+}

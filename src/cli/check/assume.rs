@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::super::Misuse;
 use crate::policy::circumstances::{Circumstances, Right};
 use crate::policy::request::Fact;
 use crate::policy::set::PolicySet;
+use crate::policy::text::Quoted;
 
 /// What `check` cannot ask anybody.
 #[derive(Debug, clap::Args)]
@@ -30,6 +32,20 @@ pub(super) struct Assumptions {
 }
 
 impl Assumptions {
+    /// A name with a slip in it would be a right that nobody asks for.
+    pub(super) fn check(&self, policies: &PolicySet) -> Result<(), Misuse> {
+        let asks = |name: &String| {
+            policies.policies().iter().any(|policy| policy.authorize && policy.id.name == *name)
+        };
+        match self.usable.iter().find(|name| !asks(name)) {
+            Some(name) => {
+                let text = format!("`--may-use`: no policy {} has `authorize`", Quoted(name));
+                Err(Misuse(text))
+            }
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn assumed(&self) -> Assumed {
         let Self { labels, usable, added, at } = self;
         Assumed {
