@@ -153,11 +153,11 @@ pub fn decode(body: &[u8]) -> Result<Review, NotAReview> {
 }
 
 fn read(review: wire::Review<'_>) -> Result<Review, NotAReview> {
-    let wire::Review { api_version, kind, request } = review;
+    let wire::Review { api_version, kind, mut request } = review;
     let version = Version::parse(&api_version).filter(|_| kind == "AdmissionReview");
     let version = version.ok_or(NotAReview::Version)?;
     let uid = checked_uid(request.uid.clone())?;
-    let user = user(&request.user_info);
+    let user = user(std::mem::take(&mut request.user_info));
     let (operation, dry_run) = (request.operation.clone(), request.dry_run == Some(true));
     let (namespace, name) = (request.namespace.clone(), request.name.clone());
     let subject = subject(request, &user);
@@ -186,7 +186,7 @@ pub fn salvage(body: &[u8], why: &str) -> Result<Review, NotAReview> {
         uid: checked_uid(text("uid").ok_or(NotAReview::Uid)?)?,
         dry_run: part(remains.request.get("dryRun")).unwrap_or(false),
         operation: text("operation").unwrap_or_default(),
-        user: user(&user_info),
+        user: user(user_info),
         namespace: text("namespace").unwrap_or_default(),
         name: text("name").unwrap_or_default(),
         subject: other.map_or_else(unread, Subject::NotJudged),
@@ -215,13 +215,10 @@ fn checked_uid(uid: String) -> Result<String, NotAReview> {
     if plain { Ok(uid) } else { Err(NotAReview::Uid) }
 }
 
-fn user(wire: &wire::UserInfo) -> User {
-    User {
-        username: wire.username.clone(),
-        uid: wire.uid.clone(),
-        groups: wire.groups.clone().unwrap_or_default(),
-        extra: wire.extra.clone().unwrap_or_default(),
-    }
+fn user(wire: wire::UserInfo) -> User {
+    let wire::UserInfo { username, uid, groups, extra } = wire;
+    let (groups, extra) = (groups.unwrap_or_default(), extra.unwrap_or_default());
+    User { username, uid, groups, extra }
 }
 
 fn subject(request: wire::Request<'_>, user: &User) -> Subject {

@@ -2,7 +2,7 @@
 
 use json_patch::jsonptr::{PointerBuf, Token};
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::decode::{AddedJson, Debug};
 use crate::document::{put, value};
@@ -26,10 +26,6 @@ pub fn patch(debug: &Debug, verdict: &Verdict) -> Patch {
 
 /// One operation for each topmost object that is not there yet, or each field that is.
 fn operations(list_path: &str, added: &AddedJson, changes: &[Change]) -> Vec<PatchOperation> {
-    let mut wanted = added.json.clone();
-    for change in changes {
-        put(&mut wanted, change.setting.path(), value(&change.setting));
-    }
     let mut operations = Vec::new();
     let mut done: Vec<&[&str]> = Vec::new();
     for change in changes {
@@ -38,7 +34,7 @@ fn operations(list_path: &str, added: &AddedJson, changes: &[Change]) -> Vec<Pat
             continue;
         }
         done.push(path);
-        let Some(value) = look(&wanted, path).cloned() else { continue };
+        let value = everything_below(path, changes);
         let path = pointer(list_path, added.index, path);
         operations.push(if exists {
             PatchOperation::Replace(ReplaceOperation { path, value })
@@ -47,6 +43,22 @@ fn operations(list_path: &str, added: &AddedJson, changes: &[Change]) -> Vec<Pat
         });
     }
     operations
+}
+
+/// What the changes put at `path`: a field's value, or an object with the fields below it.
+fn everything_below(path: &[&str], changes: &[Change]) -> Value {
+    let mut all = Value::Null;
+    for change in changes {
+        let Some(rest) = change.setting.path().strip_prefix(path) else { continue };
+        if rest.is_empty() {
+            return value(&change.setting);
+        }
+        if all.is_null() {
+            all = Value::Object(Map::new());
+        }
+        put(&mut all, rest, value(&change.setting));
+    }
+    all
 }
 
 /// One operation for each thing that is taken away, from the back of each list, so that what is
@@ -94,10 +106,6 @@ fn reach<'a>(container: &Value, path: &'a [&'a str]) -> (&'a [&'a str], bool) {
         }
     }
     (path, true)
-}
-
-fn look<'a>(container: &'a Value, path: &[&str]) -> Option<&'a Value> {
-    path.iter().try_fold(container, |here, key| here.get(key))
 }
 
 fn pointer(list_path: &str, index: usize, path: &[&str]) -> PointerBuf {

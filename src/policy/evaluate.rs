@@ -67,15 +67,15 @@ struct Judge<'a> {
 }
 
 /// A Permit and the container as that Permit would have it stored.
-struct Choice<'a> {
-    permit: &'a Arc<Policy>,
-    container: Cow<'a, Injection>,
+struct Choice<'p, 'c> {
+    permit: &'p Arc<Policy>,
+    container: Cow<'c, Injection>,
     /// Settings that were put in on the way, for the list of changes.
     settings: Vec<Setting>,
 }
 
 impl<'a> Judge<'a> {
-    fn rule_on(&self, asked: &'a Injection) -> Ruling {
+    fn rule_on(&self, asked: &Injection) -> Ruling {
         let Some(choice) = self.choose(asked) else { return self.refuse(asked) };
         let container = choice.container.into_owned();
         let changes = changes(asked, &container, &choice.settings);
@@ -96,40 +96,40 @@ impl<'a> Judge<'a> {
     /// the container satisfies as it is: settings may break what was right, and the validating
     /// phase will not know of them. Else the first that is satisfied at all: then the Requires are
     /// what there is to explain.
-    fn choose(&self, asked: &'a Injection) -> Option<Choice<'a>> {
+    fn choose<'c>(&self, asked: &'c Injection) -> Option<Choice<'a, 'c>> {
         let passes = |container: &Injection| {
             self.enforced(Effect::Require).all(|policy| self.satisfies(policy, container))
         };
-        let asked = Cow::Borrowed(asked);
         let as_it_is = Judge { defaults: Defaults::Ignored, ..*self };
         let Some(mut choice) =
-            self.first_permit(&asked, passes).or_else(|| as_it_is.first_permit(&asked, passes))
+            self.first_permit(asked, passes).or_else(|| as_it_is.first_permit(asked, passes))
         else {
-            return self.first_permit(&asked, |_| true);
+            return self.first_permit(asked, |_| true);
         };
         // What one Permit fills in may satisfy one that is tried earlier. Go on until the choice
         // stays: each step moves up the list, so there are at most as many as there are Permits.
         // The result, judged again, gives itself.
         for _ in self.speaking {
             let again = self.first_permit(&choice.container, passes);
-            let Some(mut next) = again.filter(|next| !Arc::ptr_eq(next.permit, choice.permit))
-            else {
+            let Some(next) = again.filter(|next| !Arc::ptr_eq(next.permit, choice.permit)) else {
                 break;
             };
-            next.settings.extend(choice.settings);
-            choice = next;
+            let Choice { permit, container, mut settings } = next;
+            let container = Cow::Owned(container.into_owned());
+            settings.extend(choice.settings);
+            choice = Choice { permit, container, settings };
         }
         Some(choice)
     }
 
-    fn first_permit(
+    fn first_permit<'c>(
         &self,
-        container: &Cow<'a, Injection>,
+        container: &'c Injection,
         passes: impl Fn(&Injection) -> bool,
-    ) -> Option<Choice<'a>> {
+    ) -> Option<Choice<'a, 'c>> {
         self.enforced(Effect::Permit).find_map(|permit| {
             let settings = self.settings(permit, container);
-            let dressed = self.dress(permit, &settings, container.clone());
+            let dressed = self.dress(permit, &settings, Cow::Borrowed(container));
             (self.satisfies(permit, &dressed) && passes(&dressed)).then_some(Choice {
                 permit,
                 container: dressed,
@@ -148,12 +148,12 @@ impl<'a> Judge<'a> {
 
     /// The container with a Permit's `defaults` filled in, its `set` put in place, and what it
     /// removes taken away.
-    fn dress(
+    fn dress<'c>(
         &self,
         permit: &Policy,
         settings: &[Setting],
-        mut container: Cow<'a, Injection>,
-    ) -> Cow<'a, Injection> {
+        mut container: Cow<'c, Injection>,
+    ) -> Cow<'c, Injection> {
         for setting in settings {
             let current = setting.current(&container);
             let replaces = permit.set.iter().any(|set| set.path() == setting.path());
