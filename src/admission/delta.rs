@@ -80,6 +80,10 @@ pub fn delta<'a>(
 }
 
 fn name_of<'a>(json: &'a RawValue) -> Result<Cow<'a, str>, serde_json::Error> {
+    // A list would be read too, entry by entry, and then looked at as if it had no fields.
+    if !json.get().starts_with('{') {
+        return Err(serde::de::Error::custom("not an object"));
+    }
     serde_json::from_str::<JustName<'a>>(json.get()).map(|container| container.name)
 }
 

@@ -41,3 +41,13 @@ proptest! {
         prop_assert_eq!(repeated.count(), new.len() - distinct.len());
     }
 }
+
+/// Found by fuzzing: a list was read as a container whose name is its first entry.
+#[test]
+fn an_entry_that_is_no_object_is_an_error() {
+    for entry in [json!(["a"]), json!("a"), json!(null), json!(1)] {
+        let entries = raws(&[entry]);
+        assert!(delta(&borrow(&entries), &[], &HashSet::new()).is_err());
+        assert!(delta(&[], &borrow(&entries), &HashSet::new()).is_err());
+    }
+}
