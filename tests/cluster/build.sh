@@ -11,6 +11,8 @@ set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 say() { printf 'cluster: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 2; }
+# shellcheck source=tests/go.sh
+. "$here/../go.sh"
 
 required() { # MODULE DIRECTORY: the version of it that the go.mod there asks for
     # A module that only tools need is marked as indirect, in a block with the others.
@@ -37,29 +39,16 @@ missing() {
     for program in "$@"; do [ -x "$bin/$program" ] || printf '%s ' "$program"; done
 }
 
-need_go() {
-    want=$(sed -n 's/^go //p' "$here/kubernetes/go.mod")
-    how="Get it from https://go.dev/dl/, or 'apt-get install golang' where that is new enough"
-    command -v go >/dev/null || fail "building needs Go $want or newer, and there is no 'go'. $how"
-    have=$(go env GOVERSION)
-    minor=$(printf '%s' "$have" | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
-    wanted=$(printf '%s' "$want" | sed -n 's/^1\.\([0-9]*\).*/\1/p')
-    [ "${minor:-999}" -ge "$wanted" ] && return
-    # From 1.21 on, Go fetches the newer Go that a module asks for, unless it is told not to.
-    [ "$minor" -ge 21 ] && [ "$(go env GOTOOLCHAIN)" != local ] && return
-    fail "building needs Go $want or newer, and this is $have. $how"
-}
-
 build() { # MODULE-DIRECTORY LINKER-FLAGS OUTPUT PACKAGE...
     module=$1 flags=$2 output=$3
     shift 3
     say "building $* (the first time takes minutes)"
-    (cd "$here/$module" && GOFLAGS='' GOWORK=off CGO_ENABLED=0 \
-        go build -mod=readonly -trimpath -buildvcs=false -ldflags "$flags" -o "$output" "$@")
+    ask_go "$here/$module" build -mod=readonly -trimpath -buildvcs=false -ldflags "$flags" \
+        -o "$output" "$@"
 }
 
 if [ -n "$(missing "$@")" ]; then
-    need_go
+    need_go "$here/kubernetes/go.mod"
     mkdir -p "$bin"
     # One build at a time; who waited finds everything there.
     exec 9>"$home/lock"

@@ -12,37 +12,22 @@ set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 say() { printf 'pod-security: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 2; }
+# shellcheck source=tests/go.sh
+. "$here/../go.sh"
 
 upstream=k8s.io/pod-security-admission
 version=$(sed -n "s|^[[:space:]]*$upstream \(v[0-9.]*\)\$|\1|p" "$here/go.mod")
 [ -n "$version" ] || fail "go.mod does not require $upstream"
 
 # The version alone would find an older program of ours after a change here.
-ours=$(cat "$here"/go.mod "$here"/go.sum "$here"/*.go "$here"/build.sh | sha256sum | cut -c 1-12)
+ours=$(cat "$here"/go.mod "$here"/go.sum "$here"/*.go "$here"/build.sh "$here"/../go.sh | sha256sum | cut -c 1-12)
 home=${XDG_CACHE_HOME:-$HOME/.cache}/postern/pod-security-$version-$ours
 program=$home/pod-security
 # Written last, so whoever finds it finds everything.
 fixtures=$home/fixtures.jsonl
 
-need_go() {
-    want=$(sed -n 's/^go //p' "$here/go.mod")
-    how="Get it from https://go.dev/dl/, or 'apt-get install golang' where that is new enough"
-    command -v go >/dev/null || fail "building needs Go $want or newer, and there is no 'go'. $how"
-    have=$(go env GOVERSION)
-    minor=$(printf '%s' "$have" | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
-    wanted=$(printf '%s' "$want" | sed -n 's/^1\.\([0-9]*\).*/\1/p')
-    [ "${minor:-999}" -ge "$wanted" ] && return
-    # From 1.21 on, Go fetches the newer Go that a module asks for, unless it is told not to.
-    [ "$minor" -ge 21 ] && [ "$(go env GOTOOLCHAIN)" != local ] && return
-    fail "building needs Go $want or newer, and this is $have. $how"
-}
-
-ask_go() { # ARGUMENT...: go, as this module and nothing in the environment wants it
-    (cd "$here" && GOFLAGS='' GOWORK=off CGO_ENABLED=0 go "$@")
-}
-
 if [ ! -f "$fixtures" ]; then
-    need_go
+    need_go "$here/go.mod"
     mkdir -p "$home"
     # One build at a time; who waited finds everything there.
     exec 9>"$home/lock"
@@ -54,9 +39,9 @@ if [ ! -f "$fixtures" ]; then
     work=$(mktemp -d "$home/build.XXXXXX")
     trap 'rm -rf "$work"' EXIT
     trap 'exit 130' INT TERM
-    ask_go build -mod=readonly -trimpath -buildvcs=false -ldflags '-s -w' \
+    ask_go "$here" build -mod=readonly -trimpath -buildvcs=false -ldflags '-s -w' \
         -o "$work/pod-security" .
-    testdata=$(ask_go list -mod=readonly -m -f '{{.Dir}}' "$upstream")/test/testdata
+    testdata=$(ask_go "$here" list -mod=readonly -m -f '{{.Dir}}' "$upstream")/test/testdata
     "$work/pod-security" fixtures "$testdata" >"$work/fixtures.jsonl"
     mv "$work/pod-security" "$program"
     mv "$work/fixtures.jsonl" "$fixtures"
