@@ -24,6 +24,30 @@ pub(super) struct Evaluation<'a> {
     budget: Budget,
 }
 
+fn as_bool(value: Value<'_>) -> Result<bool, Trouble> {
+    match value {
+        Value::Bool(value) => Ok(value),
+        other => fail(format!("{} where a bool is needed", other.type_name())),
+    }
+}
+
+/// `||` with `decisive` true, `&&` with false. An operand that decides does so whatever is wrong
+/// with those before it.
+fn decided<'a>(operands: impl Iterator<Item = Result<bool, Trouble>>, decisive: bool) -> Done<'a> {
+    let mut trouble = None;
+    for operand in operands {
+        match operand {
+            Ok(value) if value == decisive => return Ok(Value::Bool(decisive)),
+            Ok(_) => {}
+            Err(found) if found.can_be_decided_without() => {
+                trouble.get_or_insert(found);
+            }
+            Err(found) => return Err(found),
+        }
+    }
+    trouble.map_or(Ok(Value::Bool(!decisive)), Err)
+}
+
 /// An error of the expression.
 pub(super) fn fail<T>(message: impl Into<String>) -> Result<T, Trouble> {
     Err(Trouble::Expression(message.into()))
@@ -59,8 +83,8 @@ impl<'a> Evaluation<'a> {
                 let operand = self.of(operand)?;
                 arithmetic::negated(&operand)
             }
-            Node::Any(operands) => self.decided(operands, true),
-            Node::All(operands) => self.decided(operands, false),
+            Node::Any(operands) => decided(operands.iter().map(|node| self.bool(node)), true),
+            Node::All(operands) => decided(operands.iter().map(|node| self.bool(node)), false),
             Node::Sum(operands) => self.sum(operands),
             Node::Binary { operator, left, right } => self.binary(*operator, left, right),
             Node::Conditional(parts) => self.conditional(parts),
@@ -75,27 +99,7 @@ impl<'a> Evaluation<'a> {
     }
 
     fn bool(&mut self, node: &'a Node) -> Result<bool, Trouble> {
-        match self.of(node)? {
-            Value::Bool(value) => Ok(value),
-            other => fail(format!("{} where a bool is needed", other.type_name())),
-        }
-    }
-
-    /// `||` with `decisive` true, `&&` with false. An operand that decides does so whatever is
-    /// wrong with those before it.
-    fn decided(&mut self, operands: &'a [Node], decisive: bool) -> Done<'a> {
-        let mut trouble = None;
-        for operand in operands {
-            match self.bool(operand) {
-                Ok(value) if value == decisive => return Ok(Value::Bool(decisive)),
-                Ok(_) => {}
-                Err(found) if found.can_be_decided_without() => {
-                    trouble.get_or_insert(found);
-                }
-                Err(found) => return Err(found),
-            }
-        }
-        trouble.map_or(Ok(Value::Bool(!decisive)), Err)
+        as_bool(self.of(node)?)
     }
 
     fn conditional(&mut self, [condition, yes, no]: &'a [Node; 3]) -> Done<'a> {

@@ -18,6 +18,7 @@ mod lists;
 pub(super) mod named_formats;
 pub(super) mod network;
 mod optionals;
+mod order;
 pub(super) mod patterns;
 pub(super) mod quantity;
 mod semvers;

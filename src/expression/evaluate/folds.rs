@@ -2,7 +2,7 @@
 
 use core::cmp::Ordering;
 
-use super::{Done, Evaluation, fail};
+use super::{Done, Evaluation, as_bool, decided, fail};
 use crate::expression::Trouble;
 use crate::expression::budget::Budget;
 use crate::expression::equality;
@@ -77,26 +77,12 @@ impl<'a> Evaluation<'a> {
     }
 
     fn judged(&mut self, node: &'a Node, turn: &Turn<'a>) -> Result<bool, Trouble> {
-        match self.turn(node, turn)? {
-            Value::Bool(value) => Ok(value),
-            other => fail(format!("{} where a bool is needed", other.type_name())),
-        }
+        as_bool(self.turn(node, turn)?)
     }
 
     /// As `||` and `&&` over all turns.
     fn quantified(&mut self, fold: &'a Fold, turns: &Turns<'a>, decisive: bool) -> Done<'a> {
-        let mut trouble = None;
-        for turn in turns.iter() {
-            match self.judged(&fold.body, &turn) {
-                Ok(value) if value == decisive => return Ok(Value::Bool(decisive)),
-                Ok(_) => {}
-                Err(found) if found.can_be_decided_without() => {
-                    trouble.get_or_insert(found);
-                }
-                Err(found) => return Err(found),
-            }
-        }
-        trouble.map_or(Ok(Value::Bool(!decisive)), Err)
+        decided(turns.iter().map(|turn| self.judged(&fold.body, &turn)), decisive)
     }
 
     fn exists_one(&mut self, fold: &'a Fold, turns: &Turns<'a>) -> Done<'a> {

@@ -2,6 +2,7 @@
 
 use core::cmp::Ordering;
 
+use super::order::{compare_to, is_greater, is_less};
 use super::{Done, Given, Line, fail, misfit};
 use crate::expression::Trouble;
 use crate::expression::value::Value;
@@ -239,25 +240,6 @@ fn as_integer<'a>(given: &mut Given<'_, 'a>) -> Done<'a> {
 fn as_float<'a>(given: &mut Given<'_, 'a>) -> Done<'a> {
     let quantity = one(given)?;
     Ok(Value::Double(quantity.value as f64 * 10f64.powi(quantity.scale)))
-}
-
-fn order(given: &Given<'_, '_>) -> Result<Ordering, Trouble> {
-    match given.values {
-        [Value::Quantity(left), Value::Quantity(right)] => Ok(left.compare(right)),
-        _ => misfit(),
-    }
-}
-
-fn is_less<'a>(given: &mut Given<'_, 'a>) -> Done<'a> {
-    order(given).map(|order| Value::Bool(order.is_lt()))
-}
-
-fn is_greater<'a>(given: &mut Given<'_, 'a>) -> Done<'a> {
-    order(given).map(|order| Value::Bool(order.is_gt()))
-}
-
-fn compare_to<'a>(given: &mut Given<'_, 'a>) -> Done<'a> {
-    order(given).map(|order| Value::Int(i64::from(order as i8)))
 }
 
 fn summed<'a>(given: &Given<'_, '_>, sign: impl Fn(Quantity) -> Quantity) -> Done<'a> {

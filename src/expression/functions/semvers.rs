@@ -1,10 +1,10 @@
 //! Semantic versions.
 
-use core::cmp::Ordering;
 use std::rc::Rc;
 
 use semver::Version;
 
+use super::order::{compare_to, is_greater, is_less};
 use super::{Done, Given, Line, fail, misfit};
 use crate::expression::value::Value;
 
@@ -84,21 +84,4 @@ fn minor<'a>(given: &mut Given<'_, 'a>) -> Done<'a> {
 
 fn patch<'a>(given: &mut Given<'_, 'a>) -> Done<'a> {
     part(given, |version| version.patch)
-}
-
-fn order(given: &Given<'_, '_>) -> Result<Ordering, crate::expression::Trouble> {
-    let [Value::Semver(left), Value::Semver(right)] = given.values else { return misfit() };
-    Ok(left.cmp_precedence(right))
-}
-
-fn is_less<'a>(given: &mut Given<'_, 'a>) -> Done<'a> {
-    order(given).map(|order| Value::Bool(order.is_lt()))
-}
-
-fn is_greater<'a>(given: &mut Given<'_, 'a>) -> Done<'a> {
-    order(given).map(|order| Value::Bool(order.is_gt()))
-}
-
-fn compare_to<'a>(given: &mut Given<'_, 'a>) -> Done<'a> {
-    order(given).map(|order| Value::Int(i64::from(order as i8)))
 }
