@@ -27,6 +27,9 @@ const SETTLE: Duration = Duration::from_millis(100);
 const SETTLE_AT_MOST: Duration = Duration::from_secs(1);
 /// How often everything is read without being told to.
 const POLL: Duration = Duration::from_secs(10);
+/// How soon what could not be used is tried again. It may become usable without changing: a file
+/// that could not be read, or a certificate valid from a moment that this clock has yet to reach.
+const RETRY: Duration = Duration::from_secs(10);
 /// How much of one file is compared. Larger ones are refused by whoever reads them.
 const READ_AT_MOST: u64 = 1024 * 1024;
 
@@ -77,6 +80,17 @@ impl Watch {
                 self.seen = now;
                 return;
             }
+        }
+    }
+
+    /// As [`Watch::changed`]; where what is there `failed` to be of use, it returns after ten
+    /// seconds at the latest. The answer is whether anything changed.
+    pub async fn changed_or_retry(&mut self, failed: bool) -> bool {
+        if failed {
+            timeout(RETRY, self.changed()).await.is_ok()
+        } else {
+            self.changed().await;
+            true
         }
     }
 

@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::time::timeout;
 use tracing::warn;
 
 use super::publish::Publisher;
@@ -15,9 +13,6 @@ use crate::policy::text::Plain;
 use crate::server::metrics::Metrics;
 use crate::server::probes::Check;
 use crate::watch::Watch;
-
-/// A set that could not be loaded may become readable without a change of its content.
-const RETRY: Duration = Duration::from_secs(10);
 
 /// Loads policies from folders and has them published whole.
 #[derive(Debug)]
@@ -57,12 +52,7 @@ impl PolicyFolders {
     pub(super) async fn keep_fresh(self: Arc<Self>, mut watch: Watch) {
         let mut last_failure = None;
         loop {
-            let changed = if last_failure.is_none() {
-                watch.changed().await;
-                true
-            } else {
-                timeout(RETRY, watch.changed()).await.is_ok()
-            };
+            let changed = watch.changed_or_retry(last_failure.is_some()).await;
             let folders = Arc::clone(&self);
             let Ok(loaded) = tokio::task::spawn_blocking(move || folders.load()).await else {
                 warn!("The old policies stay in force: a fault inside while loading the new ones");

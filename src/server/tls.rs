@@ -7,7 +7,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum_server::tls_rustls::RustlsConfig;
@@ -20,7 +19,6 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
-use tokio::time::timeout;
 use tracing::{info, warn};
 use x509_parser::parse_x509_certificate;
 
@@ -28,9 +26,6 @@ use super::metrics::{CertificateKind, Metrics};
 use super::probes::Check;
 use crate::watch::Watch;
 
-/// A pair that was not taken over may become usable without changing: one that is valid from a
-/// moment that this clock has yet to reach, or a file that could not be read.
-const RETRY: Duration = Duration::from_secs(10);
 /// Larger files are no certificates.
 const READ_AT_MOST: u64 = 1024 * 1024;
 
@@ -199,12 +194,7 @@ impl Certificates {
         self.count(&metrics);
         let mut last_failure = None;
         loop {
-            let changed = if last_failure.is_none() {
-                watch.changed().await;
-                true
-            } else {
-                timeout(RETRY, watch.changed()).await.is_ok()
-            };
+            let changed = watch.changed_or_retry(last_failure.is_some()).await;
             match self.reload(Timestamp::now()) {
                 Ok(()) => {
                     last_failure = None;
