@@ -211,11 +211,16 @@ fn kubectl_command(programs: &Path, folder: &Path, user: &str) -> Command {
 
 /// The programs of the control plane, built if they are not there yet; the folder they are in.
 fn build(programs: &[&str]) -> PathBuf {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/build.sh");
+    built_by("tests/cluster/build.sh", programs)
+}
+
+/// The folder that a build script of this repository says it has filled.
+pub(crate) fn built_by(script: &str, arguments: &[&str]) -> PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
     let output = Command::new(&script)
-        .args(programs)
+        .args(arguments)
         .stdin(Stdio::null())
-        // A first build takes minutes: whoever waits should see why.
+        // A first build takes minutes, or there is no Go: whoever waits should read why.
         .stderr(Stdio::inherit())
         .output()
         .unwrap_or_else(|error| panic!("cannot start {}: {error}", script.display()));

@@ -3,34 +3,17 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::policy::image::ImageRef;
 use crate::policy::request::{
     ConfinementProfile, ContainerFacts, Device, Fact, Mount, SeLinuxOptions, SecurityContext,
     Volume, WindowsOptions,
 };
+use crate::policy::testing;
 
 const NAME: &str = "debugger-x7k2p";
 
 /// A container that sets nothing, in a pod that sets nothing.
 fn scene() -> (Injection, PodSpecFacts) {
-    let image = "busybox:1.36".to_owned();
-    let container = Injection {
-        name: NAME.to_owned(),
-        image: ImageRef::parse(&image),
-        image_asked: image,
-        pull_policy: None,
-        target: None,
-        argv: Vec::new(),
-        env: Vec::new(),
-        env_from: Vec::new(),
-        mounts: Vec::new(),
-        devices: Vec::new(),
-        interactive: false,
-        security: SecurityContext::default(),
-        termination_message_path: None,
-        termination_message_policy: None,
-        unknown_fields: Vec::new(),
-    };
+    let container = Injection { name: NAME.to_owned(), ..testing::container("busybox:1.36") };
     (container, PodSpecFacts::default())
 }
 

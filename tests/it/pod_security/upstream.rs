@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use postern::policy::rule::Level;
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::cluster::support::built_by;
 
 /// Names of upstream's checks.
 pub(crate) type Checks = BTreeSet<String>;
@@ -109,13 +111,5 @@ pub(crate) fn fixtures() -> Vec<Fixture> {
 
 /// Where the program is; the first call ever builds it.
 fn build() -> PathBuf {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pod-security/build.sh");
-    let output = Command::new(&script)
-        .stdin(Stdio::null())
-        // Whoever waits for a build, or has no Go, should read why.
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap_or_else(|error| panic!("cannot start {}: {error}", script.display()));
-    assert!(output.status.success(), "{} ended with {}", script.display(), output.status);
-    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+    built_by("tests/pod-security/build.sh", &[])
 }
