@@ -69,8 +69,8 @@ impl Default for Turns {
 
 impl Turns {
     fn place(&self, user: &str) -> Option<&Mutex<()>> {
-        let hash = usize::try_from(self.hasher.hash_one(user) % 64).unwrap_or_default();
-        self.places.get(hash % TURNS)
+        let place = self.hasher.hash_one(user) % self.places.len() as u64;
+        self.places.get(usize::try_from(place).ok()?)
     }
 }
 
