@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use postern::ledger::{Ledger, Record};
+use postern::ledger::{Entry, Ledger, Record};
 use postern::store::{AnyLedger, Location};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -59,7 +59,8 @@ fn main() {
     let asked = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let parent = asked.map_or_else(std::env::temp_dir, PathBuf::from);
     let record: Record = serde_json::from_str(RECORD).unwrap();
-    println!("a record has {} bytes", record.to_json().unwrap().len());
+    let size = Entry::from(record.clone()).to_json().unwrap().len();
+    println!("a record has {size} bytes");
     println!(
         "{:8} {:>6} {:>12} {:>10} {:>10} {:>10}",
         "", "tasks", "records/s", "p50", "p99", "max"

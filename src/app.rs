@@ -195,7 +195,7 @@ async fn open_ledger(settings: &Settings) -> anyhow::Result<AnyLedger> {
     let wrong =
         |error: LocationError| SettingError::Value { name: "ledger", why: error.to_string() };
     let location: Location = settings.ledger.parse().map_err(wrong)?;
-    AnyLedger::open(&location, &settings.writer).await.context("`--ledger`")
+    AnyLedger::open(&location, settings.writer.as_str()).await.context("`--ledger`")
 }
 
 fn gate_settings(settings: &Settings) -> GateSettings {

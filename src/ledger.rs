@@ -1,10 +1,19 @@
 //! What is written down, and the port through which it is written.
 //!
-//! One [`Record`] for each answered review that added something or was refused. The stores are in
+//! One [`Record`] for each answered review that added something or was refused, and an
+//! [`event::Event`] for what happens around them; both are an [`Entry`]. Each writer's entries are a
+//! [`chain`] and the leaves of a [`tree`], about which it signs [`checkpoint`]s. The stores are in
 //! [`crate::store`]; whoever answers reviews needs only the [`Ledger`] trait.
 
+pub mod chain;
+pub mod checkpoint;
+pub mod entry;
+pub mod event;
 pub mod id_prefix;
 pub mod json;
+pub mod note;
+pub mod query;
+pub mod tree;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,6 +21,10 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+pub use self::entry::Entry;
+pub use self::event::Event;
+pub use self::query::{Cursor, Query};
 
 /// One decision, as stored. Env values and secret data have no field here on purpose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -290,38 +303,6 @@ pub struct Timings {
     pub judge_us: u64,
 }
 
-/// Which records are wanted. Every given part must match.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Query {
-    /// Not before.
-    pub since: Option<Timestamp>,
-    /// Before.
-    pub until: Option<Timestamp>,
-    /// `requester.username`, exactly.
-    pub user: Option<String>,
-    /// Exactly.
-    pub namespace: Option<String>,
-    /// `pod.name`, exactly.
-    pub pod: Option<String>,
-    /// Any injection's image as asked or as parsed; `*` stands for any run of characters.
-    pub image: Option<String>,
-    /// What the API server was told.
-    pub answer: Option<Outcome>,
-    /// Only records older than this one (keyset paging); records are listed newest first.
-    pub before: Option<Cursor>,
-    /// At most so many.
-    pub limit: usize,
-}
-
-/// A place in the listing: newest first, by time, then by id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
-    /// Time of the last record seen.
-    pub time: Timestamp,
-    /// Its id.
-    pub id: Uuid,
-}
-
 /// Where decisions are kept.
 ///
 /// Implementations are in [`crate::store`]. A record is durable once `append` has returned `Ok`.
@@ -348,6 +329,48 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Whether the last attempt to write succeeded; what readiness asks.
     fn is_writable(&self) -> bool;
+}
+
+/// What runs beside the gate does with a ledger: events, and reading it in the order of its chains.
+pub trait Journal: Clone + Send + Sync + 'static {
+    /// Writes one event; fills in its `writer` and `sequence`. It is durable once this is `Ok`.
+    fn append_event(&self, event: Event) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Whoever has entries here, in order.
+    fn writers(&self) -> impl Future<Output = Result<Vec<String>, LedgerError>> + Send;
+
+    /// A writer's entries after a place in its sequence, in that order, at most `limit`.
+    fn entries_after(
+        &self,
+        writer: &str,
+        after: u64,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Kept>, LedgerError>> + Send;
+
+    /// How far a target has each writer's entries; a writer of which it has none is left out.
+    fn cursors(
+        &self,
+        target: &str,
+    ) -> impl Future<Output = Result<BTreeMap<String, u64>, LedgerError>> + Send;
+
+    /// Notes that a target has a writer's entries up to this one.
+    fn advance(
+        &self,
+        target: &str,
+        writer: &str,
+        sequence: u64,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+}
+
+/// An entry as it lies in its chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its place in the writer's sequence.
+    pub sequence: u64,
+    /// The text, exactly as written.
+    pub json: String,
+    /// Its hash, as stored.
+    pub hash: chain::Hash,
 }
 
 /// Why the ledger did not do what was asked. Every one of them refuses the request at hand; all but

@@ -12,43 +12,55 @@
 
 mod location;
 mod memory;
+mod postgres;
+mod read;
 mod row;
+mod search;
 mod sqlite;
+mod statement;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 use uuid::Uuid;
 
-pub use self::location::{Location, LocationError};
+pub use self::location::{Location, LocationError, Server};
 pub use self::memory::MemoryLedger;
-pub use self::sqlite::SqliteLedger;
+use self::read::Reader;
+use self::statement::Statement;
+use self::writer::Writer;
+pub use self::writer::{Signing, Writing};
 use crate::ledger::id_prefix::IdPrefix;
-use crate::ledger::{Cursor, Ledger, LedgerError, Query, Record};
+use crate::ledger::{Cursor, Entry, Event, Journal, Kept, Ledger, LedgerError, Query, Record};
 
 /// A ledger in one of the places that a [`Location`] can name. Clones share it.
 #[derive(Debug, Clone)]
 pub enum AnyLedger {
     /// In the process.
     Memory(MemoryLedger),
-    /// In a file.
-    Sqlite(SqliteLedger),
+    /// In a database.
+    Stored(StoredLedger),
 }
 
 impl AnyLedger {
-    /// Opens a ledger to write it as `writer`; makes it, and the folders above it, where it does
-    /// not exist; brings an older one up to this version's schema.
-    ///
-    /// A writer's name is 1 to 63 letters, digits, `.`, `_` and `-`.
+    /// Opens a ledger to write it; makes it where it does not exist, for SQLite the folders above
+    /// it too; brings an older one up to this version's schema.
     ///
     /// # Errors
     ///
     /// It cannot be written, is not a ledger, was written by a newer version, or is being written
     /// under the same name by another process. The source is a [`StoreError`].
-    pub async fn open(location: &Location, writer: &str) -> Result<Self, LedgerError> {
-        if !is_writer_name(writer) {
-            return Err(StoreError::WriterName { name: writer.to_owned() }.while_doing("open"));
+    pub async fn open(
+        location: &Location,
+        writing: impl Into<Writing>,
+    ) -> Result<Self, LedgerError> {
+        let writing = writing.into();
+        if !is_writer_name(&writing.writer) {
+            return Err(StoreError::WriterName { name: writing.writer }.while_doing("open"));
         }
         match location {
             Location::Memory => {
@@ -56,9 +68,10 @@ impl AnyLedger {
                     "the ledger is kept in memory and is gone with this process: \
                      for measuring, never in a cluster"
                 );
-                Ok(Self::Memory(MemoryLedger::new(writer)))
+                Ok(Self::Memory(MemoryLedger::new(&writing.writer)))
             }
-            Location::Sqlite(path) => SqliteLedger::open(path, writer).await.map(Self::Sqlite),
+            Location::Sqlite(path) => sqlite::open(path, writing).await.map(Self::Stored),
+            Location::Postgres(server) => postgres::open(server, writing).await.map(Self::Stored),
         }
     }
 
@@ -70,7 +83,8 @@ impl AnyLedger {
     pub async fn open_read_only(location: &Location) -> Result<Self, LedgerError> {
         match location {
             Location::Memory => Err(StoreError::InMemory.while_doing("open")),
-            Location::Sqlite(path) => SqliteLedger::open_read_only(path).await.map(Self::Sqlite),
+            Location::Sqlite(path) => sqlite::open_read_only(path).await.map(Self::Stored),
+            Location::Postgres(server) => postgres::open_read_only(server).await.map(Self::Stored),
         }
     }
 
@@ -82,7 +96,19 @@ impl AnyLedger {
     pub async fn list_stored(&self, query: &Query) -> Result<Vec<Stored>, LedgerError> {
         match self {
             Self::Memory(ledger) => ledger.list_stored(query),
-            Self::Sqlite(ledger) => ledger.list_stored(query).await,
+            Self::Stored(ledger) => ledger.reader.list(query).await,
+        }
+    }
+
+    /// Events, newest first. Of the query only times, place and limit count.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn list_events(&self, query: &Query) -> Result<Vec<Stored>, LedgerError> {
+        match self {
+            Self::Memory(_) => Ok(Vec::new()),
+            Self::Stored(ledger) => ledger.reader.events(query).await,
         }
     }
 
@@ -94,7 +120,7 @@ impl AnyLedger {
     pub async fn find(&self, prefix: IdPrefix, limit: usize) -> Result<Vec<Stored>, LedgerError> {
         match self {
             Self::Memory(ledger) => ledger.find(prefix, limit),
-            Self::Sqlite(ledger) => ledger.find(prefix, limit).await,
+            Self::Stored(ledger) => ledger.reader.find(prefix, limit).await,
         }
     }
 
@@ -106,7 +132,46 @@ impl AnyLedger {
     pub async fn amendment(&self, id: Uuid) -> Result<Option<Uuid>, LedgerError> {
         match self {
             Self::Memory(_) => Ok(None),
-            Self::Sqlite(ledger) => ledger.amendment(id).await,
+            Self::Stored(ledger) => ledger.reader.amendment(id).await,
+        }
+    }
+
+    /// What was observed of the containers that a decision is about, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn observations(&self, id: Uuid) -> Result<Vec<Stored>, LedgerError> {
+        match self {
+            Self::Memory(_) => Ok(Vec::new()),
+            Self::Stored(ledger) => ledger.reader.observations(id).await,
+        }
+    }
+
+    /// Leaves an event for a server to take up, where this process does not write itself.
+    ///
+    /// # Errors
+    ///
+    /// The database does not let this process write.
+    pub async fn leave_event(location: &Location, event: &Event) -> Result<(), LedgerError> {
+        let json = serde_json::to_string(event)
+            .map_err(|error| StoreError::Json(error).while_doing("write"))?;
+        let mut sql = Statement::new("INSERT INTO inbox (id, event) VALUES (");
+        sql.bind(event.id.to_string()).push(", ").bind(json).push(")");
+        let left = match location {
+            Location::Memory => Err(StoreError::InMemory),
+            Location::Sqlite(path) => sqlite::change(path, sql).await,
+            Location::Postgres(server) => postgres::change(server, sql).await,
+        };
+        left.map_err(|error| error.while_doing("write"))
+    }
+
+    /// The newest signed checkpoint, and those that follow; nothing where none are made.
+    #[must_use]
+    pub fn checkpoints(&self) -> Option<watch::Receiver<Option<Arc<str>>>> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Stored(ledger) => ledger.writer.as_ref().map(Writer::checkpoints),
         }
     }
 
@@ -114,7 +179,40 @@ impl AnyLedger {
     pub async fn close(&self) {
         match self {
             Self::Memory(ledger) => ledger.close(),
-            Self::Sqlite(ledger) => ledger.close().await,
+            Self::Stored(ledger) => ledger.close().await,
+        }
+    }
+}
+
+/// A ledger in a database. Clones share it.
+#[derive(Debug, Clone)]
+pub struct StoredLedger {
+    /// Nothing where the ledger was opened to be read.
+    writer: Option<Writer>,
+    reader: Reader,
+    location: Location,
+}
+
+impl StoredLedger {
+    fn writer(&self) -> Result<&Writer, LedgerError> {
+        self.writer.as_ref().ok_or_else(|| StoreError::ReadOnly.while_doing("write"))
+    }
+
+    /// Changes something beside the records.
+    async fn change(&self, sql: Statement) -> Result<(), LedgerError> {
+        let changed = match &self.location {
+            Location::Memory => Err(StoreError::InMemory),
+            Location::Sqlite(path) => sqlite::change(path, sql).await,
+            Location::Postgres(server) => postgres::change(server, sql).await,
+        };
+        changed.map_err(|error| error.while_doing("write"))
+    }
+
+    async fn close(&self) {
+        // Readers first: the last connection to go folds SQLite's write-ahead log into the file.
+        self.reader.pool.close().await;
+        if let Some(writer) = &self.writer {
+            writer.close().await;
         }
     }
 }
@@ -123,7 +221,7 @@ impl Ledger for AnyLedger {
     async fn append(&self, record: Record) -> Result<(), LedgerError> {
         match self {
             Self::Memory(ledger) => ledger.append(record),
-            Self::Sqlite(ledger) => ledger.append(record).await,
+            Self::Stored(ledger) => ledger.writer()?.append(record).await,
         }
     }
 
@@ -139,14 +237,63 @@ impl Ledger for AnyLedger {
     async fn added_since(&self, user: &str, since: Timestamp) -> Result<usize, LedgerError> {
         match self {
             Self::Memory(ledger) => Ok(ledger.added_since(user, since)),
-            Self::Sqlite(ledger) => ledger.added_since(user, since).await,
+            Self::Stored(ledger) => ledger.reader.added_since(user, since).await,
         }
     }
 
     fn is_writable(&self) -> bool {
         match self {
             Self::Memory(ledger) => ledger.is_writable(),
-            Self::Sqlite(ledger) => ledger.is_writable(),
+            Self::Stored(ledger) => ledger.writer.as_ref().is_some_and(Writer::is_writable),
+        }
+    }
+}
+
+impl Journal for AnyLedger {
+    async fn append_event(&self, event: Event) -> Result<(), LedgerError> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Stored(ledger) => ledger.writer()?.append_event(event).await,
+        }
+    }
+
+    async fn writers(&self) -> Result<Vec<String>, LedgerError> {
+        match self {
+            Self::Memory(_) => Ok(Vec::new()),
+            Self::Stored(ledger) => ledger.reader.writers().await,
+        }
+    }
+
+    async fn entries_after(
+        &self,
+        writer: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Kept>, LedgerError> {
+        match self {
+            Self::Memory(_) => Ok(Vec::new()),
+            Self::Stored(ledger) => ledger.reader.kept(writer, after, limit).await,
+        }
+    }
+
+    async fn cursors(&self, target: &str) -> Result<BTreeMap<String, u64>, LedgerError> {
+        match self {
+            Self::Memory(_) => Ok(BTreeMap::new()),
+            Self::Stored(ledger) => ledger.reader.cursors(target).await,
+        }
+    }
+
+    async fn advance(&self, target: &str, writer: &str, sequence: u64) -> Result<(), LedgerError> {
+        let mut sql = Statement::new("INSERT INTO cursors (target, writer, sequence) VALUES (");
+        sql.bind(target)
+            .push(", ")
+            .bind(writer)
+            .push(", ")
+            .bind(number(sequence))
+            .push(") ON CONFLICT (target, writer) DO UPDATE SET sequence = excluded.sequence");
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Stored(ledger) => ledger.change(sql).await,
         }
     }
 }
@@ -169,6 +316,18 @@ impl Stored {
     ///
     /// It is not a record that this version can read.
     pub fn record(&self) -> Result<Record, LedgerError> {
+        serde_json::from_str(&self.json).map_err(|source| LedgerError::Corrupt {
+            id: self.id.to_string(),
+            source: Box::new(source),
+        })
+    }
+
+    /// Reads the text, whatever it is.
+    ///
+    /// # Errors
+    ///
+    /// It is nothing that this version can read.
+    pub fn entry(&self) -> Result<Entry, LedgerError> {
         serde_json::from_str(&self.json).map_err(|source| LedgerError::Corrupt {
             id: self.id.to_string(),
             source: Box::new(source),
@@ -206,29 +365,30 @@ pub enum StoreError {
     Gone { path: PathBuf },
     #[error("`{}` cannot be made: {source}", .path.display())]
     NotMade { path: PathBuf, source: std::io::Error },
-    #[error("`{}` is not a ledger of Postern", .path.display())]
-    NotALedger { path: PathBuf },
+    #[error("`{place}` is not a ledger of Postern")]
+    NotALedger { place: String },
     #[error(
-        "`{}` was written by a newer version of Postern: its schema is {found}, this version \
-         knows {known}",
-        .path.display()
+        "`{place}` was written by a newer version of Postern: its schema is {found}, this version \
+         knows {known}"
     )]
-    Newer { path: PathBuf, found: i64, known: i64 },
+    Newer { place: String, found: i64, known: i64 },
     #[error(
-        "`{}` is of an older schema, {found} instead of {known}; a server of this version brings \
-         it up to date when it starts",
-        .path.display()
+        "`{place}` is of an older schema, {found} instead of {known}; a server of this version \
+         brings it up to date when it starts"
     )]
-    Older { path: PathBuf, found: i64, known: i64 },
-    #[error("`{}` is already being written as `{writer}` by another process", .path.display())]
-    InUse { path: PathBuf, writer: String },
+    Older { place: String, found: i64, known: i64 },
+    #[error("`{place}` is already being written as `{writer}` by another process")]
+    InUse { place: String, writer: String },
     #[error(
-        "`{}` was written as `{writer}` by another process meanwhile; give each its own name",
-        .path.display()
+        "`{place}` was written as `{writer}` by another process meanwhile; give each its own name"
     )]
-    Conflict { path: PathBuf, writer: String },
-    #[error("`{}`: {source}", .path.display())]
-    Sql { path: PathBuf, source: sqlx::Error },
+    Conflict { place: String, writer: String },
+    #[error("another writer took up what was left here")]
+    Taken,
+    #[error("`{place}`: {source}")]
+    Sql { place: String, source: sqlx::Error },
+    #[error("it cannot be read back: {source}")]
+    Unread { source: Box<LedgerError> },
     #[error("a write has been under way for {seconds} s")]
     Stalled { seconds: u64 },
     #[error("a record cannot be written as JSON: {0}")]
@@ -241,6 +401,11 @@ impl StoreError {
     }
 }
 
+/// What a writer could not read of its own.
+fn unread(source: LedgerError) -> StoreError {
+    StoreError::Unread { source: Box::new(source) }
+}
+
 /// Longest name of a writer: that of a Kubernetes host.
 const MAX_WRITER_NAME: usize = 63;
 
@@ -248,6 +413,11 @@ const MAX_WRITER_NAME: usize = 63;
 fn is_writer_name(name: &str) -> bool {
     (1..=MAX_WRITER_NAME).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// A place in a sequence, as databases hold it.
+fn number(sequence: u64) -> i64 {
+    i64::try_from(sequence).unwrap_or(i64::MAX)
 }
 
 /// Nanoseconds since 1970, as far as 64 bits reach: from the year 1677 to 2262.

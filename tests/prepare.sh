@@ -35,6 +35,8 @@ command -v cc >/dev/null || install "TLS and SQLite are compiled from C" gcc lib
 case ${1:-} in
 run) ;;
 test)
+    [ -e /usr/lib/postgresql ] || command -v initdb >/dev/null ||
+        install "the ledger is tested on a real PostgreSQL" postgresql
     "$here/pod-security/build.sh" >/dev/null
     "$here/cluster/build.sh" >/dev/null
     # Where a node cannot run, its tests say so themselves; everything else is tested all the same.

@@ -183,8 +183,7 @@ impl List {
                 Answer::Allowed => ledger::Outcome::Allowed,
                 Answer::Refused => ledger::Outcome::Refused,
             }),
-            before: None,
-            limit: 0,
+            ..Query::default()
         })
     }
 

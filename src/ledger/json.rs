@@ -2,23 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Record;
 use crate::policy::text::is_plain;
-
-impl Record {
-    /// The text that is stored, byte for byte.
-    ///
-    /// # Errors
-    ///
-    /// None that is known of: no map in a record has keys that are not strings.
-    pub fn to_json(&self) -> serde_json::Result<String> {
-        let json = serde_json::to_string(self)?;
-        Ok(match printable(&json) {
-            Cow::Borrowed(_) => json,
-            Cow::Owned(escaped) => escaped,
-        })
-    }
-}
 
 /// The same JSON with every character escaped that could move a cursor or reverse a line.
 ///

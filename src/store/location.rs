@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use sqlx::postgres::PgConnectOptions;
+
 use crate::policy::text::Quoted;
 
 /// Where a ledger is.
@@ -13,21 +15,52 @@ pub enum Location {
     Memory,
     /// `sqlite:PATH`
     Sqlite(PathBuf),
+    /// `postgres://USER@HOST/DATABASE`
+    Postgres(Server),
 }
+
+/// A PostgreSQL server and a database in it. What is not in the URL comes from the variables that
+/// every PostgreSQL program reads: `PGPASSWORD`, `PGSSLROOTCERT` …
+#[derive(Debug, Clone)]
+pub struct Server(PgConnectOptions);
+
+impl Server {
+    pub(super) fn options(&self) -> PgConnectOptions {
+        self.0.clone()
+    }
+}
+
+/// Without the password.
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(options) = self;
+        let user = options.get_username();
+        write!(f, "postgres://{user}@{}:{}", options.get_host(), options.get_port())?;
+        write!(f, "/{}", options.get_database().unwrap_or(user))
+    }
+}
+
+impl PartialEq for Server {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for Server {}
 
 /// Why a text is not a place for a ledger.
 ///
 /// A database's URL may hold a password, so no message repeats one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LocationError {
-    /// A later version's.
-    #[error("PostgreSQL is not built in yet; give `sqlite:PATH`")]
+    /// The part after `postgres:` is not what PostgreSQL takes.
+    #[error("it is not a PostgreSQL URL: want `postgres://USER@HOST/DATABASE`")]
     Postgres,
     /// `sqlite:` alone, or SQLite's own word for a database that does not last.
     #[error("`sqlite:` needs the path of a file, as in `sqlite:/var/lib/postern/postern.db`")]
     NoFile,
     /// Something else.
-    #[error("a ledger is `sqlite:PATH` or `memory`, not {}", Quoted(.0))]
+    #[error("a ledger is `sqlite:PATH`, `postgres://…` or `memory`, not {}", Quoted(.0))]
     Unknown(String),
 }
 
@@ -44,7 +77,10 @@ impl FromStr for Location {
                 "" | ":memory:" => Err(LocationError::NoFile),
                 path => Ok(Self::Sqlite(PathBuf::from(path))),
             },
-            Some(("postgres" | "postgresql", _)) => Err(LocationError::Postgres),
+            Some(("postgres" | "postgresql", _)) => match text.parse() {
+                Ok(options) => Ok(Self::Postgres(Server(options))),
+                Err(_) => Err(LocationError::Postgres),
+            },
             Some((scheme, _)) => Err(LocationError::Unknown(format!("{scheme}:…"))),
             None => Err(LocationError::Unknown(text.to_owned())),
         }
@@ -56,6 +92,7 @@ impl fmt::Display for Location {
         match self {
             Self::Memory => f.write_str("memory"),
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(server) => server.fmt(f),
         }
     }
 }
@@ -77,8 +114,7 @@ mod tests {
             ("sqlite:///var/lib/a.db", sqlite("/var/lib/a.db")),
             ("sqlite:", Err(LocationError::NoFile)),
             ("sqlite::memory:", Err(LocationError::NoFile)),
-            ("postgres://postern@db/postern", Err(LocationError::Postgres)),
-            ("postgresql://db", Err(LocationError::Postgres)),
+            ("postgres://postern@db:x/postern", Err(LocationError::Postgres)),
             ("", Err(LocationError::Unknown(String::new()))),
             ("a.db", Err(LocationError::Unknown("a.db".to_owned()))),
             ("Memory", Err(LocationError::Unknown("Memory".to_owned()))),
@@ -97,9 +133,11 @@ mod tests {
 
     #[test]
     fn no_message_repeats_a_password() {
-        for text in ["postgres://u:hunter2@db/x", "mysql://u:hunter2@db/x"] {
+        for text in ["postgres://u:hunter2@db:port/x", "mysql://u:hunter2@db/x"] {
             let message = text.parse::<Location>().unwrap_err().to_string();
             assert!(!message.contains("hunter2"), "{message}");
         }
+        let server = "postgresql://u:hunter2@db/x?sslmode=verify-full".parse::<Location>();
+        assert_eq!(server.unwrap().to_string(), "postgres://u@db:5432/x");
     }
 }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::{StoreError, Stored};
 use crate::ledger::id_prefix::IdPrefix;
-use crate::ledger::{Injection, LedgerError, Outcome, Query, Record};
-use crate::policy::rule::NamePattern;
+use crate::ledger::query::Matcher;
+use crate::ledger::{Entry, LedgerError, Outcome, Query, Record};
 
 /// How many records are kept, the newest.
 const KEPT: usize = 1024;
@@ -48,10 +48,10 @@ impl MemoryLedger {
     }
 
     pub(super) fn list_stored(&self, query: &Query) -> Result<Vec<Stored>, LedgerError> {
-        let image = query.image.as_deref().map(NamePattern::new);
+        let matcher = Matcher::new(query);
         let kept = self.lock();
         let mut matching: Vec<_> =
-            kept.records.iter().filter(|record| matches(query, image.as_ref(), record)).collect();
+            kept.records.iter().filter(|record| matcher.matches(record)).collect();
         matching.sort_unstable_by_key(|record| std::cmp::Reverse((record.time, record.id)));
         matching.into_iter().take(query.limit).map(stored).collect()
     }
@@ -91,23 +91,9 @@ impl MemoryLedger {
     }
 }
 
-fn matches(query: &Query, image_pattern: Option<&NamePattern>, record: &Record) -> bool {
-    let Query { since, until, user, namespace, pod, image: _, answer, before, limit: _ } = query;
-    let is = |wanted: &Option<String>, given: &str| wanted.as_deref().is_none_or(|it| it == given);
-    since.is_none_or(|since| record.time >= since)
-        && until.is_none_or(|until| record.time < until)
-        && before.is_none_or(|before| (record.time, record.id) < (before.time, before.id))
-        && is(user, &record.requester.username)
-        && is(namespace, &record.namespace)
-        && is(pod, &record.pod.name)
-        && answer.is_none_or(|answer| record.answer == answer)
-        && image_pattern.is_none_or(|pattern| {
-            let mut names = record.injections.iter().flat_map(Injection::image_names);
-            names.any(|name| pattern.matches(&name))
-        })
-}
-
 fn stored(record: &Record) -> Result<Stored, LedgerError> {
-    let json = record.to_json().map_err(|error| StoreError::Json(error).while_doing("read"))?;
+    let json = Entry::from(record.clone())
+        .to_json()
+        .map_err(|error| StoreError::Json(error).while_doing("read"))?;
     Ok(Stored { id: record.id, time: record.time, json })
 }

@@ -8,84 +8,48 @@ mod write;
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use sqlx::ConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
-use uuid::Uuid;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
-use self::read::Reader;
 use self::write::SqliteDestination;
-use super::writer::Writer;
-use super::{StoreError, Stored};
-use crate::ledger::id_prefix::IdPrefix;
-use crate::ledger::{LedgerError, Query, Record};
+use super::location::Location;
+use super::statement::{Pool, Statement};
+use super::writer::{Writer, Writing};
+use super::{StoreError, StoredLedger};
+use crate::ledger::LedgerError;
 
-/// A ledger in one SQLite file. Clones share it.
-#[derive(Debug, Clone)]
-pub struct SqliteLedger {
-    /// Nothing where the ledger was opened to be read.
-    writer: Option<Writer>,
-    reader: Reader,
+/// How long a lock is waited for where nobody waits for an answer.
+const BUSY: Duration = Duration::from_secs(5);
+
+pub(super) async fn open(path: &Path, writing: Writing) -> Result<StoredLedger, LedgerError> {
+    let reader = read::beside_a_writer(path);
+    let destination = SqliteDestination::open(path, &writing.writer)
+        .await
+        .map_err(|error| error.while_doing("open"))?;
+    Ok(StoredLedger {
+        writer: Some(Writer::start(destination, writing)),
+        reader,
+        location: Location::Sqlite(path.to_owned()),
+    })
 }
 
-impl SqliteLedger {
-    pub(super) async fn open(path: &Path, writer: &str) -> Result<Self, LedgerError> {
-        let destination = SqliteDestination::open(path, writer)
-            .await
-            .map_err(|error| error.while_doing("open"))?;
-        Ok(Self {
-            writer: Some(Writer::start(destination, writer)),
-            reader: Reader::beside_a_writer(path),
-        })
-    }
+pub(super) async fn open_read_only(path: &Path) -> Result<StoredLedger, LedgerError> {
+    let reader = read::open(path).await.map_err(|error| error.while_doing("open"))?;
+    Ok(StoredLedger { writer: None, reader, location: Location::Sqlite(path.to_owned()) })
+}
 
-    pub(super) async fn open_read_only(path: &Path) -> Result<Self, LedgerError> {
-        let reader = Reader::open(path).await.map_err(|error| error.while_doing("open"))?;
-        Ok(Self { writer: None, reader })
+/// Changes something beside the records, on a connection of its own.
+pub(super) async fn change(path: &Path, sql: Statement) -> Result<(), StoreError> {
+    let failed = |error| sql_error(path, error);
+    if !path.is_file() {
+        return Err(StoreError::Missing { path: path.to_owned() });
     }
-
-    pub(super) async fn append(&self, record: Record) -> Result<(), LedgerError> {
-        match &self.writer {
-            Some(writer) => writer.append(record).await,
-            None => Err(StoreError::ReadOnly.while_doing("write")),
-        }
-    }
-
-    pub(super) async fn list_stored(&self, query: &Query) -> Result<Vec<Stored>, LedgerError> {
-        self.reader.list(query).await
-    }
-
-    pub(super) async fn find(
-        &self,
-        prefix: IdPrefix,
-        limit: usize,
-    ) -> Result<Vec<Stored>, LedgerError> {
-        self.reader.find(prefix, limit).await
-    }
-
-    pub(super) async fn amendment(&self, id: Uuid) -> Result<Option<Uuid>, LedgerError> {
-        self.reader.amendment(id).await
-    }
-
-    pub(super) async fn added_since(
-        &self,
-        user: &str,
-        since: Timestamp,
-    ) -> Result<usize, LedgerError> {
-        self.reader.added_since(user, since).await
-    }
-
-    pub(super) fn is_writable(&self) -> bool {
-        self.writer.as_ref().is_some_and(Writer::is_writable)
-    }
-
-    pub(super) async fn close(&self) {
-        // Readers first: the last connection to go folds the write-ahead log into the file.
-        self.reader.close().await;
-        if let Some(writer) = &self.writer {
-            writer.close().await;
-        }
-    }
+    let options = options(path, BUSY);
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
+    let pool = Pool::Sqlite(pool.map_err(failed)?);
+    let changed = pool.execute(sql).await.map(drop).map_err(failed);
+    pool.close().await;
+    changed
 }
 
 /// What every connection has in common.
@@ -105,7 +69,12 @@ fn sql_error(path: &Path, source: sqlx::Error) -> StoreError {
 
     let code = source.as_database_error().and_then(|error| error.code());
     match code.as_deref() {
-        Some(NOT_A_DATABASE) => StoreError::NotALedger { path: path.to_owned() },
-        _ => StoreError::Sql { path: path.to_owned(), source },
+        Some(NOT_A_DATABASE) => StoreError::NotALedger { place: place(path) },
+        _ => StoreError::Sql { place: place(path), source },
     }
+}
+
+/// What messages call the file.
+fn place(path: &Path) -> String {
+    path.display().to_string()
 }

@@ -6,3 +6,5 @@ mod conformance;
 mod crash;
 mod failure;
 mod fixture;
+#[path = "../support/postgres.rs"]
+mod postgres;

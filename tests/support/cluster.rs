@@ -11,11 +11,11 @@ mod kubectl;
 mod manifests;
 mod node;
 mod pki;
-mod port;
+pub(crate) mod port;
 mod postern;
 mod run;
 mod webhooks;
-mod workshop;
+pub(crate) mod workshop;
 
 use std::fs::File;
 use std::io::Read;

@@ -82,7 +82,7 @@ pub(super) fn hold(path: &Path, writer: &str) -> Result<File, StoreError> {
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => {
-            Err(StoreError::InUse { path: path.to_owned(), writer: writer.to_owned() })
+            Err(StoreError::InUse { place: super::place(path), writer: writer.to_owned() })
         }
         Err(TryLockError::Error(source)) => Err(StoreError::NotMade { path: name, source }),
     }

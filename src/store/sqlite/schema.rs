@@ -7,12 +7,15 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, SqlSafeStr};
 
 use super::super::StoreError;
-use super::sql_error;
+use super::{place, sql_error};
+use crate::ledger::chain::Hash;
 
 /// Every step that the schema ever took, oldest first. A step that was released never changes:
 /// databases remember its checksum.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "records", include_str!("../migrations/sqlite/0001_records.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "records", include_str!("../migrations/sqlite/0001_records.sql")),
+    (2, "chain", include_str!("../migrations/sqlite/0002_chain.sql")),
+];
 
 /// "Post" in ASCII; the first migration sets it.
 const APPLICATION_ID: i64 = 0x506f_7374;
@@ -48,10 +51,10 @@ pub(super) async fn found(
                 .await
                 .map_err(sql)?
         }
-        _ => return Err(StoreError::NotALedger { path: path.to_owned() }),
+        _ => return Err(StoreError::NotALedger { place: place(path) }),
     };
     if found > known() {
-        return Err(StoreError::Newer { path: path.to_owned(), found, known: known() });
+        return Err(StoreError::Newer { place: place(path), found, known: known() });
     }
     Ok(found)
 }
@@ -77,5 +80,31 @@ pub(super) async fn migrate(
         .run_direct(None, &mut *transaction, false)
         .await
         .map_err(|error| sql(sqlx::Error::Migrate(Box::new(error))))?;
+    chain_older(&mut transaction).await.map_err(sql)?;
     transaction.commit().await.map_err(sql)
+}
+
+/// Chains the records that were written before there were chains.
+async fn chain_older(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let mut before = (String::new(), 0_i64, Hash::NOTHING);
+    loop {
+        let next: Option<(String, i64, String)> = sqlx::query_as(
+            "SELECT writer, sequence, record FROM records
+             WHERE hash IS NULL AND (writer, sequence) > (?, ?) ORDER BY writer, sequence LIMIT 1",
+        )
+        .bind(before.0.clone())
+        .bind(before.1)
+        .fetch_optional(&mut *connection)
+        .await?;
+        let Some((writer, sequence, record)) = next else { return Ok(()) };
+        let hash = if writer == before.0 { before.2 } else { Hash::NOTHING };
+        let hash = hash.then(record.as_bytes());
+        sqlx::query("UPDATE records SET hash = ? WHERE writer = ? AND sequence = ?")
+            .bind(hash.0.to_vec())
+            .bind(writer.clone())
+            .bind(sequence)
+            .execute(&mut *connection)
+            .await?;
+        before = (writer, sequence, hash);
+    }
 }

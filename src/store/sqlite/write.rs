@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::sqlite::{SqliteConnection, SqliteSynchronous};
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
-use super::super::row::Row;
-use super::super::writer::{BATCH, Destination};
-use super::super::{StoreError, nanoseconds};
+use super::super::row::{Batch, Block, Row};
+use super::super::writer::{BATCH, Destination, Signed, State};
+use super::super::{StoreError, nanoseconds, unread};
 use super::file::{self, Identity, Log};
-use super::{options, schema, sql_error};
+use super::{options, place, read, schema, sql_error};
 
 /// How long another writer of the same file is waited for. Less than a request's deadline, so that
 /// it is answered with the reason.
@@ -36,7 +37,6 @@ pub(super) struct SqliteDestination {
 #[derive(Debug)]
 struct Open {
     connection: SqliteConnection,
-    last_sequence: i64,
     /// Since the first write of this connection.
     log: Option<Log>,
 }
@@ -59,7 +59,7 @@ impl SqliteDestination {
     async fn connected(&mut self) -> Result<&mut Open, StoreError> {
         let open = match self.open.take() {
             Some(open) => open,
-            None => connect(&self.path, &self.writer).await?,
+            None => connect(&self.path).await?,
         };
         Ok(self.open.insert(open))
     }
@@ -111,33 +111,61 @@ impl SqliteDestination {
         }
     }
 
-    async fn try_last_sequence(&mut self) -> Result<i64, StoreError> {
+    async fn try_load(&mut self) -> Result<State, StoreError> {
         self.check_file()?;
-        Ok(self.connected().await?.last_sequence)
+        self.connected().await?;
+        // A connection of before may hold on to files that are no longer there.
+        let reader = read::beside_a_writer(&self.path);
+        let state = reader.state(&self.writer).await.map_err(unread);
+        reader.pool.close().await;
+        state
     }
 
-    async fn try_write(&mut self, rows: Vec<Row>) -> Result<(), StoreError> {
+    async fn try_write(&mut self, batch: Batch) -> Result<(), StoreError> {
         let path = self.path.clone();
         let writer = self.writer.clone();
+        self.check_file()?;
         let open = self.connected().await?;
-        let last_sequence = rows.last().map_or(open.last_sequence, |row| row.sequence);
-        let images = images(&rows)?;
-        let mut query = sqlx::query(AssertSqlSafe(insertion(rows.len())));
-        for row in rows {
-            let Row { sequence, id, time, username, namespace, pod, .. } = row;
-            let Row { answer, amends, images: _, json, .. } = row;
-            query = query.bind(writer.clone()).bind(sequence).bind(id).bind(time);
-            query = query.bind(username).bind(namespace).bind(pod);
-            query = query.bind(answer).bind(amends).bind(json);
-        }
-        query
-            .bind(writer.clone())
-            .bind(images)
-            .execute(&mut open.connection)
-            .await
-            .map_err(|error| write_error(&path, &writer, error))?;
-        open.last_sequence = last_sequence;
+        let written = if batch.block.is_none() && batch.absorbed.is_empty() {
+            let sql = format!("BEGIN IMMEDIATE; {}; COMMIT", insertion(batch.rows.len()));
+            let query = bind_rows(sqlx::query(AssertSqlSafe(sql)), &writer, batch.rows);
+            query.execute(&mut open.connection).await.map(drop)
+        } else {
+            write_more(&mut open.connection, &writer, batch).await?
+        };
+        written.map_err(|error| write_error(&path, &writer, error))?;
         self.written()
+    }
+
+    async fn try_attest(&mut self, signed: Signed) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        let writer = self.writer.clone();
+        self.check_file()?;
+        let open = self.connected().await?;
+        sqlx::query(
+            "INSERT INTO checkpoints (writer, size, time, note, frontier) VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(writer)
+        .bind(signed.size)
+        .bind(nanoseconds(signed.time))
+        .bind(signed.note.to_string())
+        .bind(signed.frontier)
+        .execute(&mut open.connection)
+        .await
+        .map_err(|error| sql_error(&path, error))?;
+        self.written()
+    }
+
+    async fn try_inbox(&mut self) -> Result<Vec<(String, String)>, StoreError> {
+        let path = self.path.clone();
+        let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
+        let open = self.connected().await?;
+        sqlx::query_as("SELECT id, event FROM inbox ORDER BY id LIMIT ?")
+            .bind(limit)
+            .fetch_all(&mut open.connection)
+            .await
+            .map_err(|error| sql_error(&path, error))
     }
 
     async fn try_probe(&mut self) -> Result<(), StoreError> {
@@ -159,13 +187,23 @@ impl SqliteDestination {
 }
 
 impl Destination for SqliteDestination {
-    async fn last_sequence(&mut self) -> Result<i64, StoreError> {
-        let result = self.try_last_sequence().await;
+    async fn load(&mut self) -> Result<State, StoreError> {
+        let result = self.try_load().await;
         self.settle(result).await
     }
 
-    async fn write(&mut self, rows: Vec<Row>) -> Result<(), StoreError> {
-        let result = self.try_write(rows).await;
+    async fn write(&mut self, batch: Batch) -> Result<(), StoreError> {
+        let result = self.try_write(batch).await;
+        self.settle(result).await
+    }
+
+    async fn attest(&mut self, signed: Signed) -> Result<(), StoreError> {
+        let result = self.try_attest(signed).await;
+        self.settle(result).await
+    }
+
+    async fn inbox(&mut self) -> Result<Vec<(String, String)>, StoreError> {
+        let result = self.try_inbox().await;
         self.settle(result).await
     }
 
@@ -179,7 +217,7 @@ impl Destination for SqliteDestination {
     }
 }
 
-async fn connect(path: &Path, writer: &str) -> Result<Open, StoreError> {
+async fn connect(path: &Path) -> Result<Open, StoreError> {
     let sql = |error| sql_error(path, error);
     let mut connection = options(path, BUSY)
         .synchronous(SqliteSynchronous::Full)
@@ -194,36 +232,96 @@ async fn connect(path: &Path, writer: &str) -> Result<Open, StoreError> {
     if found < schema::known() {
         schema::migrate(&mut connection, path).await?;
     }
-    let last_sequence =
-        sqlx::query_scalar("SELECT coalesce(max(sequence), 0) FROM records WHERE writer = ?")
-            .bind(writer)
-            .fetch_one(&mut connection)
-            .await
-            .map_err(sql)?;
-    Ok(Open { connection, last_sequence, log: None })
+    Ok(Open { connection, log: None })
 }
 
 /// A whole transaction in one message to the connection's thread: each further message costs two
 /// changes of thread, as much as writing a row. The shape depends on the number of rows alone, so
 /// each shape is compiled once.
 fn insertion(rows: usize) -> String {
-    let values = vec!["(?,?,?,?,?,?,?,?,?,?)"; rows].join(",");
+    let values = vec!["(?,?,?,?,?,?,?,?,?,?,?)"; rows].join(",");
     format!(
-        "BEGIN IMMEDIATE;
-         INSERT INTO records
-         (writer, sequence, id, time, username, namespace, pod, answer, amends, record)
-         VALUES {values};
-         INSERT INTO images (writer, sequence, image)
-         SELECT ?, value ->> 0, value ->> 1 FROM json_each(?);
-         COMMIT"
+        "INSERT INTO records
+         (writer, sequence, id, time, username, namespace, pod, answer, about, record, hash)
+         VALUES {values}"
     )
 }
 
-/// The images of all rows as one parameter, whatever their number.
-fn images(rows: &[Row]) -> Result<String, StoreError> {
-    let pairs: Vec<_> =
-        rows.iter().flat_map(|row| row.images.iter().map(|image| (row.sequence, image))).collect();
-    serde_json::to_string(&pairs).map_err(StoreError::Json)
+type Insertion<'q> = Query<'q, Sqlite, SqliteArguments>;
+
+fn bind_rows<'q>(mut query: Insertion<'q>, writer: &str, rows: Vec<Row>) -> Insertion<'q> {
+    for row in rows {
+        let Row { sequence, id, time, username, namespace, pod, .. } = row;
+        let Row { answer, about, json, hash, .. } = row;
+        query = query.bind(writer.to_owned()).bind(sequence).bind(id).bind(time);
+        query = query.bind(username).bind(namespace).bind(pod);
+        query = query.bind(answer).bind(about).bind(json).bind(hash.0.to_vec());
+    }
+    query
+}
+
+/// A batch with more than rows: once in 256 records, and where somebody left an event.
+async fn write_more(
+    connection: &mut SqliteConnection,
+    writer: &str,
+    batch: Batch,
+) -> Result<Result<(), sqlx::Error>, StoreError> {
+    let Batch { rows, block, absorbed } = batch;
+    let ids = serde_json::to_string(&absorbed).map_err(StoreError::Json)?;
+    let writing = async {
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        if !absorbed.is_empty() {
+            sqlx::query("DELETE FROM inbox WHERE id IN (SELECT value FROM json_each(?))")
+                .bind(ids)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        if !rows.is_empty() {
+            let sql = AssertSqlSafe(insertion(rows.len()));
+            bind_rows(sqlx::query(sql), writer, rows).execute(&mut *transaction).await?;
+        }
+        if let Some(block) = block {
+            write_block(&mut transaction, writer, block).await?;
+        }
+        transaction.commit().await
+    };
+    Ok(writing.await)
+}
+
+async fn write_block(
+    connection: &mut SqliteConnection,
+    writer: &str,
+    block: Block,
+) -> Result<(), sqlx::Error> {
+    let Block { first, last, oldest, newest, terms } = block;
+    let id: i64 = sqlx::query_scalar(
+        "INSERT INTO blocks (writer, first, last, oldest, newest) VALUES (?, ?, ?, ?, ?)
+         RETURNING id",
+    )
+    .bind(writer)
+    .bind(first)
+    .bind(last)
+    .bind(oldest)
+    .bind(newest)
+    .fetch_one(&mut *connection)
+    .await?;
+    let terms = serde_json::to_string(&terms).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    sqlx::query(
+        "INSERT INTO terms (term) SELECT value FROM json_each(?) WHERE TRUE
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(terms.clone())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "INSERT INTO postings (term, block)
+         SELECT terms.id, ? FROM json_each(?) JOIN terms ON terms.term = value ORDER BY terms.id",
+    )
+    .bind(id)
+    .bind(terms)
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
 }
 
 fn write_error(path: &Path, writer: &str, error: sqlx::Error) -> StoreError {
@@ -232,7 +330,7 @@ fn write_error(path: &Path, writer: &str, error: sqlx::Error) -> StoreError {
 
     let code = error.as_database_error().and_then(|error| error.code());
     if code.as_deref() == Some(TAKEN) {
-        return StoreError::Conflict { path: path.to_owned(), writer: writer.to_owned() };
+        return StoreError::Conflict { place: place(path), writer: writer.to_owned() };
     }
     sql_error(path, error)
 }

@@ -1,8 +1,13 @@
+use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Semaphore;
 
+use uuid::Uuid;
+
+use super::task::{RETRY, STALL};
 use super::*;
+use crate::ledger::Outcome;
 
 /// A database that writes when the test lets it.
 #[derive(Clone)]
@@ -47,15 +52,28 @@ impl Table {
 }
 
 impl Destination for Table {
-    async fn last_sequence(&mut self) -> Result<i64, StoreError> {
-        let count = self.rows.lock().unwrap().iter().flatten().count();
-        Ok(i64::try_from(count).unwrap())
+    async fn load(&mut self) -> Result<State, StoreError> {
+        let mut state = State::default();
+        for row in self.rows.lock().unwrap().iter().flatten() {
+            state.sequence = row.sequence;
+            state.hash = row.hash;
+            state.frontier.push(row.json.as_bytes());
+        }
+        Ok(state)
     }
 
-    async fn write(&mut self, rows: Vec<Row>) -> Result<(), StoreError> {
+    async fn write(&mut self, batch: Batch) -> Result<(), StoreError> {
         self.attempt().await?;
-        self.rows.lock().unwrap().push(rows);
+        self.rows.lock().unwrap().push(batch.rows);
         Ok(())
+    }
+
+    async fn attest(&mut self, _signed: Signed) -> Result<(), StoreError> {
+        self.attempt().await
+    }
+
+    async fn inbox(&mut self) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn probe(&mut self) -> Result<(), StoreError> {
@@ -94,7 +112,7 @@ fn reviews(names: &[&str]) -> Vec<(i64, String)> {
 #[tokio::test]
 async fn what_waits_during_a_write_is_the_next_batch() {
     let table = Table::new();
-    let writer = Writer::start(table.clone(), "w");
+    let writer = Writer::start(table.clone(), "w".into());
     let mut first = pin!(writer.append(record("a")));
     assert!(poll(first.as_mut()).is_pending());
     settle().await;
@@ -113,7 +131,7 @@ async fn what_waits_during_a_write_is_the_next_batch() {
 #[tokio::test]
 async fn an_append_dropped_before_it_is_written_is_left_out() {
     let table = Table::new();
-    let writer = Writer::start(table.clone(), "w");
+    let writer = Writer::start(table.clone(), "w".into());
     let mut first = pin!(writer.append(record("a")));
     assert!(poll(first.as_mut()).is_pending());
     settle().await;
@@ -133,7 +151,7 @@ async fn an_append_dropped_before_it_is_written_is_left_out() {
 #[tokio::test]
 async fn an_append_dropped_while_it_is_written_is_amended() {
     let table = Table::new();
-    let writer = Writer::start(table.clone(), "w");
+    let writer = Writer::start(table.clone(), "w".into());
     {
         let mut dropped = pin!(writer.append(record("a")));
         assert!(poll(dropped.as_mut()).is_pending());
@@ -149,7 +167,7 @@ async fn an_append_dropped_while_it_is_written_is_amended() {
 #[tokio::test]
 async fn an_append_dropped_after_it_was_written_is_amended() {
     let table = Table::unhindered();
-    let writer = Writer::start(table.clone(), "w");
+    let writer = Writer::start(table.clone(), "w".into());
     {
         let mut dropped = pin!(writer.append(record("a")));
         assert!(poll(dropped.as_mut()).is_pending());
@@ -180,7 +198,7 @@ fn assert_is_amended(records: &[Record]) {
 #[tokio::test]
 async fn an_append_that_was_answered_is_not_amended() {
     let table = Table::unhindered();
-    let writer = Writer::start(table.clone(), "w");
+    let writer = Writer::start(table.clone(), "w".into());
     writer.append(record("a")).await.unwrap();
     writer.close().await;
     assert_eq!(table.batches().concat(), reviews(&["a"]));
@@ -189,7 +207,7 @@ async fn an_append_that_was_answered_is_not_amended() {
 #[tokio::test]
 async fn a_failure_fails_the_whole_batch_and_uses_no_number() {
     let table = Table::unhindered();
-    let writer = Writer::start(table.clone(), "w");
+    let writer = Writer::start(table.clone(), "w".into());
     writer.append(record("a")).await.unwrap();
     table.is_broken.store(true, Ordering::Relaxed);
     let (one, two) = tokio::join!(writer.append(record("x")), writer.append(record("y")));
@@ -208,7 +226,7 @@ async fn a_failure_fails_the_whole_batch_and_uses_no_number() {
 #[tokio::test]
 async fn becomes_writable_by_itself() {
     let table = Table::unhindered();
-    let writer = Writer::start(table.clone(), "w");
+    let writer = Writer::start(table.clone(), "w".into());
     table.is_broken.store(true, Ordering::Relaxed);
     writer.append(record("a")).await.unwrap_err();
     tokio::time::sleep(RETRY * 3 / 2).await;
@@ -221,7 +239,7 @@ async fn becomes_writable_by_itself() {
 #[tokio::test]
 async fn an_amendment_outlives_a_failure() {
     let table = Table::new();
-    let writer = Writer::start(table.clone(), "w");
+    let writer = Writer::start(table.clone(), "w".into());
     {
         let mut dropped = pin!(writer.append(record("a")));
         assert!(poll(dropped.as_mut()).is_pending());
@@ -245,7 +263,7 @@ async fn an_amendment_outlives_a_failure() {
 #[tokio::test]
 async fn is_behind_once_the_queue_is_full() {
     let table = Table::new();
-    let writer = Writer::start(table.clone(), "w");
+    let writer = Writer::start(table.clone(), "w".into());
     let mut waiting = Vec::new();
     let refused = loop {
         let mut append = Box::pin(writer.append(record("a")));
@@ -266,7 +284,7 @@ async fn is_behind_once_the_queue_is_full() {
 #[tokio::test]
 async fn close_writes_what_waits_and_nothing_later() {
     let table = Table::new();
-    let writer = Writer::start(table.clone(), "w");
+    let writer = Writer::start(table.clone(), "w".into());
     let mut first = pin!(writer.append(record("a")));
     let mut second = pin!(writer.append(record("b")));
     assert!(poll(first.as_mut()).is_pending());
@@ -285,7 +303,7 @@ async fn close_writes_what_waits_and_nothing_later() {
 #[tokio::test]
 async fn ends_with_the_last_handle() {
     let table = Table::unhindered();
-    let writer = Writer::start(table.clone(), "w");
+    let writer = Writer::start(table.clone(), "w".into());
     let task = writer.shared.task.lock().unwrap().take().unwrap();
     drop(writer);
     task.await.unwrap();
@@ -294,7 +312,7 @@ async fn ends_with_the_last_handle() {
 #[tokio::test]
 async fn a_write_that_hangs_is_seen_while_it_hangs() {
     let table = Table::new();
-    let writer = Writer::start(table.clone(), "w");
+    let writer = Writer::start(table.clone(), "w".into());
     let mut append = pin!(writer.append(record("a")));
     assert!(poll(append.as_mut()).is_pending());
     tokio::time::sleep(STALL * 5 / 4).await;

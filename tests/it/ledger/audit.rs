@@ -236,7 +236,7 @@ fn misuse_is_told_from_failure() {
         let misuse = audit(&place).args(args).assert().code(64).stdout("");
         assert!(!stderr(&misuse).is_empty(), "{args:?}");
     }
-    for url in ["", "postern.db", "mysql://u:hunter2@db", "postgres://u:hunter2@db"] {
+    for url in ["", "postern.db", "mysql://u:hunter2@db", "postgres://u:hunter2@db:x"] {
         let misuse = audit(&place).args(["list", "--ledger", url]).assert().code(64).stdout("");
         assert!(stderr(&misuse).contains("`--ledger` cannot be read"), "{}", stderr(&misuse));
         assert!(!stderr(&misuse).contains("hunter2"), "{}", stderr(&misuse));

@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use super::fixture::{Place, all, id, injection, record, refusal, time};
+use super::postgres::Postgres;
 
 /// One test for each kind of ledger and each thing that it must do.
 macro_rules! suite {
@@ -23,6 +24,9 @@ macro_rules! suite {
         }
         mod sqlite {
             $(#[test] fn $case() { super::run(super::Kind::Sqlite, super::$case); })*
+        }
+        mod postgres {
+            $(#[test] fn $case() { super::run(super::Kind::Postgres, super::$case); })*
         }
     };
 }
@@ -45,6 +49,7 @@ suite! {
 enum Kind {
     Memory,
     Sqlite,
+    Postgres,
 }
 
 fn run(kind: Kind, case: impl AsyncFnOnce(&AnyLedger)) {
@@ -53,6 +58,7 @@ fn run(kind: Kind, case: impl AsyncFnOnce(&AnyLedger)) {
         let location = match kind {
             Kind::Memory => Location::Memory,
             Kind::Sqlite => place.location(),
+            Kind::Postgres => Postgres::shared().database().parse().unwrap(),
         };
         let ledger = AnyLedger::open(&location, "postern-0").await.unwrap();
         case(&ledger).await;
@@ -315,6 +321,11 @@ mod paging {
     #[test]
     fn sqlite_loses_and_repeats_nothing() {
         super::loses_and_repeats_nothing(Kind::Sqlite);
+    }
+
+    #[test]
+    fn postgres_loses_and_repeats_nothing() {
+        super::loses_and_repeats_nothing(Kind::Postgres);
     }
 }
 

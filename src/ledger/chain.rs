@@ -1,0 +1,75 @@
+//! The chain of one writer: each record's hash covers all before it.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+/// A SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Hash(pub [u8; 32]);
+
+impl Hash {
+    /// What stands before the first record: 32 zero bytes.
+    pub const NOTHING: Self = Self([0; 32]);
+
+    /// Of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// The hash of the record after this one: `SHA-256(hash before || bytes as stored)`.
+    #[must_use]
+    pub fn then(self, stored: &[u8]) -> Self {
+        Self(Sha256::new().chain_update(self.0).chain_update(stored).finalize().into())
+    }
+
+    /// From 32 bytes.
+    #[must_use]
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// From 64 hexadecimal digits.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        let mut hash = [0; 32];
+        for (position, byte) in hash.iter_mut().enumerate() {
+            let digits = text.get(position * 2..position * 2 + 2)?;
+            *byte = u8::from_str_radix(digits, 16).ok()?;
+        }
+        Some(Self(hash))
+    }
+}
+
+/// Lower-case hexadecimal, as `sha256sum` prints it.
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Hash;
+
+    /// `{ head -c 32 /dev/zero; printf abc; } | sha256sum`, as an auditor would.
+    #[test]
+    fn is_what_coreutils_compute() {
+        let first = Hash::NOTHING.then(b"abc");
+        let expected = "365aa7d8f7f9402c4b9434502b4cc89ddb09fe50d7cd95b493b834c62d5a5370";
+        assert_eq!(first.to_string(), expected);
+        assert_eq!(Hash::from_hex(&first.to_string()), Some(first));
+        assert_eq!(Hash::from_hex("zz"), None);
+        assert_eq!(Hash::from_hex(&"é".repeat(32)), None);
+    }
+}

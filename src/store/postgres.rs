@@ -1,0 +1,90 @@
+//! A ledger in a PostgreSQL database, for several writers at once.
+
+mod schema;
+mod write;
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::time::timeout;
+
+use self::write::PostgresDestination;
+use super::location::{Location, Server};
+use super::read::Reader;
+use super::statement::{Pool, Statement};
+use super::writer::{Writer, Writing};
+use super::{StoreError, StoredLedger};
+use crate::ledger::LedgerError;
+
+/// How long a server may take to be connected to.
+const CONNECT: Duration = Duration::from_secs(5);
+/// An idle connection is a process of the server.
+const IDLE: Duration = Duration::from_secs(30);
+
+pub(super) async fn open(server: &Server, writing: Writing) -> Result<StoredLedger, LedgerError> {
+    let reader = reader(server);
+    let destination = PostgresDestination::open(server, &writing.writer, reader.clone())
+        .await
+        .map_err(|error| error.while_doing("open"))?;
+    Ok(StoredLedger {
+        writer: Some(Writer::start(destination, writing)),
+        reader,
+        location: Location::Postgres(server.clone()),
+    })
+}
+
+pub(super) async fn open_read_only(server: &Server) -> Result<StoredLedger, LedgerError> {
+    let check = async {
+        let mut connection = connect(server).await?;
+        schema::check(&mut connection, server).await?;
+        connection.close().await.map_err(|error| sql_error(server, error))
+    };
+    check.await.map_err(|error| error.while_doing("open"))?;
+    Ok(StoredLedger {
+        writer: None,
+        reader: reader(server),
+        location: Location::Postgres(server.clone()),
+    })
+}
+
+/// Changes something beside the records, on a connection of its own.
+pub(super) async fn change(server: &Server, sql: Statement) -> Result<(), StoreError> {
+    let failed = |error| sql_error(server, error);
+    let options = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT);
+    let pool = Pool::Postgres(options.connect_with(self::options(server)).await.map_err(failed)?);
+    let changed = pool.execute(sql).await.map(drop).map_err(failed);
+    pool.close().await;
+    changed
+}
+
+fn reader(server: &Server) -> Reader {
+    let pool = PgPoolOptions::new()
+        .min_connections(0)
+        .max_connections(2)
+        .idle_timeout(IDLE)
+        .acquire_timeout(CONNECT)
+        .connect_lazy_with(options(server));
+    Reader { pool: Pool::Postgres(pool), place: server.to_string() }
+}
+
+/// What every connection has in common.
+fn options(server: &Server) -> PgConnectOptions {
+    server
+        .options()
+        .application_name("postern")
+        // Statements carry what people wrote; the log is no place for it.
+        .disable_statement_logging()
+}
+
+async fn connect(server: &Server) -> Result<PgConnection, StoreError> {
+    let options = options(server);
+    match timeout(CONNECT, options.connect()).await {
+        Ok(connected) => connected.map_err(|error| sql_error(server, error)),
+        Err(_late) => Err(sql_error(server, sqlx::Error::PoolTimedOut)),
+    }
+}
+
+fn sql_error(server: &Server, source: sqlx::Error) -> StoreError {
+    StoreError::Sql { place: server.to_string(), source }
+}

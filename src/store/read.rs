@@ -1,0 +1,318 @@
+//! Reading, the same from both databases.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::row::{Block, column};
+use super::statement::{Columns, Pool, Statement};
+use super::writer::State;
+use super::{StoreError, Stored, nanoseconds, number};
+use crate::ledger::chain::Hash;
+use crate::ledger::id_prefix::IdPrefix;
+use crate::ledger::query::{Cursor, Query};
+use crate::ledger::tree::Frontier;
+use crate::ledger::{Entry, Kept, LedgerError, Outcome};
+
+/// Entries that are read at once where all are wanted.
+const PAGE: i64 = 1000;
+
+/// Connections that cannot write.
+#[derive(Debug, Clone)]
+pub(super) struct Reader {
+    pub(super) pool: Pool,
+    /// What messages call the database.
+    pub(super) place: String,
+}
+
+/// What a row of the listing has: id, time, text.
+pub(super) type Listed = (String, i64, String);
+
+/// An entry as it is verified: everything that is stored of it.
+#[derive(Debug, Clone)]
+pub(super) struct ChainedRow {
+    pub(super) sequence: i64,
+    pub(super) id: String,
+    pub(super) time: i64,
+    pub(super) username: String,
+    pub(super) namespace: String,
+    pub(super) pod: String,
+    pub(super) answer: String,
+    pub(super) about: Option<String>,
+    pub(super) record: String,
+    pub(super) hash: Option<Vec<u8>>,
+}
+
+type ChainedColumns =
+    (i64, String, i64, String, String, String, String, Option<String>, String, Option<Vec<u8>>);
+
+impl<'r, R: sqlx::Row> sqlx::FromRow<'r, R> for ChainedRow
+where
+    ChainedColumns: sqlx::FromRow<'r, R>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        let (sequence, id, time, username, namespace, pod, answer, about, record, hash) =
+            ChainedColumns::from_row(row)?;
+        let this =
+            Self { sequence, id, time, username, namespace, pod, answer, about, record, hash };
+        Ok(this)
+    }
+}
+
+impl Reader {
+    pub(super) async fn list(&self, query: &Query) -> Result<Vec<Stored>, LedgerError> {
+        if query.clues().is_empty() {
+            let mut listing = Statement::new("SELECT id, time, record FROM records WHERE ");
+            narrow(&mut listing, query);
+            listing.push(" ORDER BY time DESC, id DESC LIMIT ").bind(rows(query.limit));
+            return self.stored(listing).await;
+        }
+        self.search(query).await
+    }
+
+    /// The events of a time, newest first. Of a query no other part than time and limit counts.
+    pub(super) async fn events(&self, query: &Query) -> Result<Vec<Stored>, LedgerError> {
+        let mut listing = Statement::new("SELECT id, time, record FROM records WHERE answer = ''");
+        narrow_time(&mut listing, query);
+        listing.push(" ORDER BY time DESC, id DESC LIMIT ").bind(rows(query.limit));
+        self.stored(listing).await
+    }
+
+    pub(super) async fn find(
+        &self,
+        prefix: IdPrefix,
+        limit: usize,
+    ) -> Result<Vec<Stored>, LedgerError> {
+        let mut sql = Statement::new("SELECT id, time, record FROM records WHERE id BETWEEN ");
+        sql.bind(prefix.first.to_string()).push(" AND ").bind(prefix.last.to_string());
+        sql.push(" ORDER BY id LIMIT ").bind(rows(limit));
+        self.stored(sql).await
+    }
+
+    pub(super) async fn amendment(&self, id: Uuid) -> Result<Option<Uuid>, LedgerError> {
+        let mut sql = Statement::new("SELECT id FROM records WHERE answer <> '' AND about = ");
+        sql.bind(id.to_string()).push(" ORDER BY id LIMIT 1");
+        let found: Vec<(String,)> = self.fetch(sql).await?;
+        found.first().map(|(id,)| parse_id(id)).transpose()
+    }
+
+    /// What was observed of a decision's containers, oldest first.
+    pub(super) async fn observations(&self, id: Uuid) -> Result<Vec<Stored>, LedgerError> {
+        let mut sql = Statement::new("SELECT id, time, record FROM records WHERE answer = ''");
+        sql.push(" AND about = ").bind(id.to_string()).push(" ORDER BY id");
+        self.stored(sql).await
+    }
+
+    /// Of the user's own records since then, their number of containers.
+    pub(super) async fn added_since(
+        &self,
+        user: &str,
+        since: Timestamp,
+    ) -> Result<usize, LedgerError> {
+        let mut sql = Statement::new("SELECT CAST(COALESCE(SUM(");
+        sql.push(match self.pool {
+            Pool::Sqlite(_) => "json_extract(record, '$.injectionsTotal')",
+            Pool::Postgres(_) => "(record::json ->> 'injectionsTotal')::bigint",
+        });
+        sql.push("), 0) AS BIGINT) FROM records WHERE answer = 'Allowed' AND time >= ");
+        sql.bind(nanoseconds(since)).push(" AND username = ").bind(column(user));
+        sql.push(
+            " AND NOT EXISTS (SELECT 1 FROM records AS later \
+             WHERE later.about = records.id AND later.answer <> '')",
+        );
+        let total: Vec<(i64,)> = self.fetch(sql).await?;
+        let total = total.first().map_or(0, |(total,)| *total);
+        Ok(usize::try_from(total).unwrap_or(usize::MAX))
+    }
+
+    /// Whoever has entries here, in order.
+    pub(super) async fn writers(&self) -> Result<Vec<String>, LedgerError> {
+        let mut writers = Vec::<String>::new();
+        loop {
+            // Asked of the records themselves: whoever removes a chain removes it everywhere else.
+            let mut sql = Statement::new("SELECT MIN(writer) FROM records WHERE writer > ");
+            sql.bind(writers.last().cloned().unwrap_or_default());
+            let next: Vec<(Option<String>,)> = self.fetch(sql).await?;
+            match next.into_iter().next() {
+                Some((Some(writer),)) => writers.push(writer),
+                _ => return Ok(writers),
+            }
+        }
+    }
+
+    /// The entries of a writer after a place in its sequence, at most a page of them.
+    pub(super) async fn chained(
+        &self,
+        writer: &str,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<ChainedRow>, LedgerError> {
+        let mut sql = Statement::new(
+            "SELECT sequence, id, time, username, namespace, pod, answer, about, record, hash \
+             FROM records WHERE writer = ",
+        );
+        sql.bind(writer).push(" AND sequence > ").bind(after);
+        sql.push(" ORDER BY sequence LIMIT ").bind(limit);
+        self.fetch(sql).await
+    }
+
+    /// The entries of a writer after a place in its sequence, as they lie in its chain.
+    pub(super) async fn kept(
+        &self,
+        writer: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Kept>, LedgerError> {
+        let mut sql = Statement::new("SELECT sequence, record, hash FROM records WHERE writer = ");
+        sql.bind(writer).push(" AND sequence > ").bind(number(after));
+        sql.push(" ORDER BY sequence LIMIT ").bind(rows(limit));
+        let entries: Vec<(i64, String, Vec<u8>)> = self.fetch(sql).await?;
+        let kept = |(sequence, json, hash): (i64, String, Vec<u8>)| Kept {
+            sequence: sequence.unsigned_abs(),
+            json,
+            hash: Hash::from_slice(&hash).unwrap_or_default(),
+        };
+        Ok(entries.into_iter().map(kept).collect())
+    }
+
+    pub(super) async fn cursors(&self, target: &str) -> Result<BTreeMap<String, u64>, LedgerError> {
+        let mut sql = Statement::new("SELECT writer, sequence FROM cursors WHERE target = ");
+        sql.bind(target);
+        let cursors: Vec<(String, i64)> = self.fetch(sql).await?;
+        Ok(cursors.into_iter().map(|(writer, at)| (writer, at.unsigned_abs())).collect())
+    }
+
+    /// Number, note and frontier of a writer's checkpoints, the first first.
+    pub(super) async fn checkpoints(
+        &self,
+        writer: &str,
+    ) -> Result<Vec<(i64, String, Vec<u8>)>, LedgerError> {
+        let mut sql =
+            Statement::new("SELECT size, note, frontier FROM checkpoints WHERE writer = ");
+        sql.bind(writer).push(" ORDER BY size, time");
+        self.fetch(sql).await
+    }
+
+    /// The last one before a place of the sequence, itself too.
+    pub(super) async fn checkpoint_before(
+        &self,
+        writer: &str,
+        size: i64,
+    ) -> Result<Option<(i64, String, Vec<u8>)>, LedgerError> {
+        let mut sql =
+            Statement::new("SELECT size, note, frontier FROM checkpoints WHERE writer = ");
+        sql.bind(writer).push(" AND size <= ").bind(size);
+        sql.push(" ORDER BY size DESC, time DESC LIMIT 1");
+        Ok(self.fetch(sql).await?.into_iter().next())
+    }
+
+    /// Where a writer goes on.
+    pub(super) async fn state(&self, writer: &str) -> Result<State, LedgerError> {
+        let checkpoint = self.checkpoint_before(writer, i64::MAX).await?;
+        let frontier = checkpoint.and_then(|(size, _, frontier)| {
+            Frontier::from_bytes(u64::try_from(size).ok()?, &frontier)
+        });
+        let mut state = State { frontier: frontier.unwrap_or_default(), ..State::default() };
+        let mut sql = Statement::new("SELECT COALESCE(MAX(last), 0) FROM blocks WHERE writer = ");
+        sql.bind(writer);
+        let blocks: Vec<(i64,)> = self.fetch(sql).await?;
+        let indexed = blocks.first().map_or(0, |(last,)| *last);
+        let covered = i64::try_from(state.frontier.size()).unwrap_or(i64::MAX);
+        let mut after = indexed.min(covered).saturating_sub(1).max(0);
+        loop {
+            let page = self.chained(writer, after, PAGE).await?;
+            for row in &page {
+                self.take_up(&mut state, row, indexed, covered)?;
+            }
+            match page.last() {
+                Some(last) => after = last.sequence,
+                None => return Ok(state),
+            }
+        }
+    }
+
+    fn take_up(
+        &self,
+        state: &mut State,
+        row: &ChainedRow,
+        indexed: i64,
+        covered: i64,
+    ) -> Result<(), LedgerError> {
+        state.sequence = row.sequence;
+        state.hash = row.hash.as_deref().and_then(Hash::from_slice).unwrap_or_default();
+        if row.sequence > covered {
+            state.frontier.push(row.record.as_bytes());
+        }
+        if row.sequence > indexed {
+            // What cannot be read has no terms; `verify` says what is wrong with it.
+            if let Ok(mut entry) = serde_json::from_str::<Entry>(&row.record) {
+                entry.place("", row.sequence.unsigned_abs());
+                drop(Block::add(&mut state.block, &entry));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn stored(&self, sql: Statement) -> Result<Vec<Stored>, LedgerError> {
+        let rows: Vec<Listed> = self.fetch(sql).await?;
+        rows.into_iter().map(stored).collect()
+    }
+
+    pub(super) async fn fetch<T: Columns>(&self, sql: Statement) -> Result<Vec<T>, LedgerError> {
+        self.pool.fetch(sql).await.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, source: sqlx::Error) -> LedgerError {
+        StoreError::Sql { place: self.place.clone(), source }.while_doing("read")
+    }
+}
+
+fn stored((id, time, json): Listed) -> Result<Stored, LedgerError> {
+    let time = Timestamp::from_nanosecond(time.into())
+        .map_err(|source| LedgerError::Corrupt { id: id.clone(), source: Box::new(source) })?;
+    Ok(Stored { id: parse_id(&id)?, time, json })
+}
+
+/// What the columns can say of a query.
+pub(super) fn narrow(sql: &mut Statement, query: &Query) {
+    // Written out, not bound: only so does a database know that the index of refusals will do.
+    sql.push(match query.answer {
+        None => "answer <> ''",
+        Some(Outcome::Allowed) => "answer = 'Allowed'",
+        Some(Outcome::Refused) => "answer = 'Refused'",
+    });
+    narrow_time(sql, query);
+    let columns = [
+        (" AND username = ", &query.user),
+        (" AND namespace = ", &query.namespace),
+        (" AND pod = ", &query.pod),
+    ];
+    for (condition, wanted) in columns {
+        if let Some(wanted) = wanted {
+            sql.push(condition).bind(column(wanted));
+        }
+    }
+}
+
+fn narrow_time(sql: &mut Statement, query: &Query) {
+    if let Some(since) = query.since {
+        sql.push(" AND time >= ").bind(nanoseconds(since));
+    }
+    if let Some(until) = query.until {
+        sql.push(" AND time < ").bind(nanoseconds(until));
+    }
+    if let Some(Cursor { time, id }) = query.before {
+        sql.push(" AND (time, id) < (").bind(nanoseconds(time));
+        sql.push(", ").bind(id.to_string()).push(")");
+    }
+}
+
+fn rows(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn parse_id(id: &str) -> Result<Uuid, LedgerError> {
+    Uuid::try_parse(id)
+        .map_err(|source| LedgerError::Corrupt { id: id.to_owned(), source: Box::new(source) })
+}

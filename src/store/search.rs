@@ -1,0 +1,98 @@
+//! Searching without reading everything.
+//!
+//! The index says which terms occur in which block of 256 records. A search reads those blocks
+//! alone, the newest first, and what no block holds yet; whether a record is wanted, it decides
+//! itself.
+
+use super::read::{Reader, narrow};
+use super::statement::Statement;
+use super::{Stored, nanoseconds};
+use crate::ledger::LedgerError;
+use crate::ledger::query::{Clue, Cursor, Matcher, Query};
+
+/// A pattern that fits more terms than this does not narrow anything.
+const MAX_TERMS: usize = 2000;
+
+/// Entries of one writer in a row, and the time of the newest.
+type Span = (String, i64, i64, i64);
+
+impl Reader {
+    pub(super) async fn search(&self, query: &Query) -> Result<Vec<Stored>, LedgerError> {
+        let matcher = Matcher::new(query);
+        let mut found: Vec<Stored> = Vec::new();
+        for (writer, first, last, newest) in self.spans(query).await? {
+            let oldest_wanted = query.limit.checked_sub(1).and_then(|last| found.get(last));
+            if oldest_wanted.is_some_and(|oldest| nanoseconds(oldest.time) > newest) {
+                break;
+            }
+            let mut sql = Statement::new("SELECT id, time, record FROM records WHERE writer = ");
+            sql.bind(writer).push(" AND sequence BETWEEN ").bind(first);
+            sql.push(" AND ").bind(last).push(" AND ");
+            narrow(&mut sql, query);
+            let rows = self.stored(sql).await?;
+            // What cannot be read is shown: whoever spoilt a record must not have hidden it.
+            let is_wanted =
+                |stored: &Stored| stored.record().map_or(true, |record| matcher.matches(&record));
+            found.extend(rows.into_iter().filter(is_wanted));
+            found.sort_unstable_by_key(|stored| std::cmp::Reverse((stored.time, stored.id)));
+            found.truncate(query.limit);
+        }
+        Ok(found)
+    }
+
+    /// What may hold records that are wanted, the newest first.
+    async fn spans(&self, query: &Query) -> Result<Vec<Span>, LedgerError> {
+        let mut spans: Vec<Span> = self
+            .fetch(Statement::new(
+                "SELECT writers.writer, COALESCE(MAX(blocks.last), 0) + 1, \
+                 9223372036854775807, 9223372036854775807 \
+                 FROM writers LEFT JOIN blocks ON blocks.writer = writers.writer \
+                 GROUP BY writers.writer",
+            ))
+            .await?;
+        let mut blocks =
+            Statement::new("SELECT writer, first, last, newest FROM blocks WHERE TRUE");
+        if let Some(since) = query.since {
+            blocks.push(" AND newest >= ").bind(nanoseconds(since));
+        }
+        if let Some(until) = query.until {
+            blocks.push(" AND oldest < ").bind(nanoseconds(until));
+        }
+        if let Some(Cursor { time, .. }) = query.before {
+            blocks.push(" AND oldest <= ").bind(nanoseconds(time));
+        }
+        for clue in query.clues() {
+            let Some(terms) = self.terms(&clue).await? else { continue };
+            if terms.is_empty() {
+                return Ok(spans);
+            }
+            blocks.push(" AND id IN (SELECT block FROM postings WHERE term IN ").push_ids(&terms);
+            blocks.push(")");
+        }
+        blocks.push(" ORDER BY newest DESC");
+        spans.extend(self.fetch::<Span>(blocks).await?);
+        Ok(spans)
+    }
+
+    /// The terms that a clue fits; nothing if they are too many to look up.
+    async fn terms(&self, clue: &Clue) -> Result<Option<Vec<i64>>, LedgerError> {
+        let terms: Vec<(i64, String)> = match clue {
+            Clue::Term(term) => {
+                let mut sql = Statement::new("SELECT id, term FROM terms WHERE term = ");
+                sql.bind(term.as_str());
+                self.fetch(sql).await?
+            }
+            Clue::Like(kind, pattern) => {
+                let mut sql = Statement::new("SELECT id, term FROM terms WHERE term >= ");
+                // `!` is the character after the space that ends a kind.
+                sql.bind(kind.prefix()).push(" AND term < ");
+                sql.bind(kind.prefix().replace(' ', "!"));
+                let mut terms: Vec<(i64, String)> = self.fetch(sql).await?;
+                terms.retain(|(_, term)| pattern.matches(*kind, term));
+                terms
+            }
+        };
+        let few = terms.len() <= MAX_TERMS;
+        Ok(few.then(|| terms.into_iter().map(|(id, _)| id).collect()))
+    }
+}

@@ -1,0 +1,283 @@
+//! The task that writes.
+
+use std::future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+use uuid::Uuid;
+
+use super::super::StoreError;
+use super::super::row::Batch;
+use super::{BATCH, Destination, Shared, Signed, Signing, State, Waiting, Writing};
+use crate::ledger::checkpoint::Checkpoint;
+use crate::ledger::event::Event;
+use crate::ledger::{Entry, LedgerError, Outcome, Record};
+
+/// How often what others left to be written is taken up where there are no checkpoints.
+const INBOX: Duration = Duration::from_secs(10);
+
+/// How often a ledger that failed is tried while nobody writes to it.
+pub(super) const RETRY: Duration = Duration::from_secs(1);
+
+/// A write that takes longer makes the server say that it is not ready: whatever the disk is doing,
+/// nobody gets an answer.
+pub(super) const STALL: Duration = Duration::from_secs(2);
+
+/// Records after which a checkpoint is due before its time: a server that starts again reads those
+/// that no checkpoint covers.
+const CHECKPOINT_RECORDS: u64 = 10_000;
+
+/// What an amending record says.
+const UNDELIVERED: &str = "the decision was not delivered in time";
+
+/// The ends of the writer's channels that the task has.
+pub(super) struct Channels {
+    pub(super) entries: mpsc::Receiver<Waiting>,
+    pub(super) returned: mpsc::UnboundedReceiver<Box<Record>>,
+    pub(super) published: watch::Sender<Option<Arc<str>>>,
+}
+
+pub(super) struct Task<D> {
+    destination: D,
+    name: String,
+    signing: Option<Signing>,
+    /// When the next checkpoint is.
+    due: tokio::time::Interval,
+    owes_checkpoint: bool,
+    /// How many entries the last checkpoint of this process covers.
+    attested: u64,
+    /// Nothing where only the database knows.
+    state: Option<State>,
+    channels: Channels,
+    /// Not written yet.
+    amendments: Vec<Entry>,
+    shared: Arc<Shared>,
+}
+
+impl<D: Destination> Task<D> {
+    pub(super) fn new(
+        destination: D,
+        writing: Writing,
+        channels: Channels,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let Writing { writer, signing } = writing;
+        let every = signing.as_ref().map_or(INBOX, |signing| signing.every);
+        let mut due = tokio::time::interval(every);
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            destination,
+            name: writer,
+            signing,
+            due,
+            owes_checkpoint: false,
+            attested: 0,
+            state: None,
+            channels,
+            amendments: Vec::new(),
+            shared,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while self.gather(&mut batch).await {
+            self.settle(&mut batch).await;
+        }
+        // What the last replies brought back, and that this is the end.
+        self.owes_checkpoint = true;
+        self.settle(&mut batch).await;
+        self.shared.is_writable.store(false, Ordering::Relaxed);
+        for entry in &self.amendments {
+            tracing::error!("could not write that decision {:?} was not delivered", entry.about());
+        }
+        self.destination.close().await;
+    }
+
+    /// Waits until there is something to do; `false` once nothing more can come.
+    async fn gather(&mut self, batch: &mut Vec<Waiting>) -> bool {
+        let is_writable = self.shared.is_writable.load(Ordering::Relaxed);
+        let owes = is_writable && !self.amendments.is_empty();
+        tokio::select! {
+            biased;
+            () = self.shared.closing.cancelled(), if !self.channels.entries.is_closed() => {
+                self.channels.entries.close();
+                true
+            }
+            _ = self.due.tick() => {
+                self.owes_checkpoint = true;
+                true
+            }
+            count = self.channels.entries.recv_many(batch, BATCH) => count > 0,
+            Some(record) = self.channels.returned.recv() => {
+                self.amendments.push(amendment(*record));
+                true
+            }
+            () = future::ready(()), if owes => true,
+            () = tokio::time::sleep(RETRY), if !is_writable => true,
+        }
+    }
+
+    /// Writes a batch and answers everybody in it.
+    async fn settle(&mut self, batch: &mut Vec<Waiting>) {
+        while let Ok(record) = self.channels.returned.try_recv() {
+            self.amendments.push(amendment(*record));
+        }
+        // Whoever has gone was answered by the deadline; nothing was said, nothing is written.
+        batch.retain(|waiting| !waiting.reply.is_closed());
+        match self.attempt(batch).await {
+            Ok(()) => {
+                self.shared.turn_writable();
+                for Waiting { entry, reply } in batch.drain(..) {
+                    if let Err(Ok(Entry::Decision(record))) = reply.send(Ok(entry)) {
+                        self.amendments.push(amendment(*record));
+                    }
+                }
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                self.shared.turn_unwritable(&error);
+                for Waiting { reply, .. } in batch.drain(..) {
+                    let source = Box::new(Arc::clone(&error));
+                    drop(reply.send(Err(LedgerError::Failed { what: "write", source })));
+                }
+            }
+        }
+    }
+
+    /// Writes all that is owed, and says so while that takes too long.
+    async fn attempt(&mut self, batch: &mut [Waiting]) -> Result<(), StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let mut writing = pin!(self.write_all(batch));
+        tokio::select! {
+            biased;
+            result = &mut writing => result,
+            () = tokio::time::sleep(STALL) => {
+                shared.turn_unwritable(&StoreError::Stalled { seconds: STALL.as_secs() });
+                writing.await
+            }
+        }
+    }
+
+    async fn write_all(&mut self, batch: &mut [Waiting]) -> Result<(), StoreError> {
+        let mut amendments = std::mem::take(&mut self.amendments);
+        while !amendments.is_empty() {
+            let rest = amendments.split_off(amendments.len().min(BATCH));
+            let written = self.write(amendments.iter_mut(), Vec::new()).await;
+            if let Err(error) = written {
+                amendments.extend(rest);
+                self.amendments = amendments;
+                return Err(error);
+            }
+            amendments = rest;
+        }
+        let is_writable = self.shared.is_writable.load(Ordering::Relaxed);
+        if !batch.is_empty() {
+            self.write(batch.iter_mut().map(|waiting| &mut waiting.entry), Vec::new()).await?;
+        } else if !is_writable {
+            self.destination.probe().await?;
+        }
+        self.attest().await
+    }
+
+    /// Gives each entry its place in the sequence and writes them in one transaction.
+    async fn write(
+        &mut self,
+        entries: impl Iterator<Item = &mut Entry>,
+        absorbed: Vec<String>,
+    ) -> Result<(), StoreError> {
+        let mut state = self.take_state().await?;
+        let mut batch = Batch { absorbed, ..Batch::default() };
+        for entry in entries {
+            state.add(entry, &self.name, &mut batch)?;
+        }
+        self.destination.write(batch).await?;
+        self.state = Some(state);
+        Ok(())
+    }
+
+    /// Put back only where all went well: after an error the database is asked again.
+    async fn take_state(&mut self) -> Result<State, StoreError> {
+        match self.state.take() {
+            Some(state) => Ok(state),
+            None => self.destination.load().await,
+        }
+    }
+
+    /// Takes up what others left to be written, and signs a checkpoint, where that is due.
+    async fn attest(&mut self) -> Result<(), StoreError> {
+        let size = self.state.as_ref().map_or(0, |state| state.frontier.size());
+        if !self.owes_checkpoint && size < self.attested.saturating_add(CHECKPOINT_RECORDS) {
+            return Ok(());
+        }
+        self.take_inbox().await?;
+        if let Some(signing) = self.signing.clone() {
+            let state = self.take_state().await?;
+            let signed = signed(&signing, &self.name, &state);
+            let note = Arc::clone(&signed.note);
+            self.destination.attest(signed).await?;
+            self.attested = state.frontier.size();
+            self.channels.published.send_replace(Some(note));
+            self.state = Some(state);
+        } else {
+            self.attested = size;
+        }
+        self.owes_checkpoint = false;
+        Ok(())
+    }
+
+    async fn take_inbox(&mut self) -> Result<(), StoreError> {
+        let left = self.destination.inbox().await?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        let mut ids = Vec::with_capacity(left.len());
+        let mut entries = Vec::with_capacity(left.len());
+        for (id, text) in left {
+            match serde_json::from_str::<Event>(&text) {
+                Ok(event) => entries.push(Entry::from(event)),
+                Err(error) => {
+                    tracing::error!("an event that was left here cannot be read: {error}")
+                }
+            }
+            ids.push(id);
+        }
+        match self.write(entries.iter_mut(), ids).await {
+            // Another writer was quicker.
+            Err(StoreError::Taken) => Ok(()),
+            result => result,
+        }
+    }
+}
+
+fn signed(signing: &Signing, writer: &str, state: &State) -> Signed {
+    let checkpoint = Checkpoint {
+        writer: writer.to_owned(),
+        size: state.frontier.size(),
+        root: state.frontier.root(),
+        time: Timestamp::now(),
+        chain: state.hash,
+        cluster: signing.cluster.clone(),
+    };
+    Signed {
+        size: state.sequence,
+        time: checkpoint.time,
+        note: checkpoint.sign(&signing.key).into(),
+        frontier: state.frontier.to_bytes(),
+    }
+}
+
+/// A record that takes back what another one says was answered.
+fn amendment(mut record: Record) -> Entry {
+    record.amends = Some(record.id);
+    record.id = Uuid::now_v7();
+    record.time = Timestamp::now();
+    record.answer = Outcome::Refused;
+    record.message = Some(UNDELIVERED.to_owned());
+    record.into()
+}
