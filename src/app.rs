@@ -3,6 +3,7 @@
 //! Everything that can be wrong is found before an address is taken: whoever sees the port open
 //! may use it.
 
+mod chronicle;
 mod cluster;
 mod policies;
 mod publish;
@@ -22,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::cluster::{AnyCluster, Connected};
-use crate::config::{LogFormat, Logs, SettingError, Settings};
+use crate::config::{LogFormat, Logs, Settings};
 use crate::gate::{Gate, GateSettings};
 use crate::ledger::Ledger;
 use crate::policy::rule::Enforcement;
@@ -31,10 +32,11 @@ use crate::server::metrics::Metrics;
 use crate::server::probes::{self, Check};
 use crate::server::tls::{self, Certificates};
 use crate::server::webhook::{self, Draining, Limits};
-use crate::store::{AnyLedger, Location, LocationError};
+use crate::store::AnyLedger;
 use crate::telemetry::{self, Format};
 use crate::watch::Watch;
 
+use chronicle::Chronicle;
 use cluster::Watched;
 use policies::PolicyFolders;
 use publish::Publisher;
@@ -55,7 +57,7 @@ pub struct Addresses {
 ///
 /// # Errors
 ///
-/// What kept it from starting (a [`SettingError`] among them), what ended it, or that a second
+/// What kept it from starting (a [`crate::config::SettingError`] among them), what ended it, or that a second
 /// signal came before it was done.
 pub async fn run(settings: Settings, listening: impl FnOnce(Addresses)) -> anyhow::Result<()> {
     start_logs(settings.logs)?;
@@ -90,6 +92,7 @@ struct Parts {
     policies: Arc<PolicyFolders>,
     watched: Watched,
     gate: Arc<Gate<AnyLedger, AnyCluster>>,
+    chronicle: Chronicle,
     /// What runs beside the servers; it ends with this value.
     beside: JoinSet<()>,
 }
@@ -118,14 +121,16 @@ impl Parts {
         policies.load().context("cannot load the policies")?;
         beside.spawn(Arc::clone(&policies).keep_fresh(watch));
 
-        let ledger = open_ledger(settings).await?;
+        let chronicle = Chronicle::open(settings).await?;
+        let ledger = chronicle.ledger.clone();
+        beside.spawn(chronicle.clone().follow(publisher.published(), publisher.changed()));
         let (in_force, asked) = (publisher.published(), watched.for_gate());
         let gate = Arc::new(Gate::in_cluster(in_force, ledger, asked, gate_settings(settings)));
         if let Some(connected) = connected {
             run_cluster(connected, publisher, &mut beside);
             beside.spawn(watched.clone().measure(Arc::clone(&metrics)));
         }
-        Ok(Self { metrics, certificates, policies, watched, gate, beside })
+        Ok(Self { metrics, certificates, policies, watched, gate, chronicle, beside })
     }
 
     async fn listen(self, settings: &Settings) -> anyhow::Result<Running> {
@@ -133,7 +138,7 @@ impl Parts {
         let health = Bound::bind(settings.health_listen).await.context("`--health-listen`")?;
         let addresses = Addresses { webhook: webhook.address(), health: health.address() };
 
-        let Self { metrics, certificates, policies, watched, gate, beside } = self;
+        let Self { metrics, certificates, policies, watched, gate, chronicle, beside } = self;
         let draining = Draining::default();
         let limits = Limits { deadline: settings.deadline, max_in_flight: settings.max_in_flight };
         let reviews =
@@ -153,7 +158,7 @@ impl Parts {
 
         let Addresses { webhook: at, health: health_at } = addresses;
         info!(address = %at, health = %health_at, "Listening on https://{at}, http://{health_at}");
-        Ok(Running { addresses, webhook, health, stop_webhook, ready, _beside: beside })
+        Ok(Running { addresses, webhook, health, stop_webhook, ready, chronicle, _beside: beside })
     }
 }
 
@@ -188,14 +193,6 @@ fn tls_files(settings: &Settings) -> tls::Files {
         key: settings.tls_key.clone(),
         client_ca: settings.client_ca.clone(),
     }
-}
-
-async fn open_ledger(settings: &Settings) -> anyhow::Result<AnyLedger> {
-    // The text may hold a password: what is said about it is the store's to say.
-    let wrong =
-        |error: LocationError| SettingError::Value { name: "ledger", why: error.to_string() };
-    let location: Location = settings.ledger.parse().map_err(wrong)?;
-    AnyLedger::open(&location, settings.writer.as_str()).await.context("`--ledger`")
 }
 
 fn gate_settings(settings: &Settings) -> GateSettings {
@@ -253,6 +250,7 @@ struct Running {
     health: JoinHandle<io::Result<()>>,
     stop_webhook: Stop,
     ready: Readiness,
+    chronicle: Chronicle,
     _beside: JoinSet<()>,
 }
 
@@ -282,7 +280,7 @@ impl Running {
         sleep(delay).await;
         self.stop_webhook.drain().await;
         (&mut self.webhook).await?.context("the webhook's socket failed")?;
-        timeout(CLOSE, self.ready.gate.ledger().close()).await.context("closing the ledger")?;
+        timeout(CLOSE, self.chronicle.close()).await.context("closing the ledger")?;
         self.health.abort();
         Ok(())
     }

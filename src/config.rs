@@ -5,6 +5,7 @@
 //! environment is read nowhere else.
 
 mod error;
+mod named;
 mod value;
 
 use std::io::{self, IsTerminal};
@@ -17,7 +18,10 @@ use serde::Deserialize;
 use crate::policy::rule::Enforcement;
 
 pub use error::SettingError;
-use value::{Address, Count, Deadline, DrainDelay, Name, StaleLimit, Strictness, Ttl, Writer};
+use value::{
+    Address, CheckpointInterval, Count, Deadline, DrainDelay, Name, StaleLimit, Strictness, Ttl,
+    Writer,
+};
 pub use value::{LogFormat, LogLevel};
 
 /// Settings as given in one place; what is not given there is left to the next.
@@ -92,10 +96,24 @@ pub struct Given {
     #[arg(long, env = "POSTERN_ACCESS_DENY_TTL", value_name = "DURATION", hide_env_values = true)]
     access_deny_ttl: Option<Ttl>,
 
-    /// Where decisions are kept; `memory` forgets them, and is for measuring only
-    /// [default: sqlite:postern.db]
-    #[arg(long, env = "POSTERN_LEDGER", value_name = "sqlite:PATH|memory", hide_env_values = true)]
+    /// Where decisions are kept: `sqlite:PATH` or `postgres://USER@HOST/DATABASE`; `memory` forgets
+    /// them, and is for measuring only [default: sqlite:postern.db]
+    #[arg(long, env = "POSTERN_LEDGER", value_name = "URL", hide_env_values = true)]
     ledger: Option<Name>,
+
+    /// The key that signs the ledger's checkpoints (PEM), made where there is none
+    /// [default: beside a SQLite ledger]
+    #[arg(long, env = "POSTERN_LEDGER_KEY", value_name = "FILE", hide_env_values = true)]
+    ledger_key: Option<PathBuf>,
+
+    /// How often a checkpoint is signed, also when nothing happened [default: 1m]
+    #[arg(
+        long,
+        env = "POSTERN_CHECKPOINT_INTERVAL",
+        value_name = "DURATION",
+        hide_env_values = true
+    )]
+    checkpoint_interval: Option<CheckpointInterval>,
 
     /// The strictest level of the whole server, for a staged roll-out [default: Enforce]
     #[arg(
@@ -171,6 +189,10 @@ pub struct Settings {
     pub cluster: Option<ClusterSettings>,
     /// `--ledger`; the store reads it.
     pub ledger: String,
+    /// `--ledger-key`
+    pub ledger_key: Option<PathBuf>,
+    /// `--checkpoint-interval`
+    pub checkpoint_interval: Duration,
     /// `--enforcement`
     pub enforcement: Enforcement,
     /// `--deadline`
@@ -247,6 +269,8 @@ impl Given {
             access_allow_ttl: self.access_allow_ttl.or(lower.access_allow_ttl),
             access_deny_ttl: self.access_deny_ttl.or(lower.access_deny_ttl),
             ledger: self.ledger.or(lower.ledger),
+            ledger_key: self.ledger_key.or(lower.ledger_key),
+            checkpoint_interval: self.checkpoint_interval.or(lower.checkpoint_interval),
             enforcement: self.enforcement.or(lower.enforcement),
             deadline: self.deadline.or(lower.deadline),
             drain_delay: self.drain_delay.or(lower.drain_delay),
@@ -332,6 +356,8 @@ impl Given {
             policies: self.policies,
             cluster,
             ledger: self.ledger.map_or_else(|| "sqlite:postern.db".to_owned(), |Name(it)| it),
+            ledger_key: self.ledger_key,
+            checkpoint_interval: self.checkpoint_interval.map_or(Duration::from_mins(1), |it| it.0),
             enforcement: self.enforcement.map_or(Enforcement::Enforce, |Strictness(it)| it),
             deadline: self.deadline.map_or(Duration::from_secs(1), |Deadline(it)| it),
             drain_delay: self.drain_delay.map_or(Duration::from_secs(5), |DrainDelay(it)| it),

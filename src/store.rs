@@ -10,6 +10,7 @@
 //! [`Location`]. The writer gathers what concurrent requests append into one transaction, and
 //! keeps the ledger truthful about answers that were never delivered.
 
+pub mod keys;
 mod location;
 mod memory;
 mod postgres;
@@ -35,6 +36,7 @@ use self::statement::Statement;
 use self::writer::Writer;
 pub use self::writer::{Signing, Writing};
 use crate::ledger::id_prefix::IdPrefix;
+use crate::ledger::verify::{Link, StoredCheckpoint};
 use crate::ledger::{Cursor, Entry, Event, Journal, Kept, Ledger, LedgerError, Query, Record};
 
 /// A ledger in one of the places that a [`Location`] can name. Clones share it.
@@ -164,6 +166,78 @@ impl AnyLedger {
             Location::Postgres(server) => postgres::change(server, sql).await,
         };
         left.map_err(|error| error.while_doing("write"))
+    }
+
+    /// A writer's last event of a kind, by the word in its text.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn last_event(
+        &self,
+        writer: &str,
+        kind: &str,
+    ) -> Result<Option<Stored>, LedgerError> {
+        match self {
+            Self::Memory(_) => Ok(None),
+            Self::Stored(ledger) => ledger.reader.last_event(writer, kind).await,
+        }
+    }
+
+    /// A writer's entries after a place in its sequence, with all that is stored of them.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn links(
+        &self,
+        writer: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Link>, LedgerError> {
+        match self {
+            Self::Memory(_) => Ok(Vec::new()),
+            Self::Stored(ledger) => ledger.reader.links(writer, after, limit).await,
+        }
+    }
+
+    /// The last place of a writer's sequence; 0 where there is none.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn last_sequence(&self, writer: &str) -> Result<u64, LedgerError> {
+        match self {
+            Self::Memory(_) => Ok(0),
+            Self::Stored(ledger) => ledger.reader.last_sequence(writer).await,
+        }
+    }
+
+    /// A writer's checkpoints by size and time.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn signed(&self, writer: &str) -> Result<Vec<StoredCheckpoint>, LedgerError> {
+        match self {
+            Self::Memory(_) => Ok(Vec::new()),
+            Self::Stored(ledger) => ledger.reader.checkpoints(writer).await,
+        }
+    }
+
+    /// The newest of them.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn newest_signed(
+        &self,
+        writer: &str,
+    ) -> Result<Option<StoredCheckpoint>, LedgerError> {
+        match self {
+            Self::Memory(_) => Ok(None),
+            Self::Stored(ledger) => ledger.reader.newest_checkpoint(writer).await,
+        }
     }
 
     /// The newest signed checkpoint, and those that follow; nothing where none are made.

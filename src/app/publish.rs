@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use crate::cluster::{self, PolicySource, Report, Reports, Snapshot};
@@ -18,6 +19,7 @@ pub(super) struct Publisher {
     published: Policies,
     metrics: Arc<Metrics>,
     sources: Mutex<Sources>,
+    changed: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,12 @@ impl Publisher {
             complaints: BTreeMap::new(),
         });
         let sources = Mutex::new(Sources { files: Vec::new(), cluster });
-        Self { published: Policies::default(), metrics, sources }
+        Self { published: Policies::default(), metrics, sources, changed: Arc::default() }
+    }
+
+    /// Told after each set that was put in force.
+    pub(super) fn changed(&self) -> Arc<Notify> {
+        Arc::clone(&self.changed)
     }
 
     /// For the gate.
@@ -102,6 +109,7 @@ impl Publisher {
         let number = set.policies().len();
         self.metrics.policies_loaded(&set, Timestamp::now());
         self.published.store(Some(Arc::new(set)));
+        self.changed.notify_one();
         if number == 0 {
             warn!("There is no policy: every debug container is refused");
         } else {

@@ -1,8 +1,14 @@
-//! `postern audit list|show`: what the ledger holds.
+//! `postern audit`: what the ledger holds, and whether it can be believed.
 
 mod detail;
+mod hold;
+mod keys;
 mod moment;
+mod progress;
+mod prove;
+mod stats;
 mod table;
+mod verify;
 
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::Path;
@@ -48,11 +54,19 @@ enum Command {
     List(Box<List>),
     /// Show one decision: who, what, where, when and why
     Show(Show),
+    /// Count decisions by day, user, namespace, image and answer
+    Stats(stats::Stats),
+    Verify(verify::Verify),
+    Prove(prove::Prove),
+    Checkpoint(keys::Newest),
+    RotateKey(keys::Rotate),
+    Hold(hold::Hold),
+    Release(hold::Release),
 }
 
 #[derive(Debug, clap::Args)]
 struct Source {
-    /// The ledger: `sqlite:PATH` [default: sqlite:.postern/postern.db, if that file exists]
+    /// The ledger: `sqlite:PATH` or `postgres://…` [default: sqlite:.postern/postern.db, if that file exists]
     #[arg(long, value_name = "URL", env = "POSTERN_LEDGER", hide_env_values = true)]
     ledger: Option<String>,
 }
@@ -126,6 +140,13 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         match &args.command {
             Command::List(list) => list.run().await,
             Command::Show(show) => show.run().await,
+            Command::Stats(stats) => stats.run().await,
+            Command::Verify(verify) => verify.run().await,
+            Command::Prove(prove) => prove.run().await,
+            Command::Checkpoint(newest) => newest.run().await,
+            Command::RotateKey(rotate) => rotate.run(),
+            Command::Hold(hold) => hold.run().await,
+            Command::Release(release) => release.run().await,
         }
     });
     match result {
@@ -137,7 +158,11 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 
 impl Source {
     async fn open(&self) -> anyhow::Result<AnyLedger> {
-        let location = match self.ledger.as_deref() {
+        Ok(AnyLedger::open_read_only(&self.location()?).await?)
+    }
+
+    fn location(&self) -> anyhow::Result<Location> {
+        Ok(match self.ledger.as_deref() {
             Some(url) => url
                 .parse()
                 .map_err(|error| Misuse(format!("`--ledger` cannot be read: {error}")))?,
@@ -149,8 +174,7 @@ impl Source {
                 ))
                 .into());
             }
-        };
-        Ok(AnyLedger::open_read_only(&location).await?)
+        })
     }
 }
 

@@ -54,6 +54,8 @@ fn every_setting_can_come_from_the_file() {
          deadline: 500ms\n\
          drain-delay: 0s\n\
          max-in-flight: 7\n\
+         ledger-key: l\n\
+         checkpoint-interval: 5s\n\
          cluster-name: east\n\
          writer: postern-0\n\
          log-format: text\n\
@@ -69,6 +71,8 @@ fn every_setting_can_come_from_the_file() {
         policies,
         cluster,
         ledger,
+        ledger_key,
+        checkpoint_interval,
         enforcement,
         deadline,
         drain_delay,
@@ -93,6 +97,7 @@ fn every_setting_can_come_from_the_file() {
     };
     assert_eq!(cluster, Some(expected));
     assert_eq!((ledger.as_str(), enforcement), ("memory", Enforcement::Warn));
+    assert_eq!((ledger_key, checkpoint_interval), (Some("l".into()), Duration::from_secs(5)));
     assert_eq!((deadline, drain_delay), (Duration::from_millis(500), Duration::ZERO));
     assert_eq!((max_in_flight, cluster_name.as_str(), writer.as_str()), (7, "east", "postern-0"));
     assert_eq!((logs.format, logs.level), (LogFormat::Text, LogLevel::Debug));

@@ -20,6 +20,8 @@ const MIN_STALE_LIMIT: Duration = Duration::from_secs(3);
 const MAX_STALE_LIMIT: Duration = Duration::from_hours(24);
 /// Whoever loses a right keeps it for as long as an answer is kept.
 const MAX_TTL: Duration = Duration::from_mins(5);
+const MIN_CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+const MAX_CHECKPOINT_INTERVAL: Duration = Duration::from_hours(24);
 const MAX_IN_FLIGHT: usize = 65_536;
 const MAX_NAME_BYTES: usize = 253;
 const MAX_WRITER_BYTES: usize = 63;
@@ -45,6 +47,10 @@ pub(super) struct StaleLimit(pub(super) Duration);
 /// How long an answer is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ttl(pub(super) Duration);
+
+/// How often a checkpoint is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CheckpointInterval(pub(super) Duration);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Count(pub(super) usize);
@@ -143,6 +149,17 @@ impl FromStr for Ttl {
             .filter(|ttl| *ttl <= MAX_TTL)
             .map(Self)
             .ok_or(Wanted("a duration from 0s to 5m, as in 10s"))
+    }
+}
+
+impl FromStr for CheckpointInterval {
+    type Err = Wanted;
+
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        duration(text)
+            .filter(|every| (MIN_CHECKPOINT_INTERVAL..=MAX_CHECKPOINT_INTERVAL).contains(every))
+            .map(Self)
+            .ok_or(Wanted("a duration from 1s to 24h, as in 1m"))
     }
 }
 
@@ -249,6 +266,16 @@ macro_rules! read_from_text {
 }
 
 read_from_text!(
-    Address, Deadline, DrainDelay, StaleLimit, Ttl, Count, Strictness, Name, Writer, LogFormat,
+    Address,
+    CheckpointInterval,
+    Deadline,
+    DrainDelay,
+    StaleLimit,
+    Ttl,
+    Count,
+    Strictness,
+    Name,
+    Writer,
+    LogFormat,
     LogLevel
 );

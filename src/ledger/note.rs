@@ -197,6 +197,12 @@ impl<'a> Note<'a> {
         Err(NoteError::Untrusted)
     }
 
+    /// The id of the key that says it signed this.
+    #[must_use]
+    pub fn signer(&self) -> Option<[u8; 4]> {
+        self.signatures.first().map(|(id, _)| *id)
+    }
+
     /// The text, whoever signed it.
     #[must_use]
     pub fn unverified(&self) -> &'a str {

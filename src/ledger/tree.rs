@@ -96,6 +96,26 @@ impl Prover {
         Some(Self { next: 0, size, neighbours })
     }
 
+    /// Passes over the records that `base` stands for, which may be gone. That of the proof must
+    /// come after them.
+    pub fn pass(&mut self, base: &Frontier) {
+        let mut start = 0;
+        let mut rest = base.size;
+        for peak in &base.peaks {
+            let Some(height) = rest.checked_ilog2() else { return };
+            let complete = 1_u64 << height;
+            let end = start + complete;
+            let mut neighbours = self.neighbours.iter_mut();
+            let own = neighbours.find(|(range, _)| range.start <= start && end <= range.end);
+            if let Some((_, subtree)) = own {
+                subtree.peaks.push(*peak);
+                subtree.size += complete;
+            }
+            (start, rest) = (end, rest - complete);
+        }
+        self.next = base.size;
+    }
+
     /// Takes the next record, from the first on.
     pub fn push(&mut self, stored: &[u8]) {
         let index = self.next;
@@ -173,6 +193,26 @@ mod tests {
                 assert!(!is_included(&record(index), index, size, Hash::NOTHING, &proof));
             }
             assert!(Prover::new(size, size).is_none());
+        }
+    }
+
+    #[test]
+    fn a_proof_does_not_need_what_was_dropped_before() {
+        for size in 1..40 {
+            let mut whole = Frontier::default();
+            (0..size).for_each(|number| whole.push(&record(number)));
+            for base in 0..size {
+                let mut before = Frontier::default();
+                (0..base).for_each(|number| before.push(&record(number)));
+                for index in base..size {
+                    let mut prover = Prover::new(index, size).unwrap();
+                    prover.pass(&before);
+                    (base..size).for_each(|number| prover.push(&record(number)));
+                    let proof = prover.finish().unwrap();
+                    let record = record(index);
+                    assert!(is_included(&record, index, size, whole.root(), &proof), "{base}");
+                }
+            }
         }
     }
 

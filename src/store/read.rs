@@ -13,10 +13,11 @@ use crate::ledger::chain::Hash;
 use crate::ledger::id_prefix::IdPrefix;
 use crate::ledger::query::{Cursor, Query};
 use crate::ledger::tree::Frontier;
+use crate::ledger::verify::{Link, StoredCheckpoint};
 use crate::ledger::{Entry, Kept, LedgerError, Outcome};
 
 /// Entries that are read at once where all are wanted.
-const PAGE: i64 = 1000;
+const PAGE: usize = 1000;
 
 /// Connections that cannot write.
 #[derive(Debug, Clone)]
@@ -29,34 +30,25 @@ pub(super) struct Reader {
 /// What a row of the listing has: id, time, text.
 pub(super) type Listed = (String, i64, String);
 
-/// An entry as it is verified: everything that is stored of it.
-#[derive(Debug, Clone)]
-pub(super) struct ChainedRow {
-    pub(super) sequence: i64,
-    pub(super) id: String,
-    pub(super) time: i64,
-    pub(super) username: String,
-    pub(super) namespace: String,
-    pub(super) pod: String,
-    pub(super) answer: String,
-    pub(super) about: Option<String>,
-    pub(super) record: String,
-    pub(super) hash: Option<Vec<u8>>,
-}
-
-type ChainedColumns =
+/// What a row of a chain has, in the order of [`LINK`].
+type LinkRow =
     (i64, String, i64, String, String, String, String, Option<String>, String, Option<Vec<u8>>);
 
-impl<'r, R: sqlx::Row> sqlx::FromRow<'r, R> for ChainedRow
-where
-    ChainedColumns: sqlx::FromRow<'r, R>,
-{
-    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
-        let (sequence, id, time, username, namespace, pod, answer, about, record, hash) =
-            ChainedColumns::from_row(row)?;
-        let this =
-            Self { sequence, id, time, username, namespace, pod, answer, about, record, hash };
-        Ok(this)
+const LINK: &str = "sequence, id, time, username, namespace, pod, answer, about, record, hash";
+
+fn link(row: LinkRow) -> Link {
+    let (sequence, id, time, username, namespace, pod, answer, about, json, hash) = row;
+    Link {
+        sequence: sequence.unsigned_abs(),
+        id,
+        time,
+        username,
+        namespace,
+        pod,
+        answer,
+        about,
+        json,
+        hash: hash.as_deref().and_then(Hash::from_slice),
     }
 }
 
@@ -77,6 +69,19 @@ impl Reader {
         narrow_time(&mut listing, query);
         listing.push(" ORDER BY time DESC, id DESC LIMIT ").bind(rows(query.limit));
         self.stored(listing).await
+    }
+
+    /// A writer's last event of a kind.
+    pub(super) async fn last_event(
+        &self,
+        writer: &str,
+        kind: &str,
+    ) -> Result<Option<Stored>, LedgerError> {
+        let mut sql = Statement::new("SELECT id, time, record FROM records WHERE answer = ''");
+        sql.push(" AND writer = ").bind(writer).push(" AND record LIKE ");
+        sql.bind(format!("%\"event\":\"{kind}\"%"));
+        sql.push(" ORDER BY time DESC, id DESC LIMIT 1");
+        Ok(self.stored(sql).await?.into_iter().next())
     }
 
     pub(super) async fn find(
@@ -141,20 +146,19 @@ impl Reader {
         }
     }
 
-    /// The entries of a writer after a place in its sequence, at most a page of them.
-    pub(super) async fn chained(
+    /// The entries of a writer after a place in its sequence, with everything that is stored.
+    pub(super) async fn links(
         &self,
         writer: &str,
-        after: i64,
-        limit: i64,
-    ) -> Result<Vec<ChainedRow>, LedgerError> {
-        let mut sql = Statement::new(
-            "SELECT sequence, id, time, username, namespace, pod, answer, about, record, hash \
-             FROM records WHERE writer = ",
-        );
-        sql.bind(writer).push(" AND sequence > ").bind(after);
-        sql.push(" ORDER BY sequence LIMIT ").bind(limit);
-        self.fetch(sql).await
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Link>, LedgerError> {
+        let mut sql = Statement::new("SELECT ");
+        sql.push(LINK).push(" FROM records WHERE writer = ").bind(writer);
+        sql.push(" AND sequence > ").bind(number(after));
+        sql.push(" ORDER BY sequence LIMIT ").bind(rows(limit));
+        let rows: Vec<LinkRow> = self.fetch(sql).await?;
+        Ok(rows.into_iter().map(link).collect())
     }
 
     /// The entries of a writer after a place in its sequence, as they lie in its chain.
@@ -183,75 +187,61 @@ impl Reader {
         Ok(cursors.into_iter().map(|(writer, at)| (writer, at.unsigned_abs())).collect())
     }
 
-    /// Number, note and frontier of a writer's checkpoints, the first first.
+    pub(super) async fn last_sequence(&self, writer: &str) -> Result<u64, LedgerError> {
+        let mut sql =
+            Statement::new("SELECT COALESCE(MAX(sequence), 0) FROM records WHERE writer = ");
+        sql.bind(writer);
+        let last: Vec<(i64,)> = self.fetch(sql).await?;
+        Ok(last.first().map_or(0, |(last,)| last.unsigned_abs()))
+    }
+
+    /// A writer's checkpoints by size and time.
     pub(super) async fn checkpoints(
         &self,
         writer: &str,
-    ) -> Result<Vec<(i64, String, Vec<u8>)>, LedgerError> {
+    ) -> Result<Vec<StoredCheckpoint>, LedgerError> {
         let mut sql =
             Statement::new("SELECT size, note, frontier FROM checkpoints WHERE writer = ");
         sql.bind(writer).push(" ORDER BY size, time");
-        self.fetch(sql).await
+        let rows: Vec<(i64, String, Vec<u8>)> = self.fetch(sql).await?;
+        Ok(rows.into_iter().map(checkpoint).collect())
     }
 
-    /// The last one before a place of the sequence, itself too.
-    pub(super) async fn checkpoint_before(
+    pub(super) async fn newest_checkpoint(
         &self,
         writer: &str,
-        size: i64,
-    ) -> Result<Option<(i64, String, Vec<u8>)>, LedgerError> {
+    ) -> Result<Option<StoredCheckpoint>, LedgerError> {
         let mut sql =
             Statement::new("SELECT size, note, frontier FROM checkpoints WHERE writer = ");
-        sql.bind(writer).push(" AND size <= ").bind(size);
-        sql.push(" ORDER BY size DESC, time DESC LIMIT 1");
-        Ok(self.fetch(sql).await?.into_iter().next())
+        sql.bind(writer).push(" ORDER BY size DESC, time DESC LIMIT 1");
+        let rows: Vec<(i64, String, Vec<u8>)> = self.fetch(sql).await?;
+        Ok(rows.into_iter().next().map(checkpoint))
     }
 
     /// Where a writer goes on.
     pub(super) async fn state(&self, writer: &str) -> Result<State, LedgerError> {
-        let checkpoint = self.checkpoint_before(writer, i64::MAX).await?;
-        let frontier = checkpoint.and_then(|(size, _, frontier)| {
-            Frontier::from_bytes(u64::try_from(size).ok()?, &frontier)
-        });
-        let mut state = State { frontier: frontier.unwrap_or_default(), ..State::default() };
+        let mut state = State::default();
+        if let Some(checkpoint) = self.newest_checkpoint(writer).await? {
+            let frontier = Frontier::from_bytes(checkpoint.size, &checkpoint.frontier);
+            state.frontier = frontier.unwrap_or_default();
+        }
         let mut sql = Statement::new("SELECT COALESCE(MAX(last), 0) FROM blocks WHERE writer = ");
         sql.bind(writer);
         let blocks: Vec<(i64,)> = self.fetch(sql).await?;
-        let indexed = blocks.first().map_or(0, |(last,)| *last);
-        let covered = i64::try_from(state.frontier.size()).unwrap_or(i64::MAX);
-        let mut after = indexed.min(covered).saturating_sub(1).max(0);
+        let indexed = blocks.first().map_or(0, |(last,)| last.unsigned_abs());
+        let covered = state.frontier.size();
+        // The last one too where all are known: its hash is not.
+        let mut after = indexed.min(covered).saturating_sub(1);
         loop {
-            let page = self.chained(writer, after, PAGE).await?;
-            for row in &page {
-                self.take_up(&mut state, row, indexed, covered)?;
+            let page = self.links(writer, after, PAGE).await?;
+            for link in &page {
+                take_up(&mut state, link, indexed, covered);
             }
             match page.last() {
                 Some(last) => after = last.sequence,
                 None => return Ok(state),
             }
         }
-    }
-
-    fn take_up(
-        &self,
-        state: &mut State,
-        row: &ChainedRow,
-        indexed: i64,
-        covered: i64,
-    ) -> Result<(), LedgerError> {
-        state.sequence = row.sequence;
-        state.hash = row.hash.as_deref().and_then(Hash::from_slice).unwrap_or_default();
-        if row.sequence > covered {
-            state.frontier.push(row.record.as_bytes());
-        }
-        if row.sequence > indexed {
-            // What cannot be read has no terms; `verify` says what is wrong with it.
-            if let Ok(mut entry) = serde_json::from_str::<Entry>(&row.record) {
-                entry.place("", row.sequence.unsigned_abs());
-                drop(Block::add(&mut state.block, &entry));
-            }
-        }
-        Ok(())
     }
 
     pub(super) async fn stored(&self, sql: Statement) -> Result<Vec<Stored>, LedgerError> {
@@ -266,6 +256,25 @@ impl Reader {
     fn failed(&self, source: sqlx::Error) -> LedgerError {
         StoreError::Sql { place: self.place.clone(), source }.while_doing("read")
     }
+}
+
+fn take_up(state: &mut State, link: &Link, indexed: u64, covered: u64) {
+    state.sequence = number(link.sequence);
+    state.hash = link.hash.unwrap_or_default();
+    if link.sequence > covered {
+        state.frontier.push(link.json.as_bytes());
+    }
+    if link.sequence > indexed {
+        // What cannot be read has no terms; `verify` says what is wrong with it.
+        if let Ok(mut entry) = serde_json::from_str::<Entry>(&link.json) {
+            entry.place("", link.sequence);
+            drop(Block::add(&mut state.block, &entry));
+        }
+    }
+}
+
+fn checkpoint((size, note, frontier): (i64, String, Vec<u8>)) -> StoredCheckpoint {
+    StoredCheckpoint { size: size.unsigned_abs(), note, frontier }
 }
 
 fn stored((id, time, json): Listed) -> Result<Stored, LedgerError> {

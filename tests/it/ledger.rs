@@ -8,3 +8,4 @@ mod failure;
 mod fixture;
 #[path = "../support/postgres.rs"]
 mod postgres;
+mod verify;

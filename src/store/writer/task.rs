@@ -15,7 +15,7 @@ use super::super::StoreError;
 use super::super::row::Batch;
 use super::{BATCH, Destination, Shared, Signed, Signing, State, Waiting, Writing};
 use crate::ledger::checkpoint::Checkpoint;
-use crate::ledger::event::Event;
+use crate::ledger::event::{Event, What};
 use crate::ledger::{Entry, LedgerError, Outcome, Record};
 
 /// How often what others left to be written is taken up where there are no checkpoints.
@@ -68,7 +68,7 @@ impl<D: Destination> Task<D> {
     ) -> Self {
         let Writing { writer, signing } = writing;
         let every = signing.as_ref().map_or(INBOX, |signing| signing.every);
-        let mut due = tokio::time::interval(every);
+        let mut due = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             destination,
@@ -193,11 +193,14 @@ impl<D: Destination> Task<D> {
     ) -> Result<(), StoreError> {
         let mut state = self.take_state().await?;
         let mut batch = Batch { absorbed, ..Batch::default() };
+        let mut is_milestone = false;
         for entry in entries {
             state.add(entry, &self.name, &mut batch)?;
+            is_milestone |= is_attested_at_once(entry);
         }
         self.destination.write(batch).await?;
         self.state = Some(state);
+        self.owes_checkpoint |= is_milestone;
         Ok(())
     }
 
@@ -253,6 +256,11 @@ impl<D: Destination> Task<D> {
             result => result,
         }
     }
+}
+
+/// A server that begins says at once what it found.
+fn is_attested_at_once(entry: &Entry) -> bool {
+    matches!(entry, Entry::Event(event) if matches!(event.what, What::Started { .. }))
 }
 
 fn signed(signing: &Signing, writer: &str, state: &State) -> Signed {

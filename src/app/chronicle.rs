@@ -1,0 +1,216 @@
+//! What the server itself writes into its ledger: its beginning, its end, and changes of what it
+//! judges by.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
+use tracing::{error, info, warn};
+
+use crate::config::{SettingError, Settings};
+use crate::gate::Policies;
+use crate::ledger::event::{Event, SettingChange, What};
+use crate::ledger::note::{Note, VerifyingKey};
+use crate::ledger::{self, Entry, Journal};
+use crate::policy::rule::{Policy, PolicyId};
+use crate::policy::set::PolicySet;
+use crate::store::keys::{self, Keys};
+use crate::store::{AnyLedger, Location, LocationError, Signing, Writing};
+
+/// How long after a failure the next attempt is.
+const RETRY: Duration = Duration::from_secs(1);
+/// Most policies that one record names.
+const MAX_NAMED: usize = 256;
+
+/// A ledger, and what is to be written of this server.
+#[derive(Debug, Clone)]
+pub(super) struct Chronicle {
+    pub(super) ledger: AnyLedger,
+    cluster: String,
+}
+
+impl Chronicle {
+    /// Opens the ledger and writes that this server begins.
+    pub(super) async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        // The text may hold a password: what is said about it is the store's to say.
+        let wrong =
+            |error: LocationError| SettingError::Value { name: "ledger", why: error.to_string() };
+        let location: Location = settings.ledger.parse().map_err(wrong)?;
+        let keys = signing_keys(settings, &location)?;
+        let rotations = keys.as_ref().map(|keys| keys.rotations.clone()).unwrap_or_default();
+        let signing = keys.map(|keys| Signing {
+            key: Arc::new(keys.current),
+            cluster: settings.cluster_name.clone(),
+            every: settings.checkpoint_interval,
+        });
+        let key = signing.as_ref().map(|signing| signing.key.public());
+        let writing = Writing { writer: settings.writer.clone(), signing };
+        let ledger = AnyLedger::open(&location, writing).await.context("`--ledger`")?;
+        let this = Self { ledger, cluster: settings.cluster_name.clone() };
+        this.begin(settings, &location, key, rotations).await.context("`--ledger`")?;
+        Ok(this)
+    }
+
+    async fn begin(
+        &self,
+        settings: &Settings,
+        location: &Location,
+        key: Option<VerifyingKey>,
+        rotations: Vec<String>,
+    ) -> Result<(), ledger::LedgerError> {
+        if let Some(key) = key {
+            for note in self.unwritten(&settings.writer, key, rotations).await? {
+                self.write(What::KeyRotated { note }).await?;
+            }
+        }
+        let now = named(settings, location);
+        if let Some(What::Started { settings: before, .. }) =
+            self.last_start(&settings.writer).await?
+        {
+            let changed = changes(&before, &now);
+            if !changed.is_empty() {
+                self.write(What::SettingsChanged { changed }).await?;
+            }
+        }
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        self.write(What::Started { version, settings: now }).await
+    }
+
+    async fn last_start(&self, writer: &str) -> Result<Option<What>, ledger::LedgerError> {
+        let stored = self.ledger.last_event(writer, "Started").await?;
+        // One that cannot be read is for `verify` to find.
+        let entry = stored.and_then(|stored| stored.entry().ok());
+        Ok(match entry {
+            Some(Entry::Event(event)) => Some(event.what),
+            _ => None,
+        })
+    }
+
+    /// The notes that lead from the key of the last checkpoint to this one.
+    async fn unwritten(
+        &self,
+        writer: &str,
+        key: VerifyingKey,
+        rotations: Vec<String>,
+    ) -> Result<Vec<String>, ledger::LedgerError> {
+        let Some(checkpoint) = self.ledger.newest_signed(writer).await? else {
+            return Ok(Vec::new());
+        };
+        let signer = |note: &str| Note::parse(note).ok().and_then(|note| note.signer());
+        let last = signer(&checkpoint.note);
+        if last == Some(key.id()) {
+            return Ok(Vec::new());
+        }
+        if let Some(first) = rotations.iter().position(|note| signer(note) == last) {
+            return Ok(rotations.into_iter().skip(first).collect());
+        }
+        error!(
+            "The ledger was signed by another key so far, which did not hand over to this one: \
+             verification by the old key will end here"
+        );
+        Ok(Vec::new())
+    }
+
+    async fn write(&self, what: What) -> Result<(), ledger::LedgerError> {
+        self.ledger.append_event(Event::now(&self.cluster, what)).await
+    }
+
+    /// Writes down which policies are in force whenever they change, for ever.
+    pub(super) async fn follow(self, policies: Policies, changed: Arc<Notify>) {
+        let mut known: Option<BTreeMap<String, PolicyId>> = None;
+        loop {
+            let ids = policies.load().as_deref().map(ids);
+            if let Some(ids) = ids.filter(|ids| Some(ids) != known.as_ref()) {
+                let what = policies_changed(known.as_ref().unwrap_or(&BTreeMap::new()), &ids);
+                if let Err(error) = self.write(what).await {
+                    // Tried again: what is not written down did happen.
+                    warn!("The change of policies is not written: {error}");
+                    tokio::time::sleep(RETRY).await;
+                    continue;
+                }
+                known = Some(ids);
+            }
+            changed.notified().await;
+        }
+    }
+
+    /// Writes that this server ends as it was told to, and lets go of the ledger.
+    pub(super) async fn close(&self) {
+        if let Err(error) = self.write(What::Stopped {}).await {
+            warn!("That the server stops is not written: {error}");
+        }
+        self.ledger.close().await;
+    }
+}
+
+fn signing_keys(settings: &Settings, location: &Location) -> anyhow::Result<Option<Keys>> {
+    let path = match (&settings.ledger_key, location) {
+        (_, Location::Memory) => return Ok(None),
+        (Some(path), _) => path.clone(),
+        (None, Location::Sqlite(path)) => keys::beside_ledger(path),
+        (None, Location::Postgres(_)) => {
+            return Err(SettingError::Missing {
+                name: "ledger-key",
+                wanted: "want a file for the key that signs checkpoints (POSTERN_LEDGER_KEY); it is \
+                         made where there is none",
+            }
+            .into());
+        }
+    };
+    let keys = keys::load_or_make(&path).context("`--ledger-key`")?;
+    let public = keys.current.public();
+    if keys.is_new {
+        info!(
+            key = %public,
+            "Made the key that signs the ledger; keep the public one elsewhere: {public}"
+        );
+    }
+    Ok(Some(keys))
+}
+
+fn named(settings: &Settings, location: &Location) -> BTreeMap<String, String> {
+    let own = settings.named().into_iter().map(|(name, value)| (name.to_owned(), value));
+    own.chain([("ledger".to_owned(), location.to_string())]).collect()
+}
+
+fn changes(
+    before: &BTreeMap<String, String>,
+    now: &BTreeMap<String, String>,
+) -> Vec<SettingChange> {
+    let names: std::collections::BTreeSet<_> = before.keys().chain(now.keys()).collect();
+    let change = |name: &String| SettingChange {
+        name: name.clone(),
+        before: before.get(name).cloned(),
+        now: now.get(name).cloned(),
+    };
+    names.into_iter().map(change).filter(|change| change.before != change.now).collect()
+}
+
+fn ids(set: &PolicySet) -> BTreeMap<String, PolicyId> {
+    let id = |policy: &Arc<Policy>| (policy.id.name.clone(), PolicyId::clone(&policy.id));
+    set.policies().iter().map(id).collect()
+}
+
+fn policies_changed(before: &BTreeMap<String, PolicyId>, now: &BTreeMap<String, PolicyId>) -> What {
+    let mut hash = Sha256::new();
+    for id in now.values() {
+        hash.update(&id.hash);
+    }
+    let hash = ledger::chain::Hash(hash.finalize().into());
+    let added = now.iter().filter(|(name, id)| before.get(*name) != Some(id));
+    let removed = before.keys().filter(|name| !now.contains_key(*name));
+    What::PoliciesChanged {
+        hash: hash.to_string(),
+        total: now.len(),
+        added: added.take(MAX_NAMED).map(|(_, id)| policy(id)).collect(),
+        removed: removed.take(MAX_NAMED).cloned().collect(),
+    }
+}
+
+fn policy(id: &PolicyId) -> ledger::Policy {
+    let PolicyId { name, uid, generation, hash } = id.clone();
+    ledger::Policy { name, uid, generation, hash }
+}

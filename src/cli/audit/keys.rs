@@ -1,0 +1,51 @@
+//! `postern audit checkpoint` and `postern audit rotate-key`
+
+use std::path::PathBuf;
+
+use super::{Source, note};
+use crate::cli::{Outcome, print};
+use crate::ledger::port::Journal;
+use crate::store::keys;
+
+/// Print the newest signed checkpoint of each writer, to be kept elsewhere
+#[derive(Debug, clap::Args)]
+pub(super) struct Newest {
+    #[command(flatten)]
+    source: Source,
+}
+
+impl Newest {
+    pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
+        let ledger = self.source.open().await?;
+        let mut notes = Vec::new();
+        for writer in ledger.writers().await? {
+            notes.extend(ledger.newest_signed(&writer).await?.map(|signed| signed.note));
+        }
+        ledger.close().await;
+        print(&notes.join("\n"))?;
+        if notes.is_empty() {
+            note("no checkpoint was signed yet");
+            return Ok(Outcome::No);
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+/// Make a new key that signs the ledger; the old one hands over to it
+///
+/// A server takes it up when it next starts, and writes down that it did.
+#[derive(Debug, clap::Args)]
+pub(super) struct Rotate {
+    /// The key's file, as `postern serve --ledger-key` has it
+    #[arg(long, value_name = "FILE", env = "POSTERN_LEDGER_KEY", hide_env_values = true)]
+    ledger_key: PathBuf,
+}
+
+impl Rotate {
+    pub(super) fn run(&self) -> anyhow::Result<Outcome> {
+        let (old, new) = keys::rotate(&self.ledger_key)?;
+        print(&format!("old {old}\nnew {new}\n"))?;
+        note("start the servers that sign with it again; whoever trusts the old key trusts both");
+        Ok(Outcome::Done)
+    }
+}

@@ -1,0 +1,138 @@
+//! `postern audit stats`
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+
+use clap::ValueEnum;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::moment::Moment;
+use super::{PAGE, Source};
+use crate::cli::{Outcome, print};
+use crate::ledger::Query;
+use crate::ledger::checkpoint::Checkpoint;
+use crate::ledger::port::Journal;
+use crate::ledger::stats::{Count, Coverage, Tally};
+use crate::policy::text::Plain;
+use crate::store::AnyLedger;
+
+/// Rows of each table.
+const ROWS: usize = 10;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Stats {
+    #[command(flatten)]
+    source: Source,
+    /// Only decisions of this time and later [default: 30d]
+    #[arg(long, value_name = "TIME", default_value = "30d", hide_default_value = true)]
+    since: Moment,
+    /// Only decisions before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+    /// A writer without a checkpoint for longer than this was not there
+    #[arg(long, value_name = "DURATION", default_value = "5m")]
+    silence: SignedDuration,
+    /// Tables to read, or an object
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+impl Stats {
+    pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
+        let now = Timestamp::now();
+        let since = self.since.seen_from(now)?;
+        let until = self.until.as_ref().map(|it| it.seen_from(now)).transpose()?;
+        let ledger = self.source.open().await?;
+        let query = Query { since: Some(since), until, limit: PAGE, ..Query::default() };
+        let tally = count(&ledger, query).await?;
+        let coverage = self.coverage(&ledger, since, until.unwrap_or(now)).await?;
+        ledger.close().await;
+        print(&match self.output {
+            Format::Text => text(&tally, &coverage)?,
+            Format::Json => format!("{}\n", json!({"decisions": tally, "coverage": coverage})),
+        })?;
+        Ok(Outcome::Done)
+    }
+
+    async fn coverage(
+        &self,
+        ledger: &AnyLedger,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> anyhow::Result<Vec<Coverage>> {
+        let mut coverage = Vec::new();
+        for writer in ledger.writers().await? {
+            let signed = ledger.signed(&writer).await?;
+            let times: Vec<_> = signed
+                .iter()
+                .filter_map(|signed| Some(Checkpoint::unverified(&signed.note).ok()?.time))
+                .filter(|time| (since..=until).contains(time))
+                .collect();
+            coverage.extend(Coverage::new(&writer, &times, self.silence.as_secs()));
+        }
+        Ok(coverage)
+    }
+}
+
+async fn count(ledger: &AnyLedger, mut query: Query) -> anyhow::Result<Tally> {
+    let mut tally = Tally::default();
+    loop {
+        let page = ledger.list_stored(&query).await?;
+        for stored in &page {
+            tally.add(&stored.record()?);
+        }
+        match page.last() {
+            Some(last) if page.len() == query.limit => query.before = Some(last.cursor()),
+            _ => return Ok(tally),
+        }
+    }
+}
+
+fn text(tally: &Tally, coverage: &[Coverage]) -> Result<String, fmt::Error> {
+    let Tally { decisions, allowed, refused, differing, undelivered, .. } = tally;
+    let mut text = format!("{decisions} decisions: {allowed} allowed, {refused} refused\n");
+    if *differing > 0 {
+        writeln!(text, "{differing} were answered otherwise than policy says")?;
+    }
+    if *undelivered > 0 {
+        writeln!(text, "{undelivered} of the refusals say that an answer came too late")?;
+    }
+    let days = tally.days.iter().rev().take(ROWS).collect();
+    table(&mut text, "day", days)?;
+    table(&mut text, "user", most(&tally.users))?;
+    table(&mut text, "namespace", most(&tally.namespaces))?;
+    table(&mut text, "image", most(&tally.images))?;
+    for Coverage { writer, from, to, silent, percent } in coverage {
+        let writer = Plain(writer);
+        writeln!(text, "\n{writer} was there {percent} % of the time from {from:.0} to {to:.0}")?;
+        for pause in silent.iter().take(ROWS) {
+            writeln!(text, "  not from {:.0} to {:.0}", pause.from, pause.to)?;
+        }
+    }
+    Ok(text)
+}
+
+fn most(counts: &BTreeMap<String, Count>) -> Vec<(&String, &Count)> {
+    let mut counts: Vec<_> = counts.iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(count.allowed + count.refused));
+    counts.truncate(ROWS);
+    counts
+}
+
+fn table(text: &mut String, what: &str, rows: Vec<(&String, &Count)>) -> fmt::Result {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\n{:>9} {:>9}  {what}", "allowed", "refused")?;
+    for (key, Count { allowed, refused }) in rows {
+        writeln!(text, "{allowed:>9} {refused:>9}  {}", Plain(key))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,336 @@
+//! `postern audit verify`
+
+use std::fmt::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::ValueEnum;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::moment::Moment;
+use super::progress::Progress;
+use super::prove::Proof;
+use super::{Source, note};
+use crate::cli::{Misuse, Outcome, print};
+use crate::ledger::checkpoint::Checkpoint;
+use crate::ledger::note::VerifyingKey;
+use crate::ledger::port::Journal;
+use crate::ledger::verify::{Report, StoredCheckpoint, Verifier};
+use crate::policy::text::Plain;
+use crate::store::{AnyLedger, Location, keys};
+
+/// Entries read at once.
+const PAGE: usize = 2000;
+
+const EXAMPLES: &str = "\
+Examples:
+  postern audit verify --key auditor/postern.pub
+  postern audit verify --key auditor/postern.pub --checkpoint kept/october.txt
+  postern audit verify --proof proof.json --key auditor/postern.pub";
+
+/// Prove that nothing in the ledger was changed, removed or added afterwards
+///
+/// Checks each record's hash against the record before, what filters look at against the record, and
+/// the records together against what was signed about them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Verify {
+    #[command(flatten)]
+    source: Source,
+    /// The public key that is trusted: a file, or the key itself; may be given again
+    /// [default: the one beside the ledger, which proves less]
+    #[arg(long, value_name = "KEY")]
+    key: Vec<String>,
+    /// A checkpoint that was kept elsewhere; finds a ledger that was cut short or written anew
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Vec<PathBuf>,
+    /// Only what this writer wrote
+    #[arg(long, value_name = "NAME")]
+    writer: Option<String>,
+    /// Begin at the last checkpoint before this time: `24h` ago, or 2026-11-24T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
+    /// End at the first checkpoint after this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+    /// Check a proof that `postern audit prove` made, without the ledger
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["checkpoint", "writer", "since", "until"])]
+    proof: Option<PathBuf>,
+    /// Text to read, or an object
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// From where to where one chain is looked at.
+struct Range {
+    from: u64,
+    to: u64,
+}
+
+impl Verify {
+    pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
+        if let Some(proof) = &self.proof {
+            return self.check_proof(proof);
+        }
+        let location = self.source.location()?;
+        let trusted = self.trusted(&location)?;
+        let ledger = AnyLedger::open_read_only(&location).await?;
+        let kept = self.kept()?;
+        let mut reports = Vec::new();
+        for writer in self.writers(&ledger, &kept).await? {
+            reports.push(self.verify(&ledger, &writer, &trusted, &kept).await?);
+        }
+        ledger.close().await;
+        print(&match self.output {
+            Format::Text => text(&reports, !trusted.is_empty())?,
+            Format::Json => format!("{}\n", as_json(&reports, !trusted.is_empty())),
+        })?;
+        let is_good = reports.iter().all(|report| report.fault.is_none());
+        Ok(if is_good { Outcome::Done } else { Outcome::No })
+    }
+
+    /// Those that have records here, and those of which a checkpoint was kept.
+    async fn writers(
+        &self,
+        ledger: &AnyLedger,
+        kept: &[(Checkpoint, String)],
+    ) -> anyhow::Result<Vec<String>> {
+        let mut writers = ledger.writers().await?;
+        writers.extend(kept.iter().map(|(checkpoint, _)| checkpoint.writer.clone()));
+        writers.sort_unstable();
+        writers.dedup();
+        if let Some(wanted) = &self.writer {
+            writers.retain(|writer| writer == wanted);
+            if writers.is_empty() {
+                return Err(Misuse(format!("nobody wrote here as `{}`", Plain(wanted))).into());
+            }
+        }
+        Ok(writers)
+    }
+
+    async fn verify(
+        &self,
+        ledger: &AnyLedger,
+        writer: &str,
+        trusted: &[VerifyingKey],
+        kept: &[(Checkpoint, String)],
+    ) -> anyhow::Result<Report> {
+        let mut checkpoints = ledger.signed(writer).await?;
+        let Range { from, to } = self.range(&checkpoints)?;
+        checkpoints.retain(|stored| (from..=to).contains(&stored.size));
+        for (checkpoint, text) in kept.iter().filter(|(it, _)| it.writer == writer) {
+            if (from..=to).contains(&checkpoint.size) {
+                let (size, note) = (checkpoint.size, text.clone());
+                checkpoints.push(StoredCheckpoint { size, note, frontier: Vec::new() });
+            }
+        }
+        checkpoints.sort_by_key(|stored| stored.size);
+        let mut verifier = Verifier::new(writer, trusted, &checkpoints, from);
+        let mut progress =
+            Progress::new(writer, ledger.last_sequence(writer).await?.min(to) - from);
+        let mut after = from;
+        'all: loop {
+            let page = ledger.links(writer, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.sequence;
+            for link in &page {
+                if link.sequence > to || !verifier.push(link) {
+                    break 'all;
+                }
+            }
+            progress.at(after - from);
+        }
+        progress.end();
+        Ok(verifier.finish())
+    }
+
+    fn range(&self, checkpoints: &[StoredCheckpoint]) -> anyhow::Result<Range> {
+        let now = Timestamp::now();
+        let since = self.since.as_ref().map(|it| it.seen_from(now)).transpose()?;
+        let until = self.until.as_ref().map(|it| it.seen_from(now)).transpose()?;
+        let times: Vec<_> = checkpoints
+            .iter()
+            .filter_map(|stored| {
+                Some((stored.size, Checkpoint::unverified(&stored.note).ok()?.time))
+            })
+            .collect();
+        let from = since.and_then(|since| times.iter().rfind(|(_, time)| *time <= since));
+        let to = until.and_then(|until| times.iter().find(|(_, time)| *time >= until));
+        let first = from.map_or(0, |(size, _)| *size);
+        Ok(Range { from: first, to: to.map_or(u64::MAX, |(size, _)| *size).max(first) })
+    }
+
+    fn trusted(&self, location: &Location) -> anyhow::Result<Vec<VerifyingKey>> {
+        if !self.key.is_empty() {
+            return self.key.iter().map(|key| trusted_key(key)).collect();
+        }
+        if let Location::Sqlite(path) = location {
+            let beside = keys::public_beside(&keys::beside_ledger(path));
+            if beside.exists() {
+                note(
+                    "the key beside the ledger is trusted: whoever could change the ledger could \
+                     change the key too; give --key",
+                );
+                return Ok(vec![keys::public_key(&beside)?]);
+            }
+        }
+        note("no key is given: signatures are not checked, only that everything fits together");
+        Ok(Vec::new())
+    }
+
+    fn kept(&self) -> anyhow::Result<Vec<(Checkpoint, String)>> {
+        let mut kept = Vec::new();
+        for path in &self.checkpoint {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("`{}` cannot be read", path.display()))?;
+            for text in notes(&text) {
+                let checkpoint = Checkpoint::unverified(&text)
+                    .with_context(|| format!("`{}` is not a checkpoint", path.display()))?;
+                kept.push((checkpoint, text));
+            }
+        }
+        Ok(kept)
+    }
+
+    fn check_proof(&self, path: &Path) -> anyhow::Result<Outcome> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("`{}` cannot be read", path.display()))?;
+        let proof: Proof = serde_json::from_str(&text)
+            .with_context(|| format!("`{}` is not a proof", path.display()))?;
+        if self.key.is_empty() {
+            return Err(Misuse("a proof is checked against a key: give --key".to_owned()).into());
+        }
+        let trusted: Vec<_> =
+            self.key.iter().map(|key| trusted_key(key)).collect::<Result<_, _>>()?;
+        match proof.check(&trusted) {
+            Ok(checkpoint) => {
+                let Checkpoint { writer, size, time, .. } = checkpoint;
+                print(&format!(
+                    "good: the record is number {} of the {size} that {} signed at {time}\n",
+                    proof.index.saturating_add(1),
+                    Plain(&writer)
+                ))?;
+                Ok(Outcome::Done)
+            }
+            Err(why) => {
+                print(&format!("WRONG: {why}\n"))?;
+                Ok(Outcome::No)
+            }
+        }
+    }
+}
+
+/// A key as such, or a file with one.
+fn trusted_key(text: &str) -> anyhow::Result<VerifyingKey> {
+    match text.parse() {
+        Ok(key) => Ok(key),
+        Err(_) => Ok(keys::public_key(Path::new(text)).context("`--key`")?),
+    }
+}
+
+/// The notes of a file: one, or several after each other with an empty line between.
+fn notes(text: &str) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("\n\n\u{2014} ") {
+        let end = rest.get(at + 2..).and_then(|below| {
+            let signatures =
+                below.split_inclusive('\n').take_while(|it| it.starts_with('\u{2014}'));
+            Some(at + 2 + signatures.map(str::len).sum::<usize>())
+        });
+        let Some((whole, after)) = end.and_then(|end| rest.split_at_checked(end)) else { break };
+        notes.push(format!("{}\n", whole.trim()));
+        rest = after;
+    }
+    if notes.is_empty() { vec![text.to_owned()] } else { notes }
+}
+
+fn text(reports: &[Report], asks_for_signatures: bool) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    if reports.is_empty() {
+        text.push_str("the ledger is empty\n");
+    }
+    for report in reports {
+        let writer = Plain(&report.writer);
+        match &report.fault {
+            None => writeln!(text, "{writer}: good, records {} to {}", report.first, report.last)?,
+            Some(fault) => writeln!(text, "{writer}: WRONG: {fault}")?,
+        }
+        if report.fault.is_some() {
+            let good = match report.last {
+                0 => "no record before it".to_owned(),
+                last => format!("up to record {last}"),
+            };
+            writeln!(text, "  good       {good}")?;
+        }
+        if report.dropped > 0 {
+            writeln!(text, "  before     records up to {} are not here", report.dropped)?;
+        }
+        let signed = match (&report.newest, asks_for_signatures) {
+            (None, _) => "by no checkpoint".to_owned(),
+            (Some(newest), true) => {
+                format!(
+                    "{} checkpoints, the last of {} at {}",
+                    report.checkpoints, newest.size, newest.time
+                )
+            }
+            (Some(newest), false) => format!(
+                "{} checkpoints whose signatures were not checked, the last of {} at {}",
+                report.checkpoints, newest.size, newest.time
+            ),
+        };
+        writeln!(text, "  confirmed  {signed}")?;
+        if asks_for_signatures && report.untrusted > 0 {
+            let count = report.untrusted;
+            writeln!(text, "  unknown    {count} of them were signed by another key")?;
+        }
+    }
+    Ok(text)
+}
+
+fn as_json(reports: &[Report], asks_for_signatures: bool) -> Value {
+    let writer = |report: &Report| {
+        let newest = report.newest.as_ref();
+        json!({
+            "writer": report.writer,
+            "good": report.fault.is_none(),
+            "first": report.first,
+            "last": report.last,
+            "dropped": report.dropped,
+            "checkpoints": report.checkpoints,
+            "untrustedCheckpoints": report.untrusted,
+            "newestCheckpoint": newest.map(|newest| json!({
+                "size": newest.size, "time": newest.time, "chain": newest.chain.to_string(),
+            })),
+            "fault": report.fault.as_ref().map(|fault| json!({
+                "sequence": fault.sequence, "message": fault.to_string(),
+            })),
+        })
+    };
+    json!({
+        "good": reports.iter().all(|report| report.fault.is_none()),
+        "signaturesChecked": asks_for_signatures,
+        "writers": reports.iter().map(writer).collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::notes;
+
+    #[test]
+    fn a_file_may_hold_many_notes() {
+        let note = |name: &str| format!("{name}\n1\n\n\u{2014} k AA==\n\u{2014} l AA==\n");
+        let file = format!("{}\n{}{}", note("a"), note("b"), note("c"));
+        assert_eq!(notes(&file), [note("a"), note("b"), note("c")]);
+        assert_eq!(notes(&note("a")), [note("a")]);
+        assert_eq!(notes("nothing"), ["nothing"]);
+    }
+}

@@ -1,0 +1,41 @@
+//! The settings as the ledger records them.
+
+use super::Settings;
+
+impl Settings {
+    /// Every setting with its value, for a record. The ledger's place is left out: it may hold a
+    /// password, and only the store can tell.
+    #[must_use]
+    pub fn named(&self) -> Vec<(&'static str, String)> {
+        let path = |path: &std::path::Path| path.display().to_string();
+        let paths: Vec<_> = self.policies.iter().map(|it| path(it)).collect();
+        let cluster = self.cluster.as_ref();
+        let optional = |value: Option<&std::path::PathBuf>| value.map(|it| path(it));
+        let given = [
+            ("client-ca", optional(self.client_ca.as_ref())),
+            ("ledger-key", optional(self.ledger_key.as_ref())),
+            ("cluster-policies", cluster.map(|cluster| cluster.policies.to_string())),
+            ("cluster-stale-limit", cluster.map(|cluster| format!("{:?}", cluster.stale_limit))),
+            ("access-allow-ttl", cluster.map(|cluster| format!("{:?}", cluster.allow_ttl))),
+            ("access-deny-ttl", cluster.map(|cluster| format!("{:?}", cluster.deny_ttl))),
+        ];
+        let always = [
+            ("listen", self.listen.to_string()),
+            ("health-listen", self.health_listen.to_string()),
+            ("tls-cert", path(&self.tls_cert)),
+            ("tls-key", path(&self.tls_key)),
+            ("policies", paths.join(":")),
+            ("checkpoint-interval", format!("{:?}", self.checkpoint_interval)),
+            ("enforcement", self.enforcement.as_str().to_owned()),
+            ("deadline", format!("{:?}", self.deadline)),
+            ("drain-delay", format!("{:?}", self.drain_delay)),
+            ("max-in-flight", self.max_in_flight.to_string()),
+            ("cluster-name", self.cluster_name.clone()),
+            ("writer", self.writer.clone()),
+            ("log-level", self.logs.level.as_str().to_owned()),
+            ("danger-allow-on-ledger-failure", self.danger_allow_on_ledger_failure.to_string()),
+        ];
+        let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        always.into_iter().chain(given).collect()
+    }
+}

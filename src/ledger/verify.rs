@@ -1,0 +1,304 @@
+//! Whether a writer's chain is whole, and the checkpoints about it true.
+//!
+//! Pure: whoever has the entries gives them in order. Everything here may have been written by an
+//! attacker.
+
+mod fault;
+mod head;
+
+use std::borrow::Cow;
+
+pub use self::fault::{Fault, FaultKind};
+use self::head::{Head, is_column, nanoseconds};
+use super::Entry;
+use super::chain::Hash;
+use super::checkpoint::Checkpoint;
+use super::event::What;
+use super::note::{NoteError, VerifyingKey, rotated_to};
+use super::tree::Frontier;
+
+/// An entry with everything that is stored of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the column of the same name")]
+pub struct Link {
+    pub sequence: u64,
+    pub id: String,
+    /// Nanoseconds since 1970.
+    pub time: i64,
+    pub username: String,
+    pub namespace: String,
+    pub pod: String,
+    pub answer: String,
+    pub about: Option<String>,
+    pub json: String,
+    pub hash: Option<Hash>,
+}
+
+/// A checkpoint as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the column of the same name")]
+pub struct StoredCheckpoint {
+    pub size: u64,
+    pub note: String,
+    pub frontier: Vec<u8>,
+}
+
+/// What was found out about one writer's chain.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// Whose chain.
+    pub writer: String,
+    /// The first entry that was looked at; 0 where there was none.
+    pub first: u64,
+    /// The last entry that is good; 0 where there is none.
+    pub last: u64,
+    /// Checkpoints that were found true.
+    pub checkpoints: u64,
+    /// Of those, how many were signed by a key that is not trusted here.
+    pub untrusted: u64,
+    /// The last checkpoint that was found true.
+    pub newest: Option<Checkpoint>,
+    /// Entries up to this one were dropped, as a later entry says.
+    pub dropped: u64,
+    /// The first thing that is wrong.
+    pub fault: Option<Fault>,
+}
+
+/// Verifies one writer's chain, from its first entry on, or from a checkpoint.
+#[derive(Debug)]
+pub struct Verifier<'a> {
+    trusted: Vec<VerifyingKey>,
+    /// Not compared yet, the last first.
+    checkpoints: Vec<&'a StoredCheckpoint>,
+    hash: Hash,
+    frontier: Frontier,
+    /// Where the chain begins: after this many entries.
+    base: u64,
+    /// The first entry that is there, 0 before it; those up to `base` are being dropped.
+    found_from: u64,
+    /// Why the newest checkpoint so far is not trusted.
+    distrust: Option<NoteError>,
+    report: Report,
+}
+
+impl<'a> Verifier<'a> {
+    /// `checkpoints` by size and time, those kept elsewhere among them; `trusted` may be empty: then
+    /// no signature is asked for. `from` is where to begin: 0, or the size of a checkpoint that
+    /// carries its frontier.
+    #[must_use]
+    pub fn new(
+        writer: &str,
+        trusted: &[VerifyingKey],
+        checkpoints: &'a [StoredCheckpoint],
+        from: u64,
+    ) -> Self {
+        let mut this = Self {
+            trusted: trusted.to_vec(),
+            checkpoints: checkpoints.iter().rev().collect(),
+            hash: Hash::NOTHING,
+            frontier: Frontier::default(),
+            base: 0,
+            found_from: 0,
+            distrust: None,
+            report: Report { writer: writer.to_owned(), ..Report::default() },
+        };
+        if from > 0 {
+            this.begin_at(from);
+            this.report.dropped = from;
+        }
+        this
+    }
+
+    /// Takes the next entry; `false` once something is wrong.
+    pub fn push(&mut self, link: &Link) -> bool {
+        if self.report.fault.is_none()
+            && let Err(fault) = self.check(link)
+        {
+            self.report.fault = Some(fault);
+        }
+        self.report.fault.is_none()
+    }
+
+    /// What was found, once all entries have gone by.
+    #[must_use]
+    pub fn finish(mut self) -> Report {
+        if self.report.fault.is_none() {
+            self.report.fault = self.check_end().err();
+        }
+        self.report
+    }
+
+    fn check(&mut self, link: &Link) -> Result<(), Fault> {
+        let fault = |kind| Fault { sequence: link.sequence, kind };
+        if self.found_from == 0 {
+            self.found_from = link.sequence;
+            self.start(link.sequence)?;
+        }
+        if link.sequence <= self.base {
+            // Being dropped: a later entry has to say so.
+            return Ok(());
+        }
+        let expected = self.frontier.size() + 1;
+        if link.sequence < expected {
+            return Err(fault(FaultKind::OutOfOrder));
+        }
+        if link.sequence > expected {
+            let kind = FaultKind::Missing { until: link.sequence - 1 };
+            return Err(Fault { sequence: expected, kind });
+        }
+        let hash = link.hash.ok_or_else(|| fault(FaultKind::NoHash))?;
+        if self.hash.then(link.json.as_bytes()) != hash {
+            return Err(fault(FaultKind::WrongHash));
+        }
+        self.read(link).map_err(fault)?;
+        self.hash = hash;
+        self.frontier.push(link.json.as_bytes());
+        if self.report.first == 0 {
+            self.report.first = link.sequence;
+        }
+        self.check_checkpoints()?;
+        self.report.last = link.sequence;
+        Ok(())
+    }
+
+    /// Where the first entries are gone, begins at the checkpoint that still speaks for them.
+    fn start(&mut self, first: u64) -> Result<(), Fault> {
+        if self.base == 0 && first > 1 {
+            let begins = |stored: &&&StoredCheckpoint| stored.size + 1 >= first;
+            let size = self.checkpoints.iter().rev().find(begins).map(|stored| stored.size);
+            if !size.is_some_and(|size| self.begin_at(size)) {
+                let kind = FaultKind::Missing { until: first - 1 };
+                return Err(Fault { sequence: 1, kind });
+            }
+        }
+        // Those of what is no longer there cannot be compared with anything.
+        let base = self.base;
+        self.checkpoints.retain(|stored| stored.size >= base);
+        self.check_checkpoints()
+    }
+
+    fn begin_at(&mut self, size: u64) -> bool {
+        let found = self.checkpoints.iter().rev().find_map(|stored| {
+            let about = |stored: &StoredCheckpoint| {
+                let checkpoint = Checkpoint::unverified(&stored.note).ok()?;
+                let frontier = Frontier::from_bytes(stored.size, &stored.frontier)?;
+                let is_whole = frontier.root() == checkpoint.root && checkpoint.size == size;
+                is_whole.then_some((frontier, checkpoint.chain))
+            };
+            (stored.size == size).then(|| about(stored)).flatten()
+        });
+        if let Some((frontier, hash)) = found {
+            (self.frontier, self.hash, self.base) = (frontier, hash, size);
+            return true;
+        }
+        false
+    }
+
+    /// Whether the text is what the other columns say it is.
+    fn read(&mut self, link: &Link) -> Result<(), FaultKind> {
+        let head: Head<'_> = serde_json::from_str(&link.json).map_err(|_| FaultKind::Unreadable)?;
+        if head.writer != self.report.writer || head.sequence != link.sequence {
+            return Err(FaultKind::Elsewhere);
+        }
+        let mut about = head.amends.as_deref().map(Cow::Borrowed);
+        let (mut username, mut namespace, mut pod) = head.columns();
+        let event;
+        if head.event.is_some() {
+            let entry = serde_json::from_str(&link.json).map_err(|_| FaultKind::Unreadable)?;
+            let Entry::Event(read) = entry else { return Err(FaultKind::Unreadable) };
+            self.learn(&read.what);
+            event = Entry::Event(read);
+            (namespace, pod) = event.pod();
+            username = event.username();
+            about = event.about().map(|id| Cow::Owned(id.to_string()));
+        }
+        let column = |name, is_right| {
+            if is_right { Ok(()) } else { Err(FaultKind::Column { name }) }
+        };
+        column("id", link.id == head.id)?;
+        column("time", i128::from(link.time) == nanoseconds(head.time))?;
+        column("username", is_column(&link.username, username))?;
+        column("namespace", is_column(&link.namespace, namespace))?;
+        column("pod", is_column(&link.pod, pod))?;
+        column("answer", link.answer == head.answer.as_deref().unwrap_or_default())?;
+        column("about", link.about.as_deref() == about.as_deref())
+    }
+
+    fn learn(&mut self, what: &What) {
+        match what {
+            What::KeyRotated { note } => {
+                if let Ok(key) = rotated_to(note, &self.trusted) {
+                    self.trusted.push(key);
+                }
+            }
+            What::Dropped { through, .. } => {
+                self.report.dropped = self.report.dropped.max(*through);
+            }
+            _ => {}
+        }
+    }
+
+    /// Compares the checkpoints about exactly as many entries as there have been.
+    fn check_checkpoints(&mut self) -> Result<(), Fault> {
+        let size = self.frontier.size();
+        while let Some(stored) = self.checkpoints.pop_if(|stored| stored.size <= size) {
+            self.check_checkpoint(stored).map_err(|kind| Fault { sequence: size, kind })?;
+        }
+        Ok(())
+    }
+
+    fn check_checkpoint(&mut self, stored: &StoredCheckpoint) -> Result<(), FaultKind> {
+        let note = |error| FaultKind::Note { size: stored.size, error };
+        let checkpoint = Checkpoint::unverified(&stored.note).map_err(note)?;
+        let time = checkpoint.time;
+        if checkpoint.writer != self.report.writer {
+            return Err(FaultKind::OtherWriter { writer: checkpoint.writer });
+        }
+        if checkpoint.size != self.frontier.size() || checkpoint.root != self.frontier.root() {
+            return Err(FaultKind::Root { time });
+        }
+        if checkpoint.chain != self.hash {
+            return Err(FaultKind::Chain { time });
+        }
+        self.distrust = match Checkpoint::verify(&stored.note, &self.trusted) {
+            Err(error @ NoteError::Untrusted) => {
+                self.report.untrusted += 1;
+                Some(error)
+            }
+            Err(error) => return Err(note(error)),
+            Ok(_) => None,
+        };
+        self.report.checkpoints += 1;
+        self.report.newest = Some(checkpoint);
+        Ok(())
+    }
+
+    fn check_end(&mut self) -> Result<(), Fault> {
+        if self.found_from == 0 {
+            self.check_checkpoints()?;
+        }
+        let size = self.frontier.size();
+        if let Some(stored) = self.checkpoints.first() {
+            let time = Checkpoint::unverified(&stored.note).map(|checkpoint| checkpoint.time);
+            let kind = match time {
+                Ok(time) => FaultKind::Truncated { size: stored.size, time },
+                Err(error) => FaultKind::Note { size: stored.size, error },
+            };
+            return Err(Fault { sequence: size + 1, kind });
+        }
+        if self.base > self.report.dropped {
+            let until = self.found_from.saturating_sub(1);
+            return Err(Fault { sequence: 1, kind: FaultKind::NotDropped { until } });
+        }
+        match &self.distrust {
+            Some(error) if !self.trusted.is_empty() => {
+                let kind = FaultKind::Newest { error: error.clone() };
+                Err(Fault { sequence: size, kind })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

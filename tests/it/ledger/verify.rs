@@ -1,0 +1,317 @@
+//! `postern audit verify`, `prove` and `checkpoint` over ledgers that somebody tampered with.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use assert_cmd::Command;
+use assert_cmd::assert::Assert;
+use postern::ledger::event::{Event, What};
+use postern::ledger::{Journal, Ledger, Record};
+use postern::store::{AnyLedger, Location, Signing, Writing, keys};
+use serde_json::Value;
+use sqlx::{ConnectOptions, Connection, Executor};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use uuid::Uuid;
+
+use super::fixture::{id, record};
+use super::postgres::Postgres;
+
+/// Entries that [`Place::fill`] writes: more than a block of the index, and a beginning.
+const LENGTH: u64 = 301;
+
+struct Place {
+    folder: TempDir,
+    ledger: String,
+}
+
+impl Place {
+    fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = format!("sqlite:{}", folder.path().join("postern.db").display());
+        Self { folder, ledger }
+    }
+
+    fn postgres() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), ledger: Postgres::shared().database() }
+    }
+
+    fn key(&self) -> PathBuf {
+        self.folder.path().join("signing.key")
+    }
+
+    async fn open(&self, writer: &str) -> AnyLedger {
+        let keys = keys::load_or_make(&self.key()).unwrap();
+        let (key, cluster) = (Arc::new(keys.current), "staging".to_owned());
+        let signing = Some(Signing { key, cluster, every: Duration::from_secs(3600) });
+        let location: Location = self.ledger.parse().unwrap();
+        AnyLedger::open(&location, Writing { writer: writer.to_owned(), signing }).await.unwrap()
+    }
+
+    /// What a server writes in a day: it begins, decides, and ends.
+    async fn fill(&self) {
+        let ledger = self.open("postern-0").await;
+        let started = What::Started { version: "1".to_owned(), settings: [].into() };
+        ledger.append_event(Event::now("staging", started)).await.unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 2..=LENGTH {
+            let ledger = ledger.clone();
+            tasks.spawn(async move { ledger.append(record(number)).await.unwrap() });
+        }
+        tasks.join_all().await;
+        ledger.close().await;
+    }
+
+    async fn execute(&self, sql: &'static str) {
+        match self.ledger.strip_prefix("sqlite:") {
+            Some(file) => {
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+                let mut connection = options.connect().await.unwrap();
+                connection.execute(sql).await.unwrap();
+                connection.close().await.unwrap();
+            }
+            None => {
+                let mut connection = sqlx::PgConnection::connect(&self.ledger).await.unwrap();
+                connection.execute(sql).await.unwrap();
+                connection.close().await.unwrap();
+            }
+        }
+    }
+
+    fn audit(&self, args: &[&str]) -> Assert {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+        command.current_dir(self.folder.path()).env_clear().arg("audit").args(args);
+        if !args.contains(&"--proof") {
+            command.args(["--ledger", &self.ledger]);
+        }
+        command.assert()
+    }
+
+    fn verify(&self, args: &[&str]) -> Assert {
+        self.audit(&[&["verify", "--key", "signing.key.pub"], args].concat())
+    }
+}
+
+fn stdout(assert: &Assert) -> String {
+    String::from_utf8(assert.get_output().stdout.clone()).unwrap()
+}
+
+fn both(test: impl AsyncFn(&Place)) {
+    let runtime = Runtime::new().unwrap();
+    for place in [Place::sqlite(), Place::postgres()] {
+        runtime.block_on(async {
+            place.fill().await;
+            test(&place).await;
+        });
+    }
+}
+
+#[test]
+fn what_was_written_is_good() {
+    both(async |place| {
+        let report = stdout(&place.verify(&["-o", "json"]).success());
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(report["signaturesChecked"], true);
+        let writer = &report["writers"][0];
+        assert_eq!((&writer["first"], &writer["last"]), (&1.into(), &LENGTH.into()));
+        assert_eq!(writer["checkpoints"], 2, "at the start, whatever came until then, and the end");
+        assert_eq!(writer["newestCheckpoint"]["size"], LENGTH);
+        let text = stdout(&place.verify(&[]).success());
+        assert!(text.starts_with("postern-0: good, records 1 to 301\n"), "{text}");
+
+        // It goes on where it ended.
+        place.fill_again().await;
+        let text = stdout(&place.verify(&[]).success());
+        assert!(text.starts_with("postern-0: good, records 1 to 303\n"), "{text}");
+    });
+}
+
+impl Place {
+    async fn fill_again(&self) {
+        let ledger = self.open("postern-0").await;
+        for number in 0..2 {
+            let again = Record { id: Uuid::now_v7(), ..record(number) };
+            ledger.append(again).await.unwrap();
+        }
+        ledger.close().await;
+    }
+}
+
+/// Everything that somebody with a database shell may try; what is said about it.
+#[test]
+fn each_way_to_tamper_is_found() {
+    let ways: [(&str, &str); 9] = [
+        (
+            "UPDATE records SET record = replace(record, 'jane', 'joan') WHERE sequence = 7",
+            "record 7 is not what was written",
+        ),
+        ("DELETE FROM records WHERE sequence = 7", "record 7 is missing"),
+        ("DELETE FROM records WHERE sequence BETWEEN 7 AND 20", "records 7 to 20 are missing"),
+        (
+            "DELETE FROM records WHERE sequence > 290",
+            "records 291 to 301 are missing: the checkpoint",
+        ),
+        ("DELETE FROM records WHERE sequence < 7", "records 1 to 6 are missing"),
+        (
+            "UPDATE records SET username = 'nobody' WHERE sequence = 7",
+            "the column `username` of record 7 says something else",
+        ),
+        ("UPDATE records SET time = time + 1 WHERE sequence = 7", "the column `time` of record 7"),
+        (
+            "UPDATE records SET sequence = sequence + 100000 WHERE sequence IN (7, 8);
+             UPDATE records SET sequence = 100015 - sequence WHERE sequence > 100000",
+            "record 7 is not what was written",
+        ),
+        (
+            "INSERT INTO records (writer, sequence, id, time, username, namespace, pod, answer, \
+             about, record, hash) SELECT writer, 302, 'x', time, username, namespace, pod, answer, \
+             about, record, hash FROM records WHERE sequence = 301",
+            "record 302 is not what was written",
+        ),
+    ];
+    let runtime = Runtime::new().unwrap();
+    for (sql, expected) in ways {
+        for place in [Place::sqlite(), Place::postgres()] {
+            let text = runtime.block_on(async {
+                place.fill().await;
+                place.execute(sql).await;
+                stdout(&place.verify(&[]).code(1))
+            });
+            assert!(text.starts_with(&format!("postern-0: WRONG: {expected}")), "{sql}\n{text}");
+            assert!(text.contains("good       "), "{text}");
+        }
+    }
+}
+
+/// A ledger that is cut together with its own checkpoints is good in itself.
+#[test]
+fn only_a_kept_checkpoint_tells_of_a_clean_cut() {
+    both(async |place| {
+        let kept = stdout(&place.audit(&["checkpoint"]).success());
+        fs::write(place.folder.path().join("kept.txt"), kept).unwrap();
+        place.execute("DELETE FROM records WHERE sequence > 290").await;
+        place.execute("DELETE FROM checkpoints WHERE size > 290").await;
+        place.verify(&[]).success();
+        let text = stdout(&place.verify(&["--checkpoint", "kept.txt"]).code(1));
+        assert!(
+            text.contains("WRONG: records 291 to 301 are missing: the checkpoint of"),
+            "{text}"
+        );
+
+        // Even where nothing at all is left.
+        place.execute("DELETE FROM records").await;
+        place.execute("DELETE FROM checkpoints").await;
+        let text = stdout(&place.verify(&["--checkpoint", "kept.txt"]).code(1));
+        assert!(text.contains("WRONG: records 1 to 301 are missing"), "{text}");
+    });
+}
+
+#[test]
+fn a_replaced_key_convinces_nobody_who_kept_the_old_one() {
+    let place = Place::sqlite();
+    Runtime::new().unwrap().block_on(place.fill());
+    let path = |name: &str| place.folder.path().join(name);
+    fs::rename(path("signing.key.pub"), path("kept.pub")).unwrap();
+    fs::remove_file(path("signing.key")).unwrap();
+    Runtime::new().unwrap().block_on(place.fill_again());
+    let text = stdout(&place.audit(&["verify", "--key", "kept.pub"]).code(1));
+    assert!(text.contains("the newest checkpoint, of 303 records, cannot be trusted"), "{text}");
+
+    let misuse = place.audit(&["verify", "--key", "nothing.pub"]).code(2);
+    assert_eq!(stdout(&misuse), "");
+}
+
+#[test]
+fn a_record_is_proven_without_the_ledger() {
+    both(async |place| {
+        let whole = id(200).to_string();
+        let proof = stdout(&place.audit(&["prove", &whole]).success());
+        let file = place.folder.path().join("proof.json");
+        fs::write(&file, &proof).unwrap();
+        assert!(proof.len() < 4096, "{proof}");
+        let check = ["verify", "--proof", "proof.json", "--key", "signing.key.pub"];
+        let text = stdout(&place.audit(&check).success());
+        assert!(text.starts_with("good: the record is number "), "{text}");
+
+        fs::write(&file, proof.replace("jane", "joan")).unwrap();
+        assert!(stdout(&place.audit(&check).code(1)).starts_with("WRONG: the record is not among"));
+        let mut altered: Value = serde_json::from_str(&proof).unwrap();
+        altered["index"] = 3.into();
+        fs::write(&file, altered.to_string()).unwrap();
+        place.audit(&check).code(1);
+        fs::write(&file, "{}").unwrap();
+        place.audit(&check).code(2);
+    });
+}
+
+#[test]
+fn a_new_key_is_trusted_because_the_old_one_handed_over() {
+    let place = Place::sqlite();
+    Runtime::new().unwrap().block_on(place.fill());
+    let path = |name: &str| place.folder.path().join(name);
+    fs::copy(path("signing.key.pub"), path("kept.pub")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+    command.current_dir(place.folder.path()).env_clear().args(["audit", "rotate-key"]);
+    command.args(["--ledger-key", "signing.key"]).assert().success();
+    let note = keys::load_or_make(&place.key()).unwrap().rotations.remove(0);
+    Runtime::new().unwrap().block_on(async {
+        let ledger = place.open("postern-0").await;
+        ledger.append_event(Event::now("staging", What::KeyRotated { note })).await.unwrap();
+        ledger.close().await;
+    });
+    let old = stdout(&place.audit(&["verify", "--key", "kept.pub"]).success());
+    assert!(!old.contains("unknown"), "{old}");
+    let new = stdout(&place.verify(&[]).success());
+    assert!(new.contains("unknown    2 of them were signed by another key"), "{new}");
+}
+
+#[test]
+fn a_part_is_verified_from_checkpoint_to_checkpoint() {
+    both(async |place| {
+        place.fill_again().await;
+        // Before the part that is asked for.
+        place.execute("UPDATE records SET username = 'nobody' WHERE sequence = 7").await;
+        place.verify(&[]).code(1);
+        let text = stdout(&place.verify(&["--since", "0s"]).success());
+        assert!(text.starts_with("postern-0: good, records "), "{text}");
+        place.verify(&["--writer", "postern-1"]).code(64);
+    });
+}
+
+/// Replicas of one database write at once, each its own chain.
+#[test]
+fn several_writers_have_a_chain_each() {
+    let place = Place::postgres();
+    Runtime::new().unwrap().block_on(async {
+        let writers = ["a", "b", "c"];
+        let mut tasks = tokio::task::JoinSet::new();
+        for name in writers {
+            let ledger = place.open(name).await;
+            for task in 0..8_u64 {
+                let ledger = ledger.clone();
+                tasks.spawn(async move {
+                    for number in 0..50 {
+                        let own = Record { id: Uuid::now_v7(), ..record(task * 50 + number) };
+                        ledger.append(own).await.unwrap();
+                    }
+                    (task == 0).then_some(ledger)
+                });
+            }
+        }
+        for ledger in tasks.join_all().await.into_iter().flatten() {
+            ledger.close().await;
+        }
+        let location: Location = place.ledger.parse().unwrap();
+        let same = place.open("a").await;
+        let refused = AnyLedger::open(&location, "a").await.unwrap_err();
+        let why = std::error::Error::source(&refused).unwrap().to_string();
+        assert!(why.contains("is already being written as `a` by another process"), "{why}");
+        same.close().await;
+    });
+    let text = stdout(&place.verify(&[]).success());
+    for name in ["a", "b", "c"] {
+        assert!(text.contains(&format!("{name}: good, records 1 to 400\n")), "{text}");
+    }
+}
