@@ -13,6 +13,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde::Deserialize;
 
 use crate::policy::rule::Enforcement;
@@ -22,6 +23,7 @@ use value::{
     Address, CheckpointInterval, Count, Deadline, DrainDelay, Name, StaleLimit, Strictness, Ttl,
     Writer,
 };
+use value::{KeepFor, KeepRecords};
 pub use value::{LogFormat, LogLevel};
 
 /// Settings as given in one place; what is not given there is left to the next.
@@ -115,6 +117,14 @@ pub struct Given {
     )]
     checkpoint_interval: Option<CheckpointInterval>,
 
+    /// Drop what this server wrote into the ledger longer ago than this [default: keep all]
+    #[arg(long, env = "POSTERN_KEEP_FOR", value_name = "DURATION", hide_env_values = true)]
+    keep_for: Option<KeepFor>,
+
+    /// Drop all but so many of the newest records of this server [default: keep all]
+    #[arg(long, env = "POSTERN_KEEP_RECORDS", value_name = "NUMBER", hide_env_values = true)]
+    keep_records: Option<KeepRecords>,
+
     /// The strictest level of the whole server, for a staged roll-out [default: Enforce]
     #[arg(
         long,
@@ -193,6 +203,10 @@ pub struct Settings {
     pub ledger_key: Option<PathBuf>,
     /// `--checkpoint-interval`
     pub checkpoint_interval: Duration,
+    /// `--keep-for`
+    pub keep_for: Option<SignedDuration>,
+    /// `--keep-records`
+    pub keep_records: Option<u64>,
     /// `--enforcement`
     pub enforcement: Enforcement,
     /// `--deadline`
@@ -271,6 +285,8 @@ impl Given {
             ledger: self.ledger.or(lower.ledger),
             ledger_key: self.ledger_key.or(lower.ledger_key),
             checkpoint_interval: self.checkpoint_interval.or(lower.checkpoint_interval),
+            keep_for: self.keep_for.or(lower.keep_for),
+            keep_records: self.keep_records.or(lower.keep_records),
             enforcement: self.enforcement.or(lower.enforcement),
             deadline: self.deadline.or(lower.deadline),
             drain_delay: self.drain_delay.or(lower.drain_delay),
@@ -358,6 +374,8 @@ impl Given {
             ledger: self.ledger.map_or_else(|| "sqlite:postern.db".to_owned(), |Name(it)| it),
             ledger_key: self.ledger_key,
             checkpoint_interval: self.checkpoint_interval.map_or(Duration::from_mins(1), |it| it.0),
+            keep_for: self.keep_for.map(|KeepFor(age)| age),
+            keep_records: self.keep_records.map(|KeepRecords(number)| number),
             enforcement: self.enforcement.map_or(Enforcement::Enforce, |Strictness(it)| it),
             deadline: self.deadline.map_or(Duration::from_secs(1), |Deadline(it)| it),
             drain_delay: self.drain_delay.map_or(Duration::from_secs(5), |DrainDelay(it)| it),

@@ -18,7 +18,7 @@ use crate::ledger::{self, Entry, Journal};
 use crate::policy::rule::{Policy, PolicyId};
 use crate::policy::set::PolicySet;
 use crate::store::keys::{self, Keys};
-use crate::store::{AnyLedger, Location, LocationError, Signing, Writing};
+use crate::store::{AnyLedger, Keep, Location, LocationError, Signing, Writing};
 
 /// How long after a failure the next attempt is.
 const RETRY: Duration = Duration::from_secs(1);
@@ -47,7 +47,8 @@ impl Chronicle {
             every: settings.checkpoint_interval,
         });
         let key = signing.as_ref().map(|signing| signing.key.public());
-        let writing = Writing { writer: settings.writer.clone(), signing };
+        let keep = Keep { age: settings.keep_for, entries: settings.keep_records };
+        let writing = Writing { writer: settings.writer.clone(), signing, keep };
         let ledger = AnyLedger::open(&location, writing).await.context("`--ledger`")?;
         let this = Self { ledger, cluster: settings.cluster_name.clone() };
         this.begin(settings, &location, key, rotations).await.context("`--ledger`")?;

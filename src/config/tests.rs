@@ -56,6 +56,8 @@ fn every_setting_can_come_from_the_file() {
          max-in-flight: 7\n\
          ledger-key: l\n\
          checkpoint-interval: 5s\n\
+         keep-for: 2d\n\
+         keep-records: 5000\n\
          cluster-name: east\n\
          writer: postern-0\n\
          log-format: text\n\
@@ -73,6 +75,8 @@ fn every_setting_can_come_from_the_file() {
         ledger,
         ledger_key,
         checkpoint_interval,
+        keep_for,
+        keep_records,
         enforcement,
         deadline,
         drain_delay,
@@ -98,6 +102,7 @@ fn every_setting_can_come_from_the_file() {
     assert_eq!(cluster, Some(expected));
     assert_eq!((ledger.as_str(), enforcement), ("memory", Enforcement::Warn));
     assert_eq!((ledger_key, checkpoint_interval), (Some("l".into()), Duration::from_secs(5)));
+    assert_eq!((keep_for, keep_records), (Some(SignedDuration::from_hours(48)), Some(5000)));
     assert_eq!((deadline, drain_delay), (Duration::from_millis(500), Duration::ZERO));
     assert_eq!((max_in_flight, cluster_name.as_str(), writer.as_str()), (7, "east", "postern-0"));
     assert_eq!((logs.format, logs.level), (LogFormat::Text, LogLevel::Debug));

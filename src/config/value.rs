@@ -22,6 +22,8 @@ const MAX_STALE_LIMIT: Duration = Duration::from_hours(24);
 const MAX_TTL: Duration = Duration::from_mins(5);
 const MIN_CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_CHECKPOINT_INTERVAL: Duration = Duration::from_hours(24);
+const MIN_KEEP: SignedDuration = SignedDuration::from_hours(1);
+const MIN_KEPT: u64 = 1000;
 const MAX_IN_FLIGHT: usize = 65_536;
 const MAX_NAME_BYTES: usize = 253;
 const MAX_WRITER_BYTES: usize = 63;
@@ -51,6 +53,14 @@ pub(super) struct Ttl(pub(super) Duration);
 /// How often a checkpoint is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CheckpointInterval(pub(super) Duration);
+
+/// How old records may become; in the ledger's own terms, not those of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct KeepFor(pub(super) SignedDuration);
+
+/// How many records are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct KeepRecords(pub(super) u64);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Count(pub(super) usize);
@@ -149,6 +159,34 @@ impl FromStr for Ttl {
             .filter(|ttl| *ttl <= MAX_TTL)
             .map(Self)
             .ok_or(Wanted("a duration from 0s to 5m, as in 10s"))
+    }
+}
+
+impl FromStr for KeepFor {
+    type Err = Wanted;
+
+    /// Days are not a duration to everybody: `90d` is ninety times 24 hours.
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        let days = text.strip_suffix('d').and_then(|days| days.trim().parse::<i32>().ok());
+        let age = match days {
+            Some(days) => SignedDuration::from_hours(24).checked_mul(days),
+            None => text.parse().ok(),
+        };
+        age.filter(|age| *age >= MIN_KEEP)
+            .map(Self)
+            .ok_or(Wanted("a duration of at least 1h, as in 400d or 24h"))
+    }
+}
+
+impl FromStr for KeepRecords {
+    type Err = Wanted;
+
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        text.parse()
+            .ok()
+            .filter(|number| *number >= MIN_KEPT)
+            .map(Self)
+            .ok_or(Wanted("a number of at least 1000"))
     }
 }
 
@@ -268,6 +306,8 @@ macro_rules! read_from_text {
 read_from_text!(
     Address,
     CheckpointInterval,
+    KeepFor,
+    KeepRecords,
     Deadline,
     DrainDelay,
     StaleLimit,

@@ -2,8 +2,9 @@
 //!
 //! Parameters are `$1`, `$2` …, which SQLite numbers as PostgreSQL does.
 
-use sqlx::postgres::{PgPool, PgRow};
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::postgres::{PgArguments, PgPool, PgRow};
+use sqlx::query::{Query, QueryAs};
+use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, FromRow, Postgres, Sqlite};
 
 /// A statement under construction. What people wrote is in its arguments, never in its text.
@@ -86,11 +87,10 @@ impl<T> Columns for T where
 {
 }
 
-macro_rules! query {
-    ($query:ident, $database:ty, $statement:expr) => {{
-        let Statement { sql, arguments } = $statement;
-        let mut query = sqlx::$query::<$database, _>(AssertSqlSafe(sql));
-        for argument in arguments {
+macro_rules! bound {
+    ($query:expr, $arguments:expr) => {{
+        let mut query = $query;
+        for argument in $arguments {
             query = match argument {
                 Argument::Text(text) => query.bind(text),
                 Argument::Integer(number) => query.bind(number),
@@ -100,35 +100,44 @@ macro_rules! query {
     }};
 }
 
+impl Statement {
+    pub(super) fn for_sqlite(self) -> Query<'static, Sqlite, SqliteArguments> {
+        bound!(sqlx::query(AssertSqlSafe(self.sql)), self.arguments)
+    }
+
+    pub(super) fn for_postgres(self) -> Query<'static, Postgres, PgArguments> {
+        bound!(sqlx::query(AssertSqlSafe(self.sql)), self.arguments)
+    }
+
+    pub(super) fn rows_for_sqlite<T: Columns>(
+        self,
+    ) -> QueryAs<'static, Sqlite, T, SqliteArguments> {
+        bound!(sqlx::query_as(AssertSqlSafe(self.sql)), self.arguments)
+    }
+
+    pub(super) fn rows_for_postgres<T: Columns>(
+        self,
+    ) -> QueryAs<'static, Postgres, T, PgArguments> {
+        bound!(sqlx::query_as(AssertSqlSafe(self.sql)), self.arguments)
+    }
+}
+
 impl Pool {
     pub(super) async fn fetch<T: Columns>(
         &self,
         statement: Statement,
     ) -> Result<Vec<T>, sqlx::Error> {
         match self {
-            Self::Sqlite(pool) => query!(query_as, Sqlite, statement).fetch_all(pool).await,
-            Self::Postgres(pool) => query!(query_as, Postgres, statement).fetch_all(pool).await,
+            Self::Sqlite(pool) => statement.rows_for_sqlite().fetch_all(pool).await,
+            Self::Postgres(pool) => statement.rows_for_postgres().fetch_all(pool).await,
         }
     }
 
-    /// Runs a statement that changes something; how many rows it changed.
-    pub(super) async fn execute(&self, statement: Statement) -> Result<u64, sqlx::Error> {
-        macro_rules! run {
-            ($database:ty, $pool:expr) => {{
-                let Statement { sql, arguments } = statement;
-                let mut query = sqlx::query::<$database>(AssertSqlSafe(sql));
-                for argument in arguments {
-                    query = match argument {
-                        Argument::Text(text) => query.bind(text),
-                        Argument::Integer(number) => query.bind(number),
-                    };
-                }
-                query.execute($pool).await.map(|done| done.rows_affected())
-            }};
-        }
+    /// Runs a statement that changes something.
+    pub(super) async fn execute(&self, statement: Statement) -> Result<(), sqlx::Error> {
         match self {
-            Self::Sqlite(pool) => run!(Sqlite, pool),
-            Self::Postgres(pool) => run!(Postgres, pool),
+            Self::Sqlite(pool) => statement.for_sqlite().execute(pool).await.map(drop),
+            Self::Postgres(pool) => statement.for_postgres().execute(pool).await.map(drop),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Group commit: many requests append, one task writes, one sync makes a whole batch durable.
 
+mod retention;
 mod task;
 
 use std::future::Future;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +45,22 @@ pub(super) trait Destination: Send + 'static {
 
     /// Events that others left to be written: id and text.
     fn inbox(&mut self) -> impl Future<Output = Result<Vec<(String, String)>, StoreError>> + Send;
+
+    /// The last checkpoint below `size` that is either older than a time or of no more than `most`
+    /// entries: its size and its note.
+    fn boundary(
+        &mut self,
+        size: i64,
+        older_than: i64,
+        most: i64,
+    ) -> impl Future<Output = Result<Option<(i64, String)>, StoreError>> + Send;
+
+    /// The texts of what holds everything, and releases it again, the first first.
+    fn holds(&mut self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
+
+    /// Deletes a few of the entries up to this one, and at last what else is about them alone;
+    /// `true` once nothing is left to do.
+    fn prune(&mut self, through: i64) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Writes something that says nothing, to learn whether it could write.
     fn probe(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -100,11 +117,22 @@ pub struct Writing {
     pub writer: String,
     /// How checkpoints are made; nothing: none are.
     pub signing: Option<Signing>,
+    /// What is dropped in time.
+    pub keep: Keep,
+}
+
+/// How much is kept. Only what is older than both says, and whole stretches between checkpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Keep {
+    /// Entries of this age and younger; nothing: of any age.
+    pub age: Option<SignedDuration>,
+    /// So many of each writer; nothing: any number.
+    pub entries: Option<u64>,
 }
 
 impl From<&str> for Writing {
     fn from(writer: &str) -> Self {
-        Self { writer: writer.to_owned(), signing: None }
+        Self { writer: writer.to_owned(), signing: None, keep: Keep::default() }
     }
 }
 

@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
 

@@ -9,8 +9,9 @@ use tokio::time::timeout;
 use super::super::location::Server;
 use super::super::read::Reader;
 use super::super::row::{Batch, Block, Row};
+use super::super::statement::{Columns, Statement};
 use super::super::writer::{BATCH, Destination, Signed, State};
-use super::super::{StoreError, nanoseconds, unread};
+use super::super::{StoreError, nanoseconds, retire, unread};
 use super::{connect, schema, sql_error};
 use crate::ledger::chain::Hash;
 
@@ -23,6 +24,8 @@ pub(super) struct PostgresDestination {
     server: Server,
     writer: String,
     connection: Option<PgConnection>,
+    /// The last term that was looked at for what can go.
+    swept: i64,
     reader: Reader,
 }
 
@@ -33,7 +36,7 @@ impl PostgresDestination {
         reader: Reader,
     ) -> Result<Self, StoreError> {
         let (server, writer) = (server.clone(), writer.to_owned());
-        let mut this = Self { server, writer, connection: None, reader };
+        let mut this = Self { server, writer, connection: None, swept: 0, reader };
         this.probe().await?;
         Ok(this)
     }
@@ -64,6 +67,20 @@ impl PostgresDestination {
             return Err(StoreError::InUse { place, writer });
         }
         Ok(connection)
+    }
+
+    async fn fetch<T: Columns>(&mut self, sql: Statement) -> Result<Vec<T>, StoreError> {
+        let fetch = async |connection: &mut PgConnection, _: &str| {
+            sql.rows_for_postgres().fetch_all(connection).await
+        };
+        self.with(fetch).await
+    }
+
+    async fn execute(&mut self, sql: Statement) -> Result<u64, StoreError> {
+        let execute = async |connection: &mut PgConnection, _: &str| {
+            sql.for_postgres().execute(connection).await.map(|done| done.rows_affected())
+        };
+        self.with(execute).await
     }
 
     /// Does something with the connection; after an error nothing is known about it, so it goes.
@@ -157,6 +174,41 @@ impl Destination for PostgresDestination {
                 .await
         })
         .await
+    }
+
+    async fn boundary(
+        &mut self,
+        size: i64,
+        older_than: i64,
+        most: i64,
+    ) -> Result<Option<(i64, String)>, StoreError> {
+        let sql = retire::boundary(&self.writer, size, older_than, most);
+        Ok(self.fetch(sql).await?.into_iter().next())
+    }
+
+    async fn holds(&mut self) -> Result<Vec<String>, StoreError> {
+        let rows: Vec<(String,)> = self.fetch(retire::holds()).await?;
+        Ok(rows.into_iter().map(|(text,)| text).collect())
+    }
+
+    async fn prune(&mut self, through: i64) -> Result<bool, StoreError> {
+        let writer = self.writer.clone();
+        if self.execute(retire::entries(&writer, through)).await? > 0 {
+            return Ok(false);
+        }
+        if self.swept == 0 {
+            for sql in retire::about_entries(&writer, through) {
+                self.execute(sql).await?;
+            }
+        }
+        let terms: Vec<(i64,)> = self.fetch(retire::next_terms(self.swept)).await?;
+        let (Some((first,)), Some((last,))) = (terms.first(), terms.last()) else {
+            self.swept = 0;
+            return Ok(true);
+        };
+        self.execute(retire::postings(*first, *last)).await?;
+        self.swept = *last;
+        Ok(false)
     }
 
     async fn probe(&mut self) -> Result<(), StoreError> {

@@ -10,8 +10,9 @@ use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqliteSynchronous}
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
 use super::super::row::{Batch, Block, Row};
+use super::super::statement::{Columns, Statement};
 use super::super::writer::{BATCH, Destination, Signed, State};
-use super::super::{StoreError, nanoseconds, unread};
+use super::super::{StoreError, nanoseconds, retire, unread};
 use super::file::{self, Identity, Log};
 use super::{options, place, read, schema, sql_error};
 
@@ -31,6 +32,8 @@ pub(super) struct SqliteDestination {
     /// The file that was opened first; no other will do, see [`Self::check_file`].
     identity: Identity,
     open: Option<Open>,
+    /// The last term that was looked at for what can go.
+    swept: i64,
     _held: File,
 }
 
@@ -49,6 +52,7 @@ impl SqliteDestination {
             writer: writer.to_owned(),
             identity: Identity::of(path)?,
             open: None,
+            swept: 0,
             _held: file::hold(path, writer)?,
         };
         this.probe().await?;
@@ -168,6 +172,43 @@ impl SqliteDestination {
             .map_err(|error| sql_error(&path, error))
     }
 
+    async fn try_fetch<T: Columns>(&mut self, sql: Statement) -> Result<Vec<T>, StoreError> {
+        let path = self.path.clone();
+        let connection = &mut self.connected().await?.connection;
+        let fetched = sql.rows_for_sqlite().fetch_all(connection).await;
+        fetched.map_err(|error| sql_error(&path, error))
+    }
+
+    async fn try_execute(&mut self, sql: Statement) -> Result<u64, StoreError> {
+        let path = self.path.clone();
+        self.check_file()?;
+        let connection = &mut self.connected().await?.connection;
+        let done = sql.for_sqlite().execute(connection).await;
+        let done = done.map_err(|error| sql_error(&path, error))?;
+        self.written()?;
+        Ok(done.rows_affected())
+    }
+
+    async fn try_prune(&mut self, through: i64) -> Result<bool, StoreError> {
+        let writer = self.writer.clone();
+        if self.try_execute(retire::entries(&writer, through)).await? > 0 {
+            return Ok(false);
+        }
+        if self.swept == 0 {
+            for sql in retire::about_entries(&writer, through) {
+                self.try_execute(sql).await?;
+            }
+        }
+        let terms: Vec<(i64,)> = self.try_fetch(retire::next_terms(self.swept)).await?;
+        let (Some((first,)), Some((last,))) = (terms.first(), terms.last()) else {
+            self.swept = 0;
+            return Ok(true);
+        };
+        self.try_execute(retire::postings(*first, *last)).await?;
+        self.swept = *last;
+        Ok(false)
+    }
+
     async fn try_probe(&mut self) -> Result<(), StoreError> {
         let path = self.path.clone();
         let writer = self.writer.clone();
@@ -204,6 +245,28 @@ impl Destination for SqliteDestination {
 
     async fn inbox(&mut self) -> Result<Vec<(String, String)>, StoreError> {
         let result = self.try_inbox().await;
+        self.settle(result).await
+    }
+
+    async fn boundary(
+        &mut self,
+        size: i64,
+        older_than: i64,
+        most: i64,
+    ) -> Result<Option<(i64, String)>, StoreError> {
+        let sql = retire::boundary(&self.writer, size, older_than, most);
+        let result = self.try_fetch(sql).await.map(|rows| rows.into_iter().next());
+        self.settle(result).await
+    }
+
+    async fn holds(&mut self) -> Result<Vec<String>, StoreError> {
+        let result = self.try_fetch::<(String,)>(retire::holds()).await;
+        let result = result.map(|rows| rows.into_iter().map(|(text,)| text).collect());
+        self.settle(result).await
+    }
+
+    async fn prune(&mut self, through: i64) -> Result<bool, StoreError> {
+        let result = self.try_prune(through).await;
         self.settle(result).await
     }
 

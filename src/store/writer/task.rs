@@ -13,7 +13,9 @@ use uuid::Uuid;
 
 use super::super::StoreError;
 use super::super::row::Batch;
-use super::{BATCH, Destination, Shared, Signed, Signing, State, Waiting, Writing};
+use super::{
+    BATCH, Destination, Keep, Shared, Signed, Signing, State, Waiting, Writing, retention,
+};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::event::{Event, What};
 use crate::ledger::{Entry, LedgerError, Outcome, Record};
@@ -46,6 +48,9 @@ pub(super) struct Task<D> {
     destination: D,
     name: String,
     signing: Option<Signing>,
+    keep: Keep,
+    /// Entries up to this one are being deleted.
+    pruning: Option<i64>,
     /// When the next checkpoint is.
     due: tokio::time::Interval,
     owes_checkpoint: bool,
@@ -66,7 +71,7 @@ impl<D: Destination> Task<D> {
         channels: Channels,
         shared: Arc<Shared>,
     ) -> Self {
-        let Writing { writer, signing } = writing;
+        let Writing { writer, signing, keep } = writing;
         let every = signing.as_ref().map_or(INBOX, |signing| signing.every);
         let mut due = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -74,6 +79,8 @@ impl<D: Destination> Task<D> {
             destination,
             name: writer,
             signing,
+            keep,
+            pruning: None,
             due,
             owes_checkpoint: false,
             attested: 0,
@@ -119,6 +126,10 @@ impl<D: Destination> Task<D> {
                 true
             }
             () = future::ready(()), if owes => true,
+            () = future::ready(()), if is_writable && self.pruning.is_some() => {
+                self.prune().await;
+                true
+            }
             () = tokio::time::sleep(RETRY), if !is_writable => true,
         }
     }
@@ -231,7 +242,39 @@ impl<D: Destination> Task<D> {
             self.attested = size;
         }
         self.owes_checkpoint = false;
+        self.retain().await
+    }
+
+    /// Drops what need not be kept any longer: first says so, and has that signed.
+    async fn retain(&mut self) -> Result<(), StoreError> {
+        let closing = self.channels.entries.is_closed();
+        if self.keep == Keep::default() || self.pruning.is_some() || closing {
+            return Ok(());
+        }
+        let state = self.take_state().await?;
+        let last = state.sequence;
+        self.state = Some(state);
+        let end = retention::end(&mut self.destination, self.keep, last).await?;
+        let Some((through, what)) = end else { return Ok(()) };
+        let cluster = self.signing.as_ref().map_or("", |signing| &signing.cluster);
+        let mut dropped = [Entry::from(Event::now(cluster, what))];
+        self.write(dropped.iter_mut(), Vec::new()).await?;
+        self.owes_checkpoint = true;
+        self.pruning = Some(through);
         Ok(())
+    }
+
+    /// A little at a time, between what somebody waits for.
+    async fn prune(&mut self) {
+        let Some(through) = self.pruning else { return };
+        match self.destination.prune(through).await {
+            Ok(false) => {}
+            Ok(true) => self.pruning = None,
+            Err(error) => {
+                tracing::warn!("old records are not deleted yet: {error}");
+                self.pruning = None;
+            }
+        }
     }
 
     async fn take_inbox(&mut self) -> Result<(), StoreError> {

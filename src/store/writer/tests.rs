@@ -76,6 +76,23 @@ impl Destination for Table {
         Ok(Vec::new())
     }
 
+    async fn boundary(
+        &mut self,
+        _size: i64,
+        _older_than: i64,
+        _most: i64,
+    ) -> Result<Option<(i64, String)>, StoreError> {
+        Ok(None)
+    }
+
+    async fn holds(&mut self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn prune(&mut self, _through: i64) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
     async fn probe(&mut self) -> Result<(), StoreError> {
         self.attempt().await
     }

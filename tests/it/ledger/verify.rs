@@ -9,33 +9,38 @@ use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 use postern::ledger::event::{Event, What};
 use postern::ledger::{Journal, Ledger, Record};
-use postern::store::{AnyLedger, Location, Signing, Writing, keys};
+use postern::store::{AnyLedger, Keep, Location, Signing, Writing, keys};
 use serde_json::Value;
 use sqlx::{ConnectOptions, Connection, Executor};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
-use super::fixture::{id, record};
+use super::fixture::{all, id, record, until};
 use super::postgres::Postgres;
 
 /// Entries that [`Place::fill`] writes: more than a block of the index, and a beginning.
 const LENGTH: u64 = 301;
 
+const HOUR: Duration = Duration::from_secs(3600);
+
 struct Place {
     folder: TempDir,
     ledger: String,
+    keep: Keep,
+    every: Duration,
 }
 
 impl Place {
     fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ledger = format!("sqlite:{}", folder.path().join("postern.db").display());
-        Self { folder, ledger }
+        Self { folder, ledger, keep: Keep::default(), every: HOUR }
     }
 
     fn postgres() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), ledger: Postgres::shared().database() }
+        let ledger = Postgres::shared().database();
+        Self { folder: tempfile::tempdir().unwrap(), ledger, keep: Keep::default(), every: HOUR }
     }
 
     fn key(&self) -> PathBuf {
@@ -45,9 +50,11 @@ impl Place {
     async fn open(&self, writer: &str) -> AnyLedger {
         let keys = keys::load_or_make(&self.key()).unwrap();
         let (key, cluster) = (Arc::new(keys.current), "staging".to_owned());
-        let signing = Some(Signing { key, cluster, every: Duration::from_secs(3600) });
+        let signing = Some(Signing { key, cluster, every: self.every });
         let location: Location = self.ledger.parse().unwrap();
-        AnyLedger::open(&location, Writing { writer: writer.to_owned(), signing }).await.unwrap()
+        AnyLedger::open(&location, Writing { writer: writer.to_owned(), signing, keep: self.keep })
+            .await
+            .unwrap()
     }
 
     /// What a server writes in a day: it begins, decides, and ends.
@@ -313,5 +320,48 @@ fn several_writers_have_a_chain_each() {
     let text = stdout(&place.verify(&[]).success());
     for name in ["a", "b", "c"] {
         assert!(text.contains(&format!("{name}: good, records 1 to 400\n")), "{text}");
+    }
+}
+
+/// Dropping leaves a chain that is good, and that says what is not there.
+#[test]
+fn what_is_dropped_is_said_and_the_rest_is_good() {
+    let runtime = Runtime::new().unwrap();
+    for mut place in [Place::sqlite(), Place::postgres()] {
+        place.every = Duration::from_secs(1);
+        runtime.block_on(place.fill());
+        runtime.block_on(place.fill_again());
+        place.keep = Keep { entries: Some(1), age: None };
+        let count =
+            async |ledger: &AnyLedger| ledger.links("postern-0", 0, 999).await.unwrap().len();
+
+        // A hold comes first, from somebody who does not write records.
+        place.audit(&["hold", "case 17"]).success();
+        runtime.block_on(async {
+            let ledger = place.open("postern-0").await;
+            until("the hold is a record", async || {
+                let events = ledger.list_events(&all()).await.unwrap();
+                events.iter().any(|event| event.json.contains("\"event\":\"Held\""))
+            })
+            .await;
+            tokio::time::sleep(Duration::from_millis(2500)).await;
+            assert_eq!(count(&ledger).await, 304);
+            ledger.close().await;
+        });
+        place.audit(&["release", "case 17"]).success();
+        runtime.block_on(async {
+            let ledger = place.open("postern-0").await;
+            until("the old records are gone", async || count(&ledger).await < 5).await;
+            // What was dropped is still counted on in what follows.
+            ledger.append(Record { id: Uuid::now_v7(), ..record(1) }).await.unwrap();
+            ledger.close().await;
+        });
+        let text = stdout(&place.verify(&[]).success());
+        assert!(text.contains("postern-0: good, records 30"), "{text}");
+        assert!(text.contains("  before     records up to 30"), "{text}");
+
+        // Without the record that says so it is a hole.
+        runtime.block_on(place.execute("DELETE FROM records WHERE sequence <= 306"));
+        place.verify(&[]).code(1);
     }
 }

@@ -1,0 +1,49 @@
+//! What is old enough to be dropped.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::super::{StoreError, nanoseconds};
+use super::{Destination, Keep};
+use crate::ledger::event::{Event, What};
+
+/// Up to where everything is to go, and what is to be written first; nothing where all is kept.
+pub(super) async fn end<D: Destination>(
+    destination: &mut D,
+    keep: Keep,
+    last: i64,
+) -> Result<Option<(i64, What)>, StoreError> {
+    let oldest = keep.age.and_then(|age| Timestamp::now().checked_sub(age).ok());
+    let older_than = oldest.map_or(i64::MIN, nanoseconds);
+    let entries = keep.entries.map(|entries| i64::try_from(entries).unwrap_or(i64::MAX));
+    let most = entries.map_or(0, |entries| last.saturating_sub(entries));
+    let Some((through, checkpoint)) = destination.boundary(last, older_than, most).await? else {
+        return Ok(None);
+    };
+    if is_held(&destination.holds().await?) {
+        return Ok(None);
+    }
+    let reason = if through <= most { "entries" } else { "age" }.to_owned();
+    let what = What::Dropped { through: through.unsigned_abs(), checkpoint, reason };
+    Ok(Some((through, what)))
+}
+
+/// Whether something that was held was not released since.
+fn is_held(events: &[String]) -> bool {
+    let mut held = BTreeSet::new();
+    for text in events {
+        match serde_json::from_str(text).map(|event: Event| event.what) {
+            Ok(What::Held { hold, .. }) => {
+                held.insert(hold);
+            }
+            Ok(What::Released { hold, .. }) => {
+                held.remove(&hold);
+            }
+            Ok(_) => {}
+            // What cannot be read may be a hold.
+            Err(_) => return true,
+        }
+    }
+    !held.is_empty()
+}
