@@ -6,6 +6,7 @@ mod conformance;
 mod crash;
 mod failure;
 mod fixture;
+mod outage;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod verify;

@@ -1,0 +1,201 @@
+//! A PostgreSQL server that stops, dies or hangs while many append.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use postern::ledger::verify::Verifier;
+use postern::ledger::{Ledger, Record};
+use postern::store::{AnyLedger, Location};
+use sqlx::{Connection, PgConnection};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::fixture::{record, until};
+use super::postgres::Postgres;
+
+const TASKS: u64 = 8;
+
+/// Appends that go on until they are told to stop; ids of those that were acknowledged.
+struct Load {
+    tasks: JoinSet<BTreeSet<Uuid>>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Load {
+    fn on(ledger: &AnyLedger) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let mut tasks = JoinSet::new();
+        for _ in 0..TASKS {
+            let (ledger, is_over) = (ledger.clone(), Arc::clone(&is_over));
+            tasks.spawn(async move {
+                let mut acknowledged = BTreeSet::new();
+                while !is_over.load(Ordering::Relaxed) {
+                    let record = Record { id: Uuid::now_v7(), ..record(1) };
+                    let id = record.id;
+                    // As the gate does: nobody waits for ever.
+                    let limit = Duration::from_millis(700);
+                    match tokio::time::timeout(limit, ledger.append(record)).await {
+                        Ok(Ok(())) => drop(acknowledged.insert(id)),
+                        _ => tokio::time::sleep(Duration::from_millis(20)).await,
+                    }
+                }
+                acknowledged
+            });
+        }
+        Self { tasks, is_over }
+    }
+
+    async fn end(self) -> BTreeSet<Uuid> {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.tasks.join_all().await.into_iter().flatten().collect()
+    }
+}
+
+async fn open(url: &str) -> AnyLedger {
+    let location: Location = url.parse().unwrap();
+    AnyLedger::open(&location, "postern-0").await.unwrap()
+}
+
+/// Every answered yes is there and not taken back, and the chain is whole.
+async fn assert_holds(ledger: &AnyLedger, acknowledged: &BTreeSet<Uuid>) {
+    let mut verifier = Verifier::new("postern-0", &[], &[], 0);
+    let (mut held, mut amended) = (BTreeSet::new(), BTreeSet::new());
+    let mut after = 0;
+    loop {
+        let page = ledger.links("postern-0", after, 1000).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = last.sequence;
+        for link in &page {
+            assert!(verifier.push(link));
+            held.insert(link.id.parse::<Uuid>().unwrap());
+            amended.extend(link.about.as_deref().map(|id| id.parse::<Uuid>().unwrap()));
+        }
+    }
+    assert_eq!(verifier.finish().fault, None);
+    let lost: Vec<_> = acknowledged.difference(&held).collect();
+    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+    let taken_back: Vec<_> = acknowledged.intersection(&amended).collect();
+    assert!(taken_back.is_empty(), "acknowledged and taken back: {taken_back:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_restarted_or_killed_loses_no_yes() {
+    let server = Postgres::start();
+    let url = server.database();
+    let ledger = open(&url).await;
+    let load = Load::on(&ledger);
+    for way in [Postgres::stop, Postgres::kill, Postgres::kill] {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        tokio::task::block_in_place(|| way(&server));
+        until("the ledger says that it cannot be written", async || !ledger.is_writable()).await;
+        tokio::task::block_in_place(|| server.start_again());
+        until("the ledger can be written again", async || ledger.is_writable()).await;
+    }
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let acknowledged = load.end().await;
+    assert!(acknowledged.len() > 100, "{}", acknowledged.len());
+    ledger.close().await;
+    assert_holds(&open(&url).await, &acknowledged).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_gives_no_yes() {
+    let server = Postgres::start();
+    let url = server.database();
+    let ledger = open(&url).await;
+    ledger.append(record(1)).await.unwrap();
+    server.stop();
+    for number in 2..5 {
+        let error = ledger.append(record(number)).await.unwrap_err();
+        assert!(error.to_string().starts_with("the ledger failed to write: "), "{error}");
+        assert!(!ledger.is_writable());
+    }
+    let location: Location = url.parse().unwrap();
+    AnyLedger::open(&location, "postern-1").await.unwrap_err();
+    AnyLedger::open_read_only(&location).await.unwrap_err();
+}
+
+/// Neither an error nor an answer: the process that serves the connection is stopped.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_gives_no_yes_until_it_goes_on() {
+    let server = Postgres::start();
+    let url = server.database();
+    let ledger = open(&url).await;
+    ledger.append(record(1)).await.unwrap();
+    let mut beside = PgConnection::connect(&url).await.unwrap();
+    let pids: Vec<(i32,)> = sqlx::query_as(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'postern' \
+         AND datname = current_database()",
+    )
+    .fetch_all(&mut beside)
+    .await
+    .unwrap();
+    let signal = |name: &str| {
+        for (pid,) in &pids {
+            let told = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
+            assert!(told.unwrap().success());
+        }
+    };
+    signal("STOP");
+    let load = Load::on(&ledger);
+    until("the ledger says that it cannot be written", async || !ledger.is_writable()).await;
+    let none = load.end().await;
+    assert_eq!(none.len(), 0);
+    signal("CONT");
+    until("the ledger can be written again", async || ledger.is_writable()).await;
+    let load = Load::on(&ledger);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let acknowledged = load.end().await;
+    assert!(!acknowledged.is_empty());
+    ledger.close().await;
+    assert_holds(&open(&url).await, &acknowledged).await;
+}
+
+/// Somebody else's tables are left alone, and a newer schema too.
+#[tokio::test]
+async fn a_database_that_is_not_ours_is_refused() {
+    let other = Postgres::shared().database();
+    let mut connection = PgConnection::connect(&other).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE records (name TEXT)").execute(&mut connection).await.unwrap();
+    let why = async |url: &str| {
+        let location: Location = url.parse().unwrap();
+        let error = AnyLedger::open(&location, "w").await.unwrap_err();
+        let read = AnyLedger::open_read_only(&location).await.unwrap_err();
+        assert_eq!(error.to_string(), read.to_string());
+        error.to_string()
+    };
+    assert!(why(&other).await.ends_with("is not a ledger of Postern"));
+
+    let newer = Postgres::shared().database();
+    open(&newer).await.close().await;
+    let mut connection = PgConnection::connect(&newer).await.unwrap();
+    sqlx::raw_sql(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (999, 'later', TRUE, '\\x00', 0)",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    assert!(why(&newer).await.contains("its schema is 999, this version knows 1"));
+}
+
+/// Replicas that start at once on an empty database.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_writers_make_the_tables_once() {
+    let url = Postgres::shared().database();
+    let mut tasks = JoinSet::new();
+    for number in 0..6 {
+        let location: Location = url.parse().unwrap();
+        tasks.spawn(async move {
+            let writer = format!("postern-{number}");
+            let ledger = AnyLedger::open(&location, writer.as_str()).await.unwrap();
+            let own = Record { id: Uuid::now_v7(), ..record(number) };
+            ledger.append(own).await.unwrap();
+            ledger.close().await;
+        });
+    }
+    tasks.join_all().await;
+}
