@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::policy::removal::Removal;
-use crate::policy::request::{ConfinementProfile, SeLinuxOptions, WindowsOptions};
+use crate::policy::request::{ConfinementProfile, SeLinuxOptions, SecurityContext, WindowsOptions};
 use crate::policy::setting::Setting;
 
 /// A setting's value as the API writes it.
@@ -84,6 +84,32 @@ pub fn take(container: &mut Value, removals: &[Removal]) {
             _ => {}
         }
     }
+}
+
+/// A security context as the API writes it, with the fields that are set.
+#[must_use]
+pub fn security_context(context: &SecurityContext) -> Value {
+    let flag = |flag: Option<bool>| flag.map(Value::from);
+    let names = |names: &Option<Vec<String>>| names.as_ref().map(|names| json!(names));
+    let capabilities = object([
+        ("add", names(&context.capabilities_add)),
+        ("drop", names(&context.capabilities_drop)),
+    ]);
+    let has_capabilities = capabilities.as_object().is_some_and(|lists| !lists.is_empty());
+    object([
+        ("privileged", flag(context.privileged)),
+        ("allowPrivilegeEscalation", flag(context.allow_privilege_escalation)),
+        ("runAsNonRoot", flag(context.run_as_non_root)),
+        ("runAsUser", context.run_as_user.map(Value::from)),
+        ("runAsGroup", context.run_as_group.map(Value::from)),
+        ("readOnlyRootFilesystem", flag(context.read_only_root_filesystem)),
+        ("capabilities", has_capabilities.then_some(capabilities)),
+        ("seccompProfile", context.seccomp_profile.as_ref().map(confinement)),
+        ("appArmorProfile", context.app_armor_profile.as_ref().map(confinement)),
+        ("seLinuxOptions", context.se_linux_options.as_ref().map(se_linux)),
+        ("procMount", context.proc_mount.as_ref().map(|text| json!(text))),
+        ("windowsOptions", context.windows_options.as_ref().map(windows)),
+    ])
 }
 
 fn confinement(profile: &ConfinementProfile) -> Value {

@@ -1,5 +1,6 @@
 //! Layer 4, the conveyor: decode → look up → judge → record → respond.
 
+mod evidence;
 pub mod judge;
 pub mod lookup;
 mod record;

@@ -14,6 +14,7 @@ pub mod json;
 pub mod note;
 pub mod port;
 pub mod query;
+pub mod review;
 pub mod stats;
 pub mod tree;
 pub mod verify;
@@ -62,6 +63,9 @@ pub struct Record {
     pub namespace: String,
     /// The pod.
     pub pod: Pod,
+    /// What else the decision rested on, to judge it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
     /// The containers that were to be added; at most 64 are kept, see `injections_total`.
     pub injections: Vec<Injection>,
     /// How many containers the request added.
@@ -142,6 +146,27 @@ pub struct Pod {
     pub service_account: String,
 }
 
+/// What a decision rested on beside what the record says anyway. Nothing in it can be secret.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Evidence {
+    /// The pod's labels; nothing if they were not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeMap<String, String>>,
+    /// The labels of its namespace; nothing if they were not known, or no policy asked for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_labels: Option<BTreeMap<String, String>>,
+    /// What policies read of the pod's spec, as the API writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<serde_json::Value>,
+    /// Policies that the requester needed the right to use, and whether they had it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rights: BTreeMap<String, bool>,
+    /// How many containers the requester had added in the hour before, if it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added_last_hour: Option<usize>,
+}
+
 /// One added container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -166,6 +191,10 @@ pub struct Injection {
     pub command: Vec<String>,
     /// Whether somebody can type into it.
     pub interactive: bool,
+    /// Fields of the container as they were, of those that policies read and that are not said
+    /// above; defaults of the API are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<serde_json::Value>,
     /// The Permit that let it through.
     #[serde(default)]
     pub permitted_by: Option<Policy>,

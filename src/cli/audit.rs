@@ -6,6 +6,7 @@ mod keys;
 mod moment;
 mod progress;
 mod prove;
+mod replay;
 mod stats;
 mod table;
 mod verify;
@@ -56,6 +57,7 @@ enum Command {
     Show(Show),
     /// Count decisions by day, user, namespace, image and answer
     Stats(stats::Stats),
+    Replay(replay::Replay),
     Verify(verify::Verify),
     Prove(prove::Prove),
     Checkpoint(keys::Newest),
@@ -141,6 +143,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
             Command::List(list) => list.run().await,
             Command::Show(show) => show.run().await,
             Command::Stats(stats) => stats.run().await,
+            Command::Replay(replay) => replay.run().await,
             Command::Verify(verify) => verify.run().await,
             Command::Prove(prove) => prove.run().await,
             Command::Checkpoint(newest) => newest.run().await,

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::evidence;
 use super::judge::{Judgement, Phase};
 use super::{Arrival, GateSettings};
 use crate::admission::decode::{Debug, Review};
@@ -57,6 +58,7 @@ pub(super) fn record(
         },
         namespace: namespace.clone(),
         pod: pod(name, debug),
+        evidence: debug.map(evidence::evidence),
         injections: debug.map(|debug| injections(debug, judgement)).unwrap_or_default(),
         injections_total: debug.map_or(0, |debug| debug.added_total),
         verdict: outcome(verdict.is_some_and(crate::policy::verdict::Verdict::allows)),
@@ -93,7 +95,9 @@ fn injections(debug: &Debug, judgement: &Judgement) -> Vec<ledger::Injection> {
         .iter()
         .enumerate()
         .map(|(position, injection)| {
-            injection_record(injection, pod, rulings.and_then(|rulings| rulings.get(position)))
+            let ruling = rulings.and_then(|rulings| rulings.get(position));
+            let container = debug.added.get(position).map(evidence::container);
+            ledger::Injection { container, ..injection_record(injection, pod, ruling) }
         })
         .collect()
 }
@@ -119,6 +123,7 @@ fn injection_record(
         mounts: mounts(injection, pod),
         command: injection.argv.clone(),
         interactive: injection.interactive,
+        container: None,
         permitted_by: permit.map(|policy| policy_record(&policy.id)),
         changes: permit.map(|policy| changes(policy, injection, pod)).unwrap_or_default(),
     }

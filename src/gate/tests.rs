@@ -335,3 +335,50 @@ async fn answers_in_the_version_asked() {
     assert_eq!(overload["response"]["allowed"], false);
     assert!(message(&overload["response"]).contains("as many requests as it can"));
 }
+
+/// What is recorded of a decision is enough to decide it again.
+#[tokio::test]
+async fn a_record_judged_again_by_the_same_policies_is_decided_the_same() {
+    let policies = crate::folder::load(&["deploy/examples".into()]).unwrap();
+    let mut again = 0;
+    for entry in std::fs::read_dir("tests/corpus/reviews").unwrap() {
+        let path = entry.unwrap().path();
+        if !path.to_str().unwrap().ends_with(".validate.json") {
+            continue;
+        }
+        let body = std::fs::read(&path).unwrap();
+        let shared = Arc::new(ArcSwapOption::from_pointee(policies.clone()));
+        let settings = GateSettings {
+            cluster: "test".to_owned(),
+            enforcement: Enforcement::Enforce,
+            danger_allow_on_ledger_failure: false,
+        };
+        let gate = Gate::new(shared, Fake::default(), settings);
+        let arrival = Arrival {
+            time: Timestamp::now(),
+            started: Instant::now(),
+            deadline: Instant::now() + Duration::from_secs(5),
+        };
+        gate.answer(Phase::Validate, &body, arrival).await.unwrap();
+        for record in written(&gate) {
+            let Some(review) = record.review() else { continue };
+            let text = review.to_string();
+            assert!(!text.contains("hunter2"), "{text}");
+            let mut review = decode::decode(text.as_bytes()).unwrap();
+            if let decode::Subject::Debug(debug) = &mut review.subject {
+                debug.request.circumstances.now = crate::policy::request::Fact::Known(record.time);
+                lookup::bring_documents(&policies, debug, text.as_bytes());
+            }
+            let judgement =
+                judge(Some(&policies), Phase::Validate, review, Enforcement::Enforce);
+            let verdict = judgement.verdict.as_ref().unwrap();
+            assert_eq!(verdict.allows(), record.verdict == Outcome::Allowed, "{}", path.display());
+            let rulings = verdict.rulings.iter().flat_map(|ruling| &ruling.findings);
+            let now: Vec<_> = rulings.map(|finding| finding.objection.to_string()).collect();
+            let before: Vec<_> = record.findings.iter().map(|it| it.message.clone()).collect();
+            assert_eq!(now, before, "{}", path.display());
+            again += 1;
+        }
+    }
+    assert!(again >= 8, "{again}");
+}

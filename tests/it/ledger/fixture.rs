@@ -53,6 +53,7 @@ pub(super) fn record(number: u64) -> Record {
             node: "node-a".to_owned(),
             service_account: "payments-api".to_owned(),
         },
+        evidence: None,
         injections: vec![injection("busybox:1.36")],
         injections_total: 1,
         verdict: Outcome::Allowed,
@@ -118,6 +119,7 @@ pub(super) fn injection(image: &str) -> Injection {
         }],
         command: vec!["sh".to_owned(), "-c".to_owned(), "ps aux".to_owned()],
         interactive: true,
+        container: None,
         permitted_by: Some(policy("developers")),
         changes: vec![Change {
             field: "securityContext.runAsNonRoot".to_owned(),

@@ -1,0 +1,158 @@
+//! How long a search and a verification of a large ledger take.
+//!
+//! `cargo bench --bench search [-- RECORDS [FOLDER]]`: makes a ledger of so many decisions (200,000
+//! unless told otherwise), of many users, namespaces, pods, images and reasons, then asks it.
+#![allow(
+    clippy::allow_attributes,
+    clippy::cast_precision_loss,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program that measures prints, and ends by panicking"
+)]
+
+#[path = "material/record.rs"]
+mod record;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use postern::ledger::note::SigningKey;
+use postern::ledger::verify::Verifier;
+use postern::ledger::{Ledger, Outcome, Query, Record};
+use postern::store::{AnyLedger, Keep, Location, Signing, Writing};
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+/// Appends that wait at once: as many as one transaction takes.
+const TASKS: u64 = 64;
+/// Of each search, the best counts: the rest is what else the machine does.
+const ROUNDS: usize = 5;
+const PAGE: usize = 2000;
+
+fn main() {
+    let mut args = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+    let records = args.next().map_or(200_000, |number| number.parse().unwrap());
+    let parent = args.next().map_or_else(std::env::temp_dir, PathBuf::from);
+    let folder = tempfile::tempdir_in(parent).unwrap();
+    let location = Location::Sqlite(folder.path().join("postern.db"));
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(async {
+        let key = Arc::new(SigningKey::generate().unwrap().0);
+        fill(&location, &key, records).await;
+        let ledger = AnyLedger::open_read_only(&location).await.unwrap();
+        search(&ledger, records).await;
+        verify(&ledger, &key).await;
+        ledger.close().await;
+    });
+    let bytes = std::fs::metadata(folder.path().join("postern.db")).unwrap().len();
+    println!("{:.0} bytes of file for each record", bytes as f64 / records as f64);
+}
+
+async fn fill(location: &Location, key: &Arc<SigningKey>, records: u64) {
+    let (key, every) = (Arc::clone(key), Duration::from_secs(60));
+    let signing = Some(Signing { key, cluster: "bench".to_owned(), every });
+    let writing = Writing { writer: "bench".to_owned(), signing, keep: Keep::default() };
+    let ledger = AnyLedger::open(location, writing).await.unwrap();
+    let started = Instant::now();
+    let mut tasks = JoinSet::new();
+    for task in 0..TASKS {
+        let ledger = ledger.clone();
+        tasks.spawn(async move {
+            for number in (task..records).step_by(usize::try_from(TASKS).unwrap()) {
+                ledger.append(decision(number)).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    ledger.close().await;
+    let rate = records as f64 / started.elapsed().as_secs_f64();
+    println!("{records} records written, {rate:.0} a second");
+}
+
+/// The `number`th of many: who, where and what differ as they do in a large cluster.
+fn decision(number: u64) -> Record {
+    let start: Timestamp = "2025-01-01T00:00:00Z".parse().unwrap();
+    let mut record = record::usual();
+    record.id = Uuid::now_v7();
+    record.time = start + SignedDuration::from_secs(i64::try_from(number * 3).unwrap());
+    // Neighbouring numbers have nothing to do with each other.
+    let dice = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16;
+    record.requester.username = format!("user-{}@example.com", dice % 2_000);
+    record.namespace = format!("team-{}", dice % 300);
+    record.pod.name = format!("api-{:05}-{:05}", dice % 4_000, dice % 100_000);
+    record.justification = Some(format!("INC-{}", dice % 500_000));
+    let image = format!("registry.example.com/debug/tool-{}", dice % 400);
+    for injection in &mut record.injections {
+        injection.image.clone_from(&image);
+        injection.image_parsed = None;
+        injection.privileges.privileged = dice % 50_000 == 7;
+    }
+    if dice % 20 == 0 {
+        record.answer = Outcome::Refused;
+        record.verdict = Outcome::Refused;
+    }
+    record
+}
+
+async fn search(ledger: &AnyLedger, records: u64) {
+    let text = |text: &str| Some(text.to_owned());
+    let all = Query { limit: 50, ..Query::default() };
+    let middle = decision(records / 2);
+    let queries = [
+        ("newest", all.clone()),
+        ("refused", Query { answer: Some(Outcome::Refused), ..all.clone() }),
+        ("user", Query { user: text("user-77@example.com"), ..all.clone() }),
+        ("namespace", Query { namespace: text("team-77"), ..all.clone() }),
+        ("pod", Query { pod: Some(middle.pod.name), ..all.clone() }),
+        ("image", Query { image: text("*/tool-77"), ..all.clone() }),
+        ("reason", Query { reason: middle.justification, ..all.clone() }),
+        ("privileged", Query { privileged: true, ..all.clone() }),
+        ("nobody", Query { user: text("nobody@example.com"), ..all.clone() }),
+        (
+            "user and namespace",
+            Query { user: text("user-77@example.com"), namespace: text("team-78"), ..all.clone() },
+        ),
+        ("a day of a user", {
+            let since = Some(middle.time);
+            let until = Some(middle.time + SignedDuration::from_hours(24));
+            Query { user: text("user-77@example.com"), since, until, ..all.clone() }
+        }),
+    ];
+    println!("{:>20} {:>6} {:>10}", "search", "found", "ms");
+    for (name, query) in queries {
+        let mut best = Duration::MAX;
+        let mut found = 0;
+        for _ in 0..ROUNDS {
+            let started = Instant::now();
+            found = ledger.list_stored(&query).await.unwrap().len();
+            best = best.min(started.elapsed());
+        }
+        println!("{name:>20} {found:>6} {:>10.1}", best.as_secs_f64() * 1000.0);
+    }
+}
+
+async fn verify(ledger: &AnyLedger, key: &SigningKey) {
+    let started = Instant::now();
+    let checkpoints = ledger.signed("bench").await.unwrap();
+    let mut verifier = Verifier::new("bench", &[key.public()], &checkpoints, 0);
+    let (mut after, mut reading) = (0, Duration::ZERO);
+    loop {
+        let began = Instant::now();
+        let page = ledger.links("bench", after, PAGE).await.unwrap();
+        reading += began.elapsed();
+        let Some(last) = page.last() else { break };
+        after = last.sequence;
+        assert!(page.iter().all(|link| verifier.push(link)));
+    }
+    assert_eq!(verifier.finish().fault, None);
+    let whole = started.elapsed();
+    let rate = |time: Duration| after as f64 / time.as_secs_f64();
+    println!(
+        "verified {:.0} records a second, {:.0} without reading them",
+        rate(whole),
+        rate(whole.saturating_sub(reading))
+    );
+}

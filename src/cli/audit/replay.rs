@@ -1,0 +1,180 @@
+//! `postern audit replay`
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::moment::Moment;
+use super::{PAGE, Source, note};
+use crate::cli::check::examine::{Examination, examine};
+use crate::cli::check::{Asked, Phases};
+use crate::cli::{Outcome, print};
+use crate::folder;
+use crate::ledger::{self, Evidence, Query, Record};
+use crate::policy::circumstances::{Circumstances, Right};
+use crate::policy::request::Fact;
+use crate::policy::set::PolicySet;
+use crate::policy::text::Plain;
+
+/// Judge recorded requests by other policies, and show whose answer would be another
+///
+/// The containers are judged as they were stored, with what the old policies had filled in. A
+/// justification cannot be judged again where its variable is another: values are not recorded.
+#[derive(Debug, clap::Args)]
+pub(super) struct Replay {
+    #[command(flatten)]
+    source: Source,
+    /// Files or folders of the policies to judge by; may be given again
+    #[arg(long, short, value_name = "PATH", required = true)]
+    policies: Vec<PathBuf>,
+    /// Only decisions of this time and later: `24h`, `7d` ago, or 2026-11-24T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
+    /// Only decisions before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+    /// Lines to read, or an object for each decision whose answer would be another
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// How many came out how.
+#[derive(Debug, Default)]
+struct Sum {
+    same: u64,
+    other: u64,
+    unknown: u64,
+}
+
+impl Replay {
+    pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
+        let policies = folder::load(&self.policies)?;
+        if policies.asks_for_documents().is_some() {
+            note(
+                "some of these policies have expressions: of pods, the ledger holds only what \
+                 other rules read, and what it does not hold they find missing",
+            );
+        }
+        let mut asked = Asked { policies, circumstances: Circumstances::default(), cluster: None };
+        let now = Timestamp::now();
+        let moment = |moment: Option<&Moment>| moment.map(|it| it.seen_from(now)).transpose();
+        let mut query = Query {
+            since: moment(self.since.as_ref())?,
+            until: moment(self.until.as_ref())?,
+            limit: PAGE,
+            ..Query::default()
+        };
+        let ledger = self.source.open().await?;
+        let mut sum = Sum::default();
+        loop {
+            let page = ledger.list_stored(&query).await?;
+            for stored in &page {
+                print(&self.judge(&mut asked, &stored.record()?, &mut sum)?)?;
+            }
+            match page.last() {
+                Some(last) if page.len() == query.limit => query.before = Some(last.cursor()),
+                _ => break,
+            }
+        }
+        ledger.close().await;
+        let Sum { same, other, unknown } = sum;
+        note(&format!("{other} would be answered otherwise, {same} the same"));
+        if unknown > 0 {
+            note(&format!(
+                "{unknown} cannot be judged again: no policy was asked, or too little is recorded"
+            ));
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// What to print about one decision: nothing where it would be the same.
+    fn judge(&self, asked: &mut Asked, record: &Record, sum: &mut Sum) -> anyhow::Result<String> {
+        let review = record.review().filter(|_| record.amends.is_none());
+        let (Some(review), Some(evidence)) = (review, &record.evidence) else {
+            sum.unknown += 1;
+            return Ok(String::new());
+        };
+        asked.circumstances = circumstances(&asked.policies, record, evidence);
+        let body = serde_json::to_vec(&review)?;
+        let examination = examine(asked, Phases::Both, &body)
+            .with_context(|| format!("decision {}", record.id))?;
+        let now = match examination.allows() {
+            true => ledger::Outcome::Allowed,
+            false => ledger::Outcome::Refused,
+        };
+        if now == record.verdict {
+            sum.same += 1;
+            return Ok(String::new());
+        }
+        sum.other += 1;
+        let why = reasons(&examination);
+        Ok(match self.output {
+            Format::Text => text(record, now, &why)?,
+            Format::Json => {
+                let changed = json!({
+                    "id": record.id, "time": record.time, "user": record.requester.username,
+                    "namespace": record.namespace, "pod": record.pod.name,
+                    "before": record.verdict, "now": now, "reasons": why,
+                });
+                format!("{}\n", ledger::json::printable(&changed.to_string()))
+            }
+        })
+    }
+}
+
+fn text(record: &Record, now: ledger::Outcome, why: &[String]) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    let word = |outcome| match outcome {
+        ledger::Outcome::Allowed => "allowed",
+        ledger::Outcome::Refused => "refused",
+    };
+    let Record { id, time, requester, namespace, pod, verdict, .. } = record;
+    let (user, namespace, pod) = (Plain(&requester.username), Plain(namespace), Plain(&pod.name));
+    let (before, now) = (word(*verdict), word(now));
+    writeln!(text, "{id} {time:.0} {user} {namespace}/{pod}: {before}, now {now}")?;
+    for why in why {
+        writeln!(text, "  {}", Plain(why))?;
+    }
+    Ok(text)
+}
+
+/// Objections of the policies that judged now.
+fn reasons(examination: &Examination) -> Vec<String> {
+    let verdicts = examination.steps.iter().filter_map(|step| step.judgement.verdict.as_ref());
+    let last = verdicts.last();
+    let rulings = last.iter().flat_map(|verdict| &verdict.rulings);
+    let findings = rulings.flat_map(|ruling| &ruling.findings);
+    findings.map(|finding| finding.objection.to_string()).collect()
+}
+
+fn circumstances(policies: &PolicySet, record: &Record, evidence: &Evidence) -> Circumstances {
+    let asking = policies.policies().iter().filter(|policy| policy.authorize);
+    let rights: BTreeMap<_, _> = asking
+        .map(|policy| {
+            let right = match evidence.rights.get(&policy.id.name) {
+                Some(true) => Right::Granted,
+                Some(false) => Right::Denied,
+                None => Right::Unknown,
+            };
+            (policy.id.name.clone(), right)
+        })
+        .collect();
+    let labels = evidence.namespace_labels.clone();
+    Circumstances {
+        now: Fact::Known(record.time),
+        namespace_labels: labels.map_or(Fact::Unknown, Fact::Known),
+        rights,
+        added_last_hour: evidence.added_last_hour.map_or(Fact::Unknown, Fact::Known),
+    }
+}

@@ -1,0 +1,140 @@
+//! A recorded decision as the review that it answered, as far as the ledger holds it.
+
+use serde_json::{Map, Value, json};
+
+use super::{Evidence, Injection, Record};
+
+impl Record {
+    /// The AdmissionReview that this record is about, with what it holds of it. Values of variables
+    /// are empty. Nothing where the record does not hold enough: nobody judged it, or it is of a
+    /// version that did not keep the evidence.
+    #[must_use]
+    pub fn review(&self) -> Option<Value> {
+        let evidence = self.evidence.as_ref()?;
+        let kept = self.injections.len() == self.injections_total && !self.injections.is_empty();
+        let containers: Option<Vec<Value>> = self.injections.iter().map(container).collect();
+        let containers = containers.filter(|_| kept)?;
+        let old = self.pod(evidence)?;
+        let mut new = old.clone();
+        let spec = new.get_mut("spec")?.as_object_mut()?;
+        spec.insert("ephemeralContainers".to_owned(), containers.into());
+        let kind = json!({"group": "", "version": "v1", "kind": "Pod"});
+        Some(json!({
+            "kind": "AdmissionReview",
+            "apiVersion": "admission.k8s.io/v1",
+            "request": {
+                "uid": self.review_uid,
+                "kind": kind,
+                "resource": {"group": "", "version": "v1", "resource": "pods"},
+                "subResource": "ephemeralcontainers",
+                "name": self.pod.name,
+                "namespace": self.namespace,
+                "operation": self.operation,
+                "userInfo": {
+                    "username": self.requester.username,
+                    "uid": self.requester.uid,
+                    "groups": self.requester.groups,
+                    "extra": self.requester.extra,
+                },
+                "object": new,
+                "oldObject": old,
+                "dryRun": true,
+            },
+        }))
+    }
+
+    fn pod(&self, evidence: &Evidence) -> Option<Value> {
+        let labels = evidence.labels.as_ref()?;
+        let mut spec = evidence.spec.clone()?;
+        let fields = spec.as_object_mut()?;
+        let mut annotations = Map::new();
+        for (container, profile) in
+            fields.remove("appArmor").iter().filter_map(Value::as_object).flatten()
+        {
+            let key = format!("container.apparmor.security.beta.kubernetes.io/{container}");
+            annotations.insert(key, profile.clone());
+        }
+        let mounts = self.injections.iter().flat_map(|injection| &injection.mounts);
+        let volumes: Vec<_> = mounts
+            .filter(|mount| !mount.kind.is_empty())
+            .map(|mount| json!({"name": mount.volume, (mount.kind.as_str()): {}}))
+            .collect();
+        fields.insert("volumes".to_owned(), volumes.into());
+        fields.insert("nodeName".to_owned(), self.pod.node.clone().into());
+        fields.insert("serviceAccountName".to_owned(), self.pod.service_account.clone().into());
+        Some(json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": self.pod.name,
+                "namespace": self.namespace,
+                "uid": self.pod.uid,
+                "labels": labels,
+                "annotations": annotations,
+            },
+            "spec": spec,
+        }))
+    }
+}
+
+fn container(injection: &Injection) -> Option<Value> {
+    let mut container = injection.container.clone()?;
+    let fields = container.as_object_mut()?;
+    let mut put = |field: &str, value: Value| drop(fields.insert(field.to_owned(), value));
+    put("name", injection.name.clone().into());
+    put("image", injection.image.clone().into());
+    if let Some(target) = &injection.target {
+        put("targetContainerName", target.clone().into());
+    }
+    if !injection.command.is_empty() {
+        put("command", json!(injection.command));
+    }
+    let (many, single): (Vec<_>, Vec<_>) = injection
+        .env
+        .iter()
+        .partition(|variable| variable.name.ends_with('*') && variable.source != "value");
+    let single: Vec<_> = single.iter().map(|it| env(&it.name, &it.source)).collect();
+    if !single.is_empty() {
+        put("env", single.into());
+    }
+    let many: Vec<_> = many.iter().map(|it| env_from(&it.name, &it.source)).collect();
+    if !many.is_empty() {
+        put("envFrom", many.into());
+    }
+    let (devices, mounts): (Vec<_>, Vec<_>) =
+        injection.mounts.iter().partition(|mount| mount.path.is_empty());
+    if !mounts.is_empty() {
+        let mount = |mount: &&super::Mount| json!({"name": mount.volume, "mountPath": mount.path, "readOnly": !mount.writable});
+        put("volumeMounts", mounts.iter().map(mount).collect());
+    }
+    if !devices.is_empty() {
+        let device = |mount: &&super::Mount| json!({"name": mount.volume, "devicePath": ""});
+        put("volumeDevices", devices.iter().map(device).collect());
+    }
+    Some(container)
+}
+
+/// As [`super::EnvVar::source`] spells it.
+fn env(name: &str, source: &str) -> Value {
+    let key = |name: &str| json!({"name": name, "key": ""});
+    let from = match source.split_once('/') {
+        Some(("secret", secret)) => json!({"secretKeyRef": key(secret)}),
+        Some(("configMap", map)) => json!({"configMapKeyRef": key(map)}),
+        Some(("file", volume)) => {
+            json!({"fileKeyRef": {"volumeName": volume, "path": "", "key": ""}})
+        }
+        _ if source == "value" => return json!({"name": name, "value": ""}),
+        _ if source == "pod" => json!({"fieldRef": {"fieldPath": "metadata.name"}}),
+        _ => json!({(source): {}}),
+    };
+    json!({"name": name, "valueFrom": from})
+}
+
+fn env_from(name: &str, source: &str) -> Value {
+    let prefix = name.strip_suffix('*').unwrap_or(name);
+    match source.split_once('/') {
+        Some(("secret", secret)) => json!({"prefix": prefix, "secretRef": {"name": secret}}),
+        Some(("configMap", map)) => json!({"prefix": prefix, "configMapRef": {"name": map}}),
+        _ => json!({"prefix": prefix, (source): {}}),
+    }
+}
