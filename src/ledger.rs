@@ -9,6 +9,7 @@ pub mod chain;
 pub mod checkpoint;
 pub mod entry;
 pub mod event;
+pub mod export;
 pub mod id_prefix;
 pub mod json;
 pub mod note;

@@ -88,6 +88,15 @@ impl Entry {
         }
     }
 
+    /// Who wrote it.
+    #[must_use]
+    pub fn writer(&self) -> &str {
+        match self {
+            Self::Decision(record) => &record.writer,
+            Self::Event(event) => &event.writer,
+        }
+    }
+
     /// Its place in its writer's sequence.
     #[must_use]
     pub fn sequence(&self) -> u64 {
