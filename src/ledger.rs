@@ -14,12 +14,14 @@ pub mod id_prefix;
 pub mod json;
 pub mod note;
 pub mod query;
+pub mod schema;
 pub mod tree;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -28,7 +30,7 @@ pub use self::event::Event;
 pub use self::query::{Cursor, Query};
 
 /// One decision, as stored. Env values and secret data have no field here on purpose.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Record {
     /// UUIDv7, so that ids sort by time. Shown to the user as the decision.
@@ -82,7 +84,7 @@ pub struct Record {
 }
 
 /// Which webhook was called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words say it")]
 pub enum Phase {
     Mutate,
@@ -90,7 +92,7 @@ pub enum Phase {
 }
 
 /// Yes or no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words say it")]
 pub enum Outcome {
     Allowed,
@@ -109,7 +111,7 @@ impl Outcome {
 }
 
 /// `request.userInfo`
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(missing_docs, reason = "each is the API field of the same name")]
 pub struct Requester {
@@ -123,7 +125,7 @@ pub struct Requester {
 }
 
 /// The pod as it was before the request. Empty where the cluster did not say (up to 1.21).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(missing_docs, reason = "each is the API field of the same name")]
 pub struct Pod {
@@ -140,7 +142,7 @@ pub struct Pod {
 }
 
 /// One added container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Injection {
     /// Name of the container.
@@ -180,7 +182,7 @@ impl Injection {
 }
 
 /// A parsed image reference.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(missing_docs, reason = "the words say it")]
 pub struct Image {
@@ -207,7 +209,7 @@ impl fmt::Display for Image {
 }
 
 /// What a container may do, as far as its own `securityContext` says.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Privileges {
     /// The strictest level of the Pod Security Standards that it meets: `restricted`, `baseline`
@@ -229,7 +231,7 @@ pub struct Privileges {
 }
 
 /// One variable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnvVar {
     /// Its name; `PREFIX*` for what an `envFrom` brings.
@@ -239,7 +241,7 @@ pub struct EnvVar {
 }
 
 /// One mounted or attached volume.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Mount {
     /// The volume's name.
@@ -253,7 +255,7 @@ pub struct Mount {
 }
 
 /// A policy in the version that judged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Policy {
     /// `metadata.name`
@@ -269,7 +271,7 @@ pub struct Policy {
 }
 
 /// One changed field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Change {
     /// The field below the container: `securityContext.runAsNonRoot`.
@@ -279,7 +281,7 @@ pub struct Change {
 }
 
 /// One objection.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Finding {
     /// The container it is about; empty for the request as a whole.
@@ -297,7 +299,7 @@ pub struct Finding {
 }
 
 /// How long it took, in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Timings {
     /// From the first byte of the body being there to the verdict.

@@ -159,6 +159,12 @@ impl Tally {
         }
     }
 
+    /// What the file is written in.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
     /// This was written, and is no record.
     pub fn add_text(&mut self, written: &str) {
         self.bytes += written.len() as u64;
