@@ -5,8 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use postern::ledger::event::{ContainerOutcome, Person, SettingChange, What};
 use postern::ledger::export::manifest::{CheckError, Manifest, Report, check};
-use postern::ledger::{Entry, Event, Journal, Ledger, Outcome, Query, Record};
-use postern::store::AnyLedger;
+use postern::ledger::{Entry, Event, Journal, Outcome, Query, Record};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -24,8 +23,6 @@ fn export(place: &Place, args: &[&str]) -> assert_cmd::assert::Assert {
 fn events(place: &Place) -> Vec<Event> {
     Runtime::new().unwrap().block_on(async {
         let ledger = place.open().await;
-        // The first append finds what was left.
-        ledger.append_event(Event::now("staging", What::Stopped {})).await.unwrap();
         super::fixture::until("the inbox is empty", async || {
             ledger.append_event(Event::now("staging", What::Stopped {})).await.unwrap();
             let all = Query { limit: usize::MAX, ..Query::default() };
