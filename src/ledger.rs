@@ -9,12 +9,14 @@ pub mod chain;
 pub mod checkpoint;
 pub mod entry;
 pub mod event;
+pub mod export;
 pub mod id_prefix;
 pub mod json;
 pub mod note;
 pub mod port;
 pub mod query;
 pub mod review;
+pub mod schema;
 pub mod stats;
 pub mod tree;
 pub mod verify;
@@ -23,6 +25,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -32,7 +35,7 @@ pub use self::port::{Journal, Kept, Ledger, LedgerError};
 pub use self::query::{Cursor, Query};
 
 /// One decision, as stored. Env values and secret data have no field here on purpose.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Record {
     /// UUIDv7, so that ids sort by time. Shown to the user as the decision.
@@ -89,7 +92,7 @@ pub struct Record {
 }
 
 /// Which webhook was called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words say it")]
 pub enum Phase {
     Mutate,
@@ -97,7 +100,7 @@ pub enum Phase {
 }
 
 /// Yes or no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words say it")]
 pub enum Outcome {
     Allowed,
@@ -116,7 +119,7 @@ impl Outcome {
 }
 
 /// `request.userInfo`
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(missing_docs, reason = "each is the API field of the same name")]
 pub struct Requester {
@@ -130,7 +133,7 @@ pub struct Requester {
 }
 
 /// The pod as it was before the request. Empty where the cluster did not say (up to 1.21).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(missing_docs, reason = "each is the API field of the same name")]
 pub struct Pod {
@@ -147,7 +150,7 @@ pub struct Pod {
 }
 
 /// What a decision rested on beside what the record says anyway. Nothing in it can be secret.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Evidence {
     /// The pod's labels; nothing if they were not known.
@@ -168,7 +171,7 @@ pub struct Evidence {
 }
 
 /// One added container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Injection {
     /// Name of the container.
@@ -212,7 +215,7 @@ impl Injection {
 }
 
 /// A parsed image reference.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(missing_docs, reason = "the words say it")]
 pub struct Image {
@@ -239,7 +242,7 @@ impl fmt::Display for Image {
 }
 
 /// What a container may do, as far as its own `securityContext` says.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Privileges {
     /// The strictest level of the Pod Security Standards that it meets: `restricted`, `baseline`
@@ -261,7 +264,7 @@ pub struct Privileges {
 }
 
 /// One variable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnvVar {
     /// Its name; `PREFIX*` for what an `envFrom` brings.
@@ -271,7 +274,7 @@ pub struct EnvVar {
 }
 
 /// One mounted or attached volume.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Mount {
     /// The volume's name.
@@ -285,7 +288,7 @@ pub struct Mount {
 }
 
 /// A policy in the version that judged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Policy {
     /// `metadata.name`
@@ -301,7 +304,7 @@ pub struct Policy {
 }
 
 /// One changed field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Change {
     /// The field below the container: `securityContext.runAsNonRoot`.
@@ -311,7 +314,7 @@ pub struct Change {
 }
 
 /// One objection.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Finding {
     /// The container it is about; empty for the request as a whole.
@@ -329,7 +332,7 @@ pub struct Finding {
 }
 
 /// How long it took, in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Timings {
     /// From the first byte of the body being there to the verdict.

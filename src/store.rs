@@ -10,6 +10,9 @@
 //! [`Location`]. The writer gathers what concurrent requests append into one transaction, and
 //! keeps the ledger truthful about answers that were never delivered.
 
+mod error;
+mod export;
+mod journal;
 pub mod keys;
 mod location;
 mod memory;
@@ -20,25 +23,26 @@ mod row;
 mod search;
 mod sqlite;
 mod statement;
+mod stored;
 mod writer;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+pub use self::error::StoreError;
 pub use self::location::{Location, LocationError, Server};
 pub use self::memory::MemoryLedger;
 use self::read::Reader;
 use self::statement::Statement;
+pub use self::stored::Stored;
 use self::writer::Writer;
 pub use self::writer::{Keep, Signing, Writing};
 use crate::ledger::id_prefix::IdPrefix;
 use crate::ledger::verify::{Link, StoredCheckpoint};
-use crate::ledger::{Cursor, Entry, Event, Journal, Kept, Ledger, LedgerError, Query, Record};
+use crate::ledger::{Event, Ledger, LedgerError, Query, Record};
 
 /// A ledger in one of the places that a [`Location`] can name. Clones share it.
 #[derive(Debug, Clone)]
@@ -321,158 +325,6 @@ impl Ledger for AnyLedger {
             Self::Memory(ledger) => ledger.is_writable(),
             Self::Stored(ledger) => ledger.writer.as_ref().is_some_and(Writer::is_writable),
         }
-    }
-}
-
-impl Journal for AnyLedger {
-    async fn append_event(&self, event: Event) -> Result<(), LedgerError> {
-        match self {
-            Self::Memory(_) => Ok(()),
-            Self::Stored(ledger) => ledger.writer()?.append_event(event).await,
-        }
-    }
-
-    async fn writers(&self) -> Result<Vec<String>, LedgerError> {
-        match self {
-            Self::Memory(_) => Ok(Vec::new()),
-            Self::Stored(ledger) => ledger.reader.writers().await,
-        }
-    }
-
-    async fn entries_after(
-        &self,
-        writer: &str,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<Kept>, LedgerError> {
-        match self {
-            Self::Memory(_) => Ok(Vec::new()),
-            Self::Stored(ledger) => ledger.reader.kept(writer, after, limit).await,
-        }
-    }
-
-    async fn cursors(&self, target: &str) -> Result<BTreeMap<String, u64>, LedgerError> {
-        match self {
-            Self::Memory(_) => Ok(BTreeMap::new()),
-            Self::Stored(ledger) => ledger.reader.cursors(target).await,
-        }
-    }
-
-    async fn advance(&self, target: &str, writer: &str, sequence: u64) -> Result<(), LedgerError> {
-        let mut sql = Statement::new("INSERT INTO cursors (target, writer, sequence) VALUES (");
-        sql.bind(target)
-            .push(", ")
-            .bind(writer)
-            .push(", ")
-            .bind(number(sequence))
-            .push(") ON CONFLICT (target, writer) DO UPDATE SET sequence = excluded.sequence");
-        match self {
-            Self::Memory(_) => Ok(()),
-            Self::Stored(ledger) => ledger.change(sql).await,
-        }
-    }
-}
-
-/// A record as it lies in the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
-    /// Its id.
-    pub id: Uuid,
-    /// When the decision was made.
-    pub time: Timestamp,
-    /// The text, exactly as written.
-    pub json: String,
-}
-
-impl Stored {
-    /// Reads the text.
-    ///
-    /// # Errors
-    ///
-    /// It is not a record that this version can read.
-    pub fn record(&self) -> Result<Record, LedgerError> {
-        serde_json::from_str(&self.json).map_err(|source| LedgerError::Corrupt {
-            id: self.id.to_string(),
-            source: Box::new(source),
-        })
-    }
-
-    /// Reads the text, whatever it is.
-    ///
-    /// # Errors
-    ///
-    /// It is nothing that this version can read.
-    pub fn entry(&self) -> Result<Entry, LedgerError> {
-        serde_json::from_str(&self.json).map_err(|source| LedgerError::Corrupt {
-            id: self.id.to_string(),
-            source: Box::new(source),
-        })
-    }
-
-    /// Its place in the listing.
-    #[must_use]
-    pub fn cursor(&self) -> Cursor {
-        Cursor { time: self.time, id: self.id }
-    }
-}
-
-/// What stands between a ledger and its store. The variants that speak of a missing, locked or full
-/// database may pass by themselves; the others need a person.
-#[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the sentence is the documentation")]
-pub enum StoreError {
-    #[error("`memory` is inside the server that writes it and cannot be read from elsewhere")]
-    InMemory,
-    #[error("it was opened to be read only")]
-    ReadOnly,
-    #[error(
-        "{} cannot be a writer's name: 1 to {MAX_WRITER_NAME} letters, digits, `.`, `_` and `-`",
-        crate::policy::text::Quoted(.name)
-    )]
-    WriterName { name: String },
-    #[error("`{}` does not exist", .path.display())]
-    Missing { path: PathBuf },
-    #[error(
-        "`{}` was removed or replaced under the server; put the same file back, or restart the \
-         server to go on with what is there",
-        .path.display()
-    )]
-    Gone { path: PathBuf },
-    #[error("`{}` cannot be made: {source}", .path.display())]
-    NotMade { path: PathBuf, source: std::io::Error },
-    #[error("`{place}` is not a ledger of Postern")]
-    NotALedger { place: String },
-    #[error(
-        "`{place}` was written by a newer version of Postern: its schema is {found}, this version \
-         knows {known}"
-    )]
-    Newer { place: String, found: i64, known: i64 },
-    #[error(
-        "`{place}` is of an older schema, {found} instead of {known}; a server of this version \
-         brings it up to date when it starts"
-    )]
-    Older { place: String, found: i64, known: i64 },
-    #[error("`{place}` is already being written as `{writer}` by another process")]
-    InUse { place: String, writer: String },
-    #[error(
-        "`{place}` was written as `{writer}` by another process meanwhile; give each its own name"
-    )]
-    Conflict { place: String, writer: String },
-    #[error("another writer took up what was left here")]
-    Taken,
-    #[error("`{place}`: {source}")]
-    Sql { place: String, source: sqlx::Error },
-    #[error("it cannot be read back: {source}")]
-    Unread { source: Box<LedgerError> },
-    #[error("a write has been under way for {seconds} s")]
-    Stalled { seconds: u64 },
-    #[error("a record cannot be written as JSON: {0}")]
-    Json(serde_json::Error),
-}
-
-impl StoreError {
-    fn while_doing(self, what: &'static str) -> LedgerError {
-        LedgerError::Failed { what, source: Box::new(self) }
     }
 }
 

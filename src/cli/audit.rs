@@ -1,9 +1,12 @@
 //! `postern audit`: what the ledger holds, and whether it can be believed.
 
 mod detail;
+mod export;
+mod filter;
 mod hold;
 mod keys;
 mod moment;
+mod person;
 mod progress;
 mod prove;
 mod replay;
@@ -18,11 +21,13 @@ use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use self::moment::Moment;
+use self::export::Export;
+use self::filter::Filter;
 use super::{Misuse, Outcome};
+use crate::ledger::event::What;
 use crate::ledger::id_prefix::IdPrefix;
 use crate::ledger::json::printable;
-use crate::ledger::{self, Query, Record};
+use crate::ledger::{Query, Record};
 use crate::policy::text::is_plain;
 use crate::store::{AnyLedger, Location, Stored};
 
@@ -39,7 +44,10 @@ const EXAMPLES: &str = "\
 Examples:
   postern audit list --since 24h --answer refused
   postern audit list --image '*netshoot*' -o json | jq .requester.username
-  postern audit show 019ab3f2-1c4d";
+  postern audit show 019ab3f2-1c4d
+  postern audit export --format csv --since 7d --output week.csv --manifest week.json
+
+Whoever reads the ledger is recorded in it.";
 
 /// Read the ledger: who put which debug container where, and why that was allowed or refused
 #[derive(Debug, clap::Args)]
@@ -64,6 +72,8 @@ enum Command {
     RotateKey(keys::Rotate),
     Hold(hold::Hold),
     Release(hold::Release),
+    /// Write decisions in a format that other programs read
+    Export(Box<Export>),
 }
 
 #[derive(Debug, clap::Args)]
@@ -77,27 +87,8 @@ struct Source {
 struct List {
     #[command(flatten)]
     source: Source,
-    /// Only decisions of this time and later: `24h`, `7d` ago, or 2026-11-24T08:00:00Z
-    #[arg(long, value_name = "TIME")]
-    since: Option<Moment>,
-    /// Only decisions before this time
-    #[arg(long, value_name = "TIME")]
-    until: Option<Moment>,
-    /// Only of this user
-    #[arg(long)]
-    user: Option<String>,
-    /// Only in this namespace
-    #[arg(long, short)]
-    namespace: Option<String>,
-    /// Only on this pod
-    #[arg(long)]
-    pod: Option<String>,
-    /// Only with this image, as asked or as resolved; `*` stands for anything
-    #[arg(long, value_name = "PATTERN")]
-    image: Option<String>,
-    /// Only what was answered so
-    #[arg(long)]
-    answer: Option<Answer>,
+    #[command(flatten)]
+    filter: Filter,
     /// At most so many [default: 50 as text, otherwise all]
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -116,12 +107,6 @@ struct Show {
     /// Text to read, or the record
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     output: Format,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Answer {
-    Allowed,
-    Refused,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -150,6 +135,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
             Command::RotateKey(rotate) => rotate.run(),
             Command::Hold(hold) => hold.run().await,
             Command::Release(release) => release.run().await,
+            Command::Export(export) => export.run().await,
         }
     });
     match result {
@@ -160,31 +146,38 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 }
 
 impl Source {
+    fn location(&self) -> Result<Location, Misuse> {
+        match self.ledger.as_deref() {
+            Some(url) => {
+                url.parse().map_err(|error| Misuse(format!("`--ledger` cannot be read: {error}")))
+            }
+            None if Path::new(DEV_LEDGER).exists() => Ok(Location::Sqlite(DEV_LEDGER.into())),
+            None => Err(Misuse(format!(
+                "no ledger is given and there is no `{DEV_LEDGER}` here; give `--ledger \
+                 sqlite:PATH` or set POSTERN_LEDGER"
+            ))),
+        }
+    }
+
     async fn open(&self) -> anyhow::Result<AnyLedger> {
         Ok(AnyLedger::open_read_only(&self.location()?).await?)
     }
 
-    fn location(&self) -> anyhow::Result<Location> {
-        Ok(match self.ledger.as_deref() {
-            Some(url) => url
-                .parse()
-                .map_err(|error| Misuse(format!("`--ledger` cannot be read: {error}")))?,
-            None if Path::new(DEV_LEDGER).exists() => Location::Sqlite(DEV_LEDGER.into()),
-            None => {
-                return Err(Misuse(format!(
-                    "no ledger is given and there is no `{DEV_LEDGER}` here; give `--ledger \
-                     sqlite:PATH` or set POSTERN_LEDGER"
-                ))
-                .into());
-            }
-        })
+    /// Opens it for a person to read, which is an event. It is recorded before anything is shown:
+    /// whoever closes the output early has read all the same.
+    async fn open_for_reading(&self, command: String) -> anyhow::Result<AnyLedger> {
+        let ledger = self.open().await?;
+        let read = What::Read { by: person::caller(), command };
+        person::leave(&self.location()?, &ledger, read).await;
+        Ok(ledger)
     }
 }
 
 impl List {
     async fn run(&self) -> anyhow::Result<Outcome> {
-        let query = self.query(Timestamp::now())?;
-        let ledger = self.source.open().await?;
+        let query = self.filter.query(Timestamp::now())?;
+        let command = format!("audit list{}", filter::spelled(&query));
+        let ledger = self.source.open_for_reading(command).await?;
         let listed = match self.output {
             Format::Text => self.table(&ledger, query).await?,
             Format::Json => self.stream(&ledger, query, write_json).await?,
@@ -195,23 +188,6 @@ impl List {
         }
         ledger.close().await;
         Ok(Outcome::Done)
-    }
-
-    fn query(&self, now: Timestamp) -> anyhow::Result<Query> {
-        let moment = |moment: Option<&Moment>| moment.map(|it| it.seen_from(now)).transpose();
-        Ok(Query {
-            since: moment(self.since.as_ref())?,
-            until: moment(self.until.as_ref())?,
-            user: self.user.clone(),
-            namespace: self.namespace.clone(),
-            pod: self.pod.clone(),
-            image: self.image.clone(),
-            answer: self.answer.map(|answer| match answer {
-                Answer::Allowed => ledger::Outcome::Allowed,
-                Answer::Refused => ledger::Outcome::Refused,
-            }),
-            ..Query::default()
-        })
     }
 
     /// The newest as a table; how many it has.
@@ -269,7 +245,7 @@ impl List {
 
 impl Show {
     async fn run(&self) -> anyhow::Result<Outcome> {
-        let ledger = self.source.open().await?;
+        let ledger = self.source.open_for_reading(format!("audit show {}", self.id)).await?;
         let found = ledger.find(self.id, CANDIDATES).await?;
         let outcome = match found.as_slice() {
             [] => {

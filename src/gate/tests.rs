@@ -369,8 +369,7 @@ async fn a_record_judged_again_by_the_same_policies_is_decided_the_same() {
                 debug.request.circumstances.now = crate::policy::request::Fact::Known(record.time);
                 lookup::bring_documents(&policies, debug, text.as_bytes());
             }
-            let judgement =
-                judge(Some(&policies), Phase::Validate, review, Enforcement::Enforce);
+            let judgement = judge(Some(&policies), Phase::Validate, review, Enforcement::Enforce);
             let verdict = judgement.verdict.as_ref().unwrap();
             assert_eq!(verdict.allows(), record.verdict == Outcome::Allowed, "{}", path.display());
             let rulings = verdict.rulings.iter().flat_map(|ruling| &ruling.findings);

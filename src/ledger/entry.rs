@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -13,7 +14,7 @@ use super::json::printable;
 use super::{Outcome, Record};
 
 /// One place in a writer's sequence.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Entry {
     /// An answered review.
@@ -85,6 +86,15 @@ impl Entry {
         match self {
             Self::Decision(record) => record.time,
             Self::Event(event) => event.time,
+        }
+    }
+
+    /// Who wrote it.
+    #[must_use]
+    pub fn writer(&self) -> &str {
+        match self {
+            Self::Decision(record) => &record.writer,
+            Self::Event(event) => &event.writer,
         }
     }
 

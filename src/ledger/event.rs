@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Policy;
 
 /// One event, as stored. It stands in its writer's sequence as a decision does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// UUIDv7.
@@ -43,7 +44,7 @@ impl Event {
 }
 
 /// What happened. The key `event` of the stored JSON says which; decisions have no such key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all_fields = "camelCase")]
 pub enum What {
     /// A server began to write.
@@ -146,7 +147,7 @@ pub enum What {
 }
 
 /// A setting that is not what it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SettingChange {
     /// Its name.
@@ -160,7 +161,7 @@ pub struct SettingChange {
 }
 
 /// Somebody at a shell, as far as the system knows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Person {
     /// The name of the user that ran the command; `uid:1000` where it has none.
@@ -170,7 +171,7 @@ pub struct Person {
 }
 
 /// What became of a container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "is", rename_all_fields = "camelCase")]
 pub enum ContainerOutcome {
     /// It runs.

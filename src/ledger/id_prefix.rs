@@ -1,5 +1,6 @@
 //! The beginning of a record's id, as a person types it.
 
+use std::fmt;
 use std::str::FromStr;
 
 use uuid::Uuid;
@@ -41,6 +42,15 @@ impl FromStr for IdPrefix {
     }
 }
 
+/// The digits that were given, without dashes.
+impl fmt::Display for IdPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, last) = (self.first.simple().to_string(), self.last.simple().to_string());
+        let both = first.chars().zip(last.chars());
+        both.take_while(|(a, b)| a == b).try_for_each(|(digit, _)| write!(f, "{digit}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::IdPrefix;
@@ -48,6 +58,7 @@ mod tests {
     #[test]
     fn spans_every_id_that_begins_so() {
         let prefix: IdPrefix = "019AB3f2-1c4d".parse().unwrap();
+        assert_eq!(prefix.to_string(), "019ab3f21c4d");
         assert_eq!(prefix.first.to_string(), "019ab3f2-1c4d-0000-0000-000000000000");
         assert_eq!(prefix.last.to_string(), "019ab3f2-1c4d-ffff-ffff-ffffffffffff");
     }

@@ -219,9 +219,21 @@ pub enum Pattern {
     Glob(NamePattern),
     /// It holds this word.
     Holds(String),
+    /// It begins so.
+    Begins(String),
 }
 
 impl Pattern {
+    /// What every term that matches begins with, after the kind.
+    #[must_use]
+    pub fn beginning(&self) -> &str {
+        match self {
+            Self::Glob(pattern) => pattern.as_str().split('*').next().unwrap_or_default(),
+            Self::Begins(word) => word,
+            Self::Holds(_) => "",
+        }
+    }
+
     /// Whether a term of this kind matches. A term that was cut short may.
     #[must_use]
     pub fn matches(&self, kind: TermKind, term: &str) -> bool {
@@ -231,6 +243,7 @@ impl Pattern {
             || match self {
                 Self::Glob(pattern) => text.contains('\u{fffd}') || pattern.matches(text),
                 Self::Holds(word) => text.contains(word.as_str()),
+                Self::Begins(word) => text.starts_with(word.as_str()),
             }
     }
 }
@@ -260,8 +273,21 @@ impl Query {
             clues.extend(is_wanted.then(|| Clue::Term(TermKind::Flag.term(flag))));
         }
         let reason = self.reason.as_deref().unwrap_or_default().to_lowercase();
-        let words = words(&reason).map(|word| Pattern::Holds(word.to_owned()));
-        clues.extend(words.map(|word| Clue::Like(TermKind::Reason, word)));
+        clues.extend(reason_clue(&reason));
         clues
     }
+}
+
+/// Of a text with several words the last begins one of the record's, which an index finds at once;
+/// the first may be the end of one and narrows nothing worth its price. A single word may be in the
+/// middle of one.
+fn reason_clue(text: &str) -> Option<Clue> {
+    let words: Vec<_> = words(text).collect();
+    let (last, before) = words.split_last()?;
+    let pattern = match (before, text.ends_with(char::is_alphanumeric)) {
+        ([], _) => Pattern::Holds((*last).to_owned()),
+        (_, true) => Pattern::Begins((*last).to_owned()),
+        (_, false) => return Some(Clue::Term(TermKind::Reason.term(last))),
+    };
+    Some(Clue::Like(TermKind::Reason, pattern))
 }

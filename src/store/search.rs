@@ -83,10 +83,11 @@ impl Reader {
                 self.fetch(sql).await?
             }
             Clue::Like(kind, pattern) => {
+                let beginning = kind.term(pattern.beginning());
                 let mut sql = Statement::new("SELECT id, term FROM terms WHERE term >= ");
-                // `!` is the character after the space that ends a kind.
-                sql.bind(kind.prefix()).push(" AND term < ");
-                sql.bind(kind.prefix().replace(' ', "!"));
+                sql.bind(beginning.as_str()).push(" AND term < ");
+                // After it in the order of bytes comes whatever else begins so.
+                sql.bind(format!("{beginning}\u{10ffff}"));
                 let mut terms: Vec<(i64, String)> = self.fetch(sql).await?;
                 terms.retain(|(_, term)| pattern.matches(*kind, term));
                 terms

@@ -31,6 +31,7 @@ fn every_command_explains_itself() {
         vec!["audit"],
         vec!["audit", "list"],
         vec!["audit", "show"],
+        vec!["audit", "export"],
         vec!["test"],
         vec!["crds"],
         vec!["schema"],

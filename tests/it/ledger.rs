@@ -4,6 +4,7 @@
 mod audit;
 mod conformance;
 mod crash;
+mod export;
 mod failure;
 mod fixture;
 mod outage;

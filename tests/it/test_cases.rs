@@ -366,7 +366,11 @@ fn the_examples_and_the_library_hold_what_their_cases_say() {
 
 #[test]
 fn the_committed_schemas_are_what_the_command_prints() {
-    for (kind, name) in [(schema::Kind::Policy, "policy"), (schema::Kind::Cases, "cases")] {
+    for (kind, name) in [
+        (schema::Kind::Policy, "policy"),
+        (schema::Kind::Cases, "cases"),
+        (schema::Kind::LedgerRecord, "ledger-record"),
+    ] {
         let path = format!("deploy/schemas/{name}.json");
         let committed = fs::read_to_string(&path).unwrap_or_default();
         let printed = schema::text(kind).unwrap();

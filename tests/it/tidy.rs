@@ -29,6 +29,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap", &["cli", "config"]),
     ("clap_complete", &["cli"]),
     ("comfy_table", &["cli"]),
+    ("csv", &["ledger"]),
     ("ct_merkle", &["ledger"]),
     ("http", &["cluster"]),
     ("http_body_util", &["cluster"]),
@@ -43,7 +44,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("prometheus_client", &["server", "telemetry"]),
     ("rcgen", &["app", "cli", "server"]),
     ("rustls", &["app", "server"]),
-    ("schemars", &["cli", "crd"]),
+    ("schemars", &["cli", "crd", "ledger"]),
     (
         "serde",
         &[

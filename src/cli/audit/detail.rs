@@ -147,7 +147,7 @@ fn privileges(privileges: &Privileges) -> String {
 }
 
 /// Quoted where it would otherwise not be seen where a word ends.
-fn shell_word(word: &str) -> String {
+pub(super) fn shell_word(word: &str) -> String {
     let is_bare = |c: char| c.is_alphanumeric() || "-_./:=,@%+".contains(c);
     if !word.is_empty() && word.chars().all(is_bare) {
         word.to_owned()

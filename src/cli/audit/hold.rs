@@ -1,8 +1,8 @@
 //! `postern audit hold` and `postern audit release`
 
-use super::{Source, note};
+use super::{Source, note, person};
 use crate::cli::Outcome;
-use crate::ledger::event::{Event, Person, What};
+use crate::ledger::event::{Event, What};
 use crate::store::AnyLedger;
 
 /// Have nothing dropped from the ledger, however old, until the hold is released
@@ -27,14 +27,14 @@ pub(super) struct Release {
 
 impl Hold {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
-        let (hold, by) = (self.name.clone(), person());
+        let (hold, by) = (self.name.clone(), person::caller());
         leave(&self.source, What::Held { hold, by }).await
     }
 }
 
 impl Release {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
-        let (hold, by) = (self.name.clone(), person());
+        let (hold, by) = (self.name.clone(), person::caller());
         leave(&self.source, What::Released { hold, by }).await
     }
 }
@@ -43,8 +43,4 @@ async fn leave(source: &Source, what: What) -> anyhow::Result<Outcome> {
     AnyLedger::leave_event(&source.location()?, &Event::now("", what)).await?;
     note("left for a server to write into its ledger, which it does with its next checkpoint");
     Ok(Outcome::Done)
-}
-
-fn person() -> Person {
-    Person { user: String::new(), host: String::new() }
 }

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::moment::Moment;
+use super::filter::{Filter, spelled};
 use super::{PAGE, Source, note};
 use crate::cli::check::examine::{Examination, examine};
 use crate::cli::check::{Asked, Phases};
@@ -32,12 +32,8 @@ pub(super) struct Replay {
     /// Files or folders of the policies to judge by; may be given again
     #[arg(long, short, value_name = "PATH", required = true)]
     policies: Vec<PathBuf>,
-    /// Only decisions of this time and later: `24h`, `7d` ago, or 2026-11-24T08:00:00Z
-    #[arg(long, value_name = "TIME")]
-    since: Option<Moment>,
-    /// Only decisions before this time
-    #[arg(long, value_name = "TIME")]
-    until: Option<Moment>,
+    #[command(flatten)]
+    filter: Filter,
     /// Lines to read, or an object for each decision whose answer would be another
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     output: Format,
@@ -67,15 +63,9 @@ impl Replay {
             );
         }
         let mut asked = Asked { policies, circumstances: Circumstances::default(), cluster: None };
-        let now = Timestamp::now();
-        let moment = |moment: Option<&Moment>| moment.map(|it| it.seen_from(now)).transpose();
-        let mut query = Query {
-            since: moment(self.since.as_ref())?,
-            until: moment(self.until.as_ref())?,
-            limit: PAGE,
-            ..Query::default()
-        };
-        let ledger = self.source.open().await?;
+        let query = self.filter.query(Timestamp::now())?;
+        let ledger = self.source.open_for_reading(format!("replay{}", spelled(&query))).await?;
+        let mut query = Query { limit: PAGE, ..query };
         let mut sum = Sum::default();
         loop {
             let page = ledger.list_stored(&query).await?;

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::moment::Moment;
+use super::filter::{Filter, spelled};
 use super::{PAGE, Source};
 use crate::cli::{Outcome, print};
 use crate::ledger::Query;
@@ -24,12 +24,8 @@ const ROWS: usize = 10;
 pub(super) struct Stats {
     #[command(flatten)]
     source: Source,
-    /// Only decisions of this time and later [default: 30d]
-    #[arg(long, value_name = "TIME", default_value = "30d", hide_default_value = true)]
-    since: Moment,
-    /// Only decisions before this time
-    #[arg(long, value_name = "TIME")]
-    until: Option<Moment>,
+    #[command(flatten)]
+    filter: Filter,
     /// A writer without a checkpoint for longer than this was not there
     #[arg(long, value_name = "DURATION", default_value = "5m")]
     silence: SignedDuration,
@@ -46,13 +42,11 @@ enum Format {
 
 impl Stats {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
-        let now = Timestamp::now();
-        let since = self.since.seen_from(now)?;
-        let until = self.until.as_ref().map(|it| it.seen_from(now)).transpose()?;
-        let ledger = self.source.open().await?;
-        let query = Query { since: Some(since), until, limit: PAGE, ..Query::default() };
-        let tally = count(&ledger, query).await?;
-        let coverage = self.coverage(&ledger, since, until.unwrap_or(now)).await?;
+        let query = self.filter.query(Timestamp::now())?;
+        let ledger = self.source.open_for_reading(format!("stats{}", spelled(&query))).await?;
+        let query = Query { limit: PAGE, ..query };
+        let tally = count(&ledger, query.clone()).await?;
+        let coverage = self.coverage(&ledger, &query).await?;
         ledger.close().await;
         print(&match self.output {
             Format::Text => text(&tally, &coverage)?,
@@ -61,19 +55,15 @@ impl Stats {
         Ok(Outcome::Done)
     }
 
-    async fn coverage(
-        &self,
-        ledger: &AnyLedger,
-        since: Timestamp,
-        until: Timestamp,
-    ) -> anyhow::Result<Vec<Coverage>> {
+    async fn coverage(&self, ledger: &AnyLedger, query: &Query) -> anyhow::Result<Vec<Coverage>> {
         let mut coverage = Vec::new();
         for writer in ledger.writers().await? {
             let signed = ledger.signed(&writer).await?;
             let times: Vec<_> = signed
                 .iter()
                 .filter_map(|signed| Some(Checkpoint::unverified(&signed.note).ok()?.time))
-                .filter(|time| (since..=until).contains(time))
+                .filter(|time| query.since.is_none_or(|since| *time >= since))
+                .filter(|time| query.until.is_none_or(|until| *time < until))
                 .collect();
             coverage.extend(Coverage::new(&writer, &times, self.silence.as_secs()));
         }

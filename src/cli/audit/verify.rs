@@ -14,6 +14,7 @@ use super::prove::Proof;
 use super::{Source, note};
 use crate::cli::{Misuse, Outcome, print};
 use crate::ledger::checkpoint::Checkpoint;
+use crate::ledger::export::manifest;
 use crate::ledger::note::VerifyingKey;
 use crate::ledger::port::Journal;
 use crate::ledger::verify::{Report, StoredCheckpoint, Verifier};
@@ -57,6 +58,12 @@ pub(super) struct Verify {
     /// Check a proof that `postern audit prove` made, without the ledger
     #[arg(long, value_name = "FILE", conflicts_with_all = ["checkpoint", "writer", "since", "until"])]
     proof: Option<PathBuf>,
+    /// Check an exported file against the manifest that was written with it, without the ledger
+    #[arg(long, value_name = "FILE", requires = "export", conflicts_with = "proof")]
+    manifest: Option<PathBuf>,
+    /// The exported file
+    #[arg(value_name = "EXPORT", requires = "manifest")]
+    export: Option<PathBuf>,
     /// Text to read, or an object
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     output: Format,
@@ -78,6 +85,9 @@ impl Verify {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
         if let Some(proof) = &self.proof {
             return self.check_proof(proof);
+        }
+        if let (Some(manifest), Some(export)) = (&self.manifest, &self.export) {
+            return check_export(manifest, export);
         }
         let location = self.source.location()?;
         let trusted = self.trusted(&location)?;
@@ -223,6 +233,22 @@ impl Verify {
                 print(&format!("WRONG: {why}\n"))?;
                 Ok(Outcome::No)
             }
+        }
+    }
+}
+
+fn check_export(manifest: &Path, export: &Path) -> anyhow::Result<Outcome> {
+    let read = |path: &Path| {
+        std::fs::read(path).with_context(|| format!("`{}` cannot be read", path.display()))
+    };
+    match manifest::check(&read(manifest)?, &read(export)?) {
+        Ok(manifest::Report { manifest, .. }) => {
+            print(&format!("good: {} records, as they were exported\n", manifest.count))?;
+            Ok(Outcome::Done)
+        }
+        Err(error) => {
+            print(&format!("WRONG: {error}\n"))?;
+            Ok(Outcome::No)
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use super::fixture::{Place, execute, id, injection, record, refusal, time};
 
 /// A ledger that was written and closed.
-fn ledger_of(records: impl IntoIterator<Item = Record>) -> Place {
+pub(super) fn ledger_of(records: impl IntoIterator<Item = Record>) -> Place {
     let place = Place::new();
     Runtime::new().unwrap().block_on(async {
         let ledger = place.open().await;
@@ -26,7 +26,7 @@ fn ledger_of(records: impl IntoIterator<Item = Record>) -> Place {
 }
 
 /// What a day's ledger holds: allowed, refused, two at once, only warned of, not delivered.
-fn some_of_each() -> Vec<Record> {
+pub(super) fn some_of_each() -> Vec<Record> {
     let mut two = record(3);
     two.requester.username = "system:serviceaccount:ci-cd:pipeline-debugger".to_owned();
     two.namespace = "shop".to_owned();
@@ -46,25 +46,25 @@ fn some_of_each() -> Vec<Record> {
     vec![record(1), refusal(2), two, warned, late]
 }
 
-fn audit(place: &Place) -> Command {
+pub(super) fn audit(place: &Place) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
     command.current_dir(place.folder.path()).env_clear().arg("audit");
     command
 }
 
-fn list(place: &Place, args: &[&str]) -> Assert {
+pub(super) fn list(place: &Place, args: &[&str]) -> Assert {
     audit(place).arg("list").args(args).args(["--ledger", &place.location().to_string()]).assert()
 }
 
-fn show(place: &Place, args: &[&str]) -> Assert {
+pub(super) fn show(place: &Place, args: &[&str]) -> Assert {
     audit(place).arg("show").args(args).args(["--ledger", &place.location().to_string()]).assert()
 }
 
-fn stdout(assert: &Assert) -> String {
+pub(super) fn stdout(assert: &Assert) -> String {
     String::from_utf8(assert.get_output().stdout.clone()).unwrap()
 }
 
-fn stderr(assert: &Assert) -> String {
+pub(super) fn stderr(assert: &Assert) -> String {
     String::from_utf8(assert.get_output().stderr.clone()).unwrap()
 }
 
@@ -126,7 +126,7 @@ fn yaml_says_the_same() {
 #[test]
 fn filters_as_asked() {
     let place = ledger_of(some_of_each());
-    let cases: [(&[&str], &[u64]); 12] = [
+    let cases: [(&[&str], &[u64]); 20] = [
         (&["--user", "system:serviceaccount:ci-cd:pipeline-debugger"], &[3]),
         (&["--namespace", "shop"], &[3]),
         (&["-n", "payments"], &[5, 4, 2, 1]),
@@ -137,6 +137,14 @@ fn filters_as_asked() {
         (&["--answer", "allowed"], &[4, 3, 1]),
         (&["--since", "2026-11-24T08:00:03Z"], &[5, 4, 3]),
         (&["--until", "2026-11-24T08:00:03Z"], &[2, 1]),
+        (&["--group", "dev"], &[5, 4, 3, 2, 1]),
+        (&["--group", "ops"], &[]),
+        (&["--policy", "developers"], &[5, 4, 3, 2, 1]),
+        (&["--constraint", "spec.containers.images.*"], &[4, 2]),
+        (&["--differs"], &[5, 4]),
+        (&["--privileged"], &[]),
+        (&["--reason", "inc-4711"], &[5, 4, 3, 2, 1]),
+        (&["--reason", "INC-4712"], &[]),
         (&["--limit", "2"], &[5, 4]),
         (&["-n", "payments", "--answer", "allowed", "--limit", "1"], &[4]),
     ];

@@ -1,0 +1,251 @@
+//! `postern audit export`: a part of the ledger in a format that others read.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::ValueEnum;
+use jiff::Timestamp;
+
+use super::filter::{self, Filter};
+use super::{PAGE, Source, is_broken_pipe, note, person};
+use crate::cli::Outcome;
+use crate::ledger::event::What;
+use crate::ledger::export::manifest::{Manifest, Tally};
+use crate::ledger::export::{Format, Item};
+use crate::ledger::json::printable;
+use crate::ledger::{LedgerError, Query};
+use crate::store::{AnyLedger, Stored};
+
+const EXAMPLES: &str = "\
+Examples:
+  postern audit export --format csv --since 7d --output week.csv --manifest week.json
+  postern audit export --format ocsf --answer refused | curl --data-binary @- https://siem.example
+
+What each format carries is in docs/audit-export.md. Whoever exports is recorded in the ledger.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Export {
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    filter: Filter,
+    /// What to write
+    #[arg(long, value_name = "FORMAT")]
+    format: Word,
+    /// Where to write it [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Write a second file, by which it can be shown later that the first one is whole and unchanged
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+}
+
+/// A format, as it is asked for.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Word {
+    /// The records as stored, a line each
+    Jsonl,
+    /// A table, a row each
+    Csv,
+    /// API Activity of OCSF 1.8
+    Ocsf,
+    /// The Elastic Common Schema, 8.17
+    Ecs,
+    /// CloudEvents 1.0
+    Cloudevents,
+}
+
+impl From<Word> for Format {
+    fn from(word: Word) -> Self {
+        match word {
+            Word::Jsonl => Self::Jsonl,
+            Word::Csv => Self::Csv,
+            Word::Ocsf => Self::Ocsf,
+            Word::Ecs => Self::Ecs,
+            Word::Cloudevents => Self::CloudEvents,
+        }
+    }
+}
+
+impl Export {
+    pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
+        let location = self.source.location()?;
+        let query = self.filter.query(Timestamp::now())?;
+        let ledger = self.source.open().await?;
+        let mut tally = Tally::new(self.format.into(), &query);
+        let mut sink = Sink::open(self.output.as_deref())?;
+        let written = write(&ledger, &query, &mut tally, &mut sink).await;
+        let written = written.and_then(|()| sink.close());
+        let by = person::caller();
+        let manifest = tally.manifest(by.clone(), ledger.latest_checkpoints().await?);
+        // A pipe that was closed early has carried a part away.
+        if written.as_ref().map_or_else(is_broken_pipe, |()| true) {
+            let Manifest { count: records, ref sha256, .. } = manifest;
+            let command = self.spelled(&query);
+            let exported = What::Exported { by, command, records, sha256: sha256.clone() };
+            person::leave(&location, &ledger, exported).await;
+        }
+        ledger.close().await;
+        written?;
+        if let Some(path) = &self.manifest {
+            let text = serde_json::to_string_pretty(&manifest).context("cannot write the JSON")?;
+            let mut sink = Sink::open(Some(path))?;
+            sink.write(&format!("{text}\n"))?;
+            sink.close()?;
+        }
+        match manifest.count {
+            0 => note("no decision matches"),
+            1 => note("exported 1 decision"),
+            count => note(&format!("exported {count} decisions")),
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn spelled(&self, query: &Query) -> String {
+        let format = self.format.to_possible_value();
+        let format = format.as_ref().map_or("", |value| value.get_name());
+        format!("audit export --format {format}{}", filter::spelled(query))
+    }
+}
+
+/// Everything that matches, a page in memory at a time.
+async fn write(
+    ledger: &AnyLedger,
+    query: &Query,
+    tally: &mut Tally,
+    sink: &mut Sink,
+) -> anyhow::Result<()> {
+    let head = tally.format().head()?;
+    sink.write(&head)?;
+    tally.add_text(&head);
+    let mut query = Query { limit: PAGE, ..query.clone() };
+    let mut progress = Progress::new();
+    loop {
+        let page = ledger.list_stored(&query).await?;
+        let hashes = ledger.chain_hashes(&page).await?;
+        for stored in &page {
+            add(stored, hashes.get(&stored.id).copied(), tally, sink)
+                .with_context(|| format!("record {} cannot be exported", stored.id))?;
+        }
+        progress.show(tally.count());
+        match page.last() {
+            Some(last) if page.len() == PAGE => query.before = Some(last.cursor()),
+            _ => return Ok(()),
+        }
+    }
+}
+
+fn add(
+    stored: &Stored,
+    hash: Option<crate::ledger::chain::Hash>,
+    tally: &mut Tally,
+    sink: &mut Sink,
+) -> anyhow::Result<()> {
+    let entry = stored.entry().map_err(|error| match error {
+        LedgerError::Corrupt { source, .. } => anyhow::Error::from_boxed(source),
+        other => other.into(),
+    })?;
+    let item = Item::new(&entry, &stored.json, hash)?;
+    if let Some(text) = tally.format().text(&item)? {
+        sink.write(&text)?;
+        tally.add(&item, &text);
+    }
+    Ok(())
+}
+
+/// Where an export goes. A file has its name only once it is whole.
+enum Sink {
+    Terminal,
+    Stream(BufWriter<Box<dyn Write>>),
+    File { writer: BufWriter<File>, beside: PathBuf, path: PathBuf },
+}
+
+impl Sink {
+    fn open(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else {
+            let out = io::stdout();
+            let is_terminal = out.is_terminal();
+            let stream = || Self::Stream(BufWriter::new(Box::new(out)));
+            return Ok(if is_terminal { Self::Terminal } else { stream() });
+        };
+        let cannot = || format!("cannot write `{}`", path.display());
+        // A pipe or a device is written to where it is.
+        if fs::metadata(path).is_ok_and(|it| !it.is_file()) {
+            let file = OpenOptions::new().write(true).open(path).with_context(cannot)?;
+            return Ok(Self::Stream(BufWriter::new(Box::new(file))));
+        }
+        let beside = path.with_added_extension("new");
+        // People's names are in it.
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
+        let writer = BufWriter::new(file.with_context(cannot)?);
+        Ok(Self::File { writer, beside, path: path.to_owned() })
+    }
+
+    fn write(&mut self, text: &str) -> anyhow::Result<()> {
+        match self {
+            // A record that was tampered with may hold what a terminal obeys.
+            Self::Terminal => {
+                let mut out = io::stdout().lock();
+                for line in text.lines() {
+                    writeln!(out, "{}", printable(line))?;
+                }
+            }
+            Self::Stream(stream) => stream.write_all(text.as_bytes())?,
+            Self::File { writer, path, .. } => writer
+                .write_all(text.as_bytes())
+                .with_context(|| format!("cannot write `{}`", path.display()))?,
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> anyhow::Result<()> {
+        match self {
+            Self::Terminal => Ok(()),
+            Self::Stream(stream) => Ok(stream.flush()?),
+            Self::File { writer, beside, path } => writer
+                .flush()
+                .and_then(|()| writer.get_ref().sync_all())
+                .and_then(|()| fs::rename(&*beside, &*path))
+                .with_context(|| format!("cannot write `{}`", path.display())),
+        }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        if let Self::File { beside, .. } = self {
+            // There is none once it has its name.
+            drop(fs::remove_file(beside));
+        }
+    }
+}
+
+/// How far it is, for a person who waits.
+struct Progress {
+    is_shown: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        // Beside records on the same screen it would be in the way.
+        Self { is_shown: io::stderr().is_terminal() && !io::stdout().is_terminal() }
+    }
+
+    fn show(&mut self, count: u64) {
+        if self.is_shown {
+            drop(write!(io::stderr(), "\r{count} decisions so far"));
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.is_shown {
+            drop(write!(io::stderr(), "\r{:40}\r", ""));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What can go wrong with a store, in words.
+
+use std::path::PathBuf;
+
+use super::MAX_WRITER_NAME;
+use crate::ledger::LedgerError;
+
+/// What stands between a ledger and its store. The variants that speak of a missing, locked or full
+/// database may pass by themselves; the others need a person.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the sentence is the documentation")]
+pub enum StoreError {
+    #[error("`memory` is inside the server that writes it and cannot be read from elsewhere")]
+    InMemory,
+    #[error("it was opened to be read only")]
+    ReadOnly,
+    #[error(
+        "{} cannot be a writer's name: 1 to {MAX_WRITER_NAME} letters, digits, `.`, `_` and `-`",
+        crate::policy::text::Quoted(.name)
+    )]
+    WriterName { name: String },
+    #[error("`{}` does not exist", .path.display())]
+    Missing { path: PathBuf },
+    #[error(
+        "`{}` was removed or replaced under the server; put the same file back, or restart the \
+         server to go on with what is there",
+        .path.display()
+    )]
+    Gone { path: PathBuf },
+    #[error("`{}` cannot be made: {source}", .path.display())]
+    NotMade { path: PathBuf, source: std::io::Error },
+    #[error("`{place}` is not a ledger of Postern")]
+    NotALedger { place: String },
+    #[error(
+        "`{place}` was written by a newer version of Postern: its schema is {found}, this version \
+         knows {known}"
+    )]
+    Newer { place: String, found: i64, known: i64 },
+    #[error(
+        "`{place}` is of an older schema, {found} instead of {known}; a server of this version \
+         brings it up to date when it starts"
+    )]
+    Older { place: String, found: i64, known: i64 },
+    #[error("`{place}` is already being written as `{writer}` by another process")]
+    InUse { place: String, writer: String },
+    #[error(
+        "`{place}` was written as `{writer}` by another process meanwhile; give each its own name"
+    )]
+    Conflict { place: String, writer: String },
+    #[error("another writer took up what was left here")]
+    Taken,
+    #[error("`{place}`: {source}")]
+    Sql { place: String, source: sqlx::Error },
+    #[error("it cannot be read back: {source}")]
+    Unread { source: Box<LedgerError> },
+    #[error("a write has been under way for {seconds} s")]
+    Stalled { seconds: u64 },
+    #[error("a record cannot be written as JSON: {0}")]
+    Json(serde_json::Error),
+}
+
+impl StoreError {
+    pub(super) fn while_doing(self, what: &'static str) -> LedgerError {
+        LedgerError::Failed { what, source: Box::new(self) }
+    }
+}

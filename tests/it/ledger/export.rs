@@ -1,0 +1,281 @@
+//! `postern audit export`, its manifest, what is recorded of both, and the schema of what is stored.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use postern::ledger::event::{ContainerOutcome, Person, SettingChange, What};
+use postern::ledger::export::manifest::{CheckError, Manifest, Report, check};
+use postern::ledger::{Entry, Event, Journal, Outcome, Query, Record};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use super::audit::{audit, ledger_of, list, show, some_of_each, stderr, stdout};
+use super::fixture::{Place, execute, id, record, refusal, time};
+
+const FORMATS: [&str; 5] = ["jsonl", "csv", "ocsf", "ecs", "cloudevents"];
+
+fn export(place: &Place, args: &[&str]) -> assert_cmd::assert::Assert {
+    let ledger = place.location().to_string();
+    audit(place).arg("export").args(args).args(["--ledger", &ledger]).assert()
+}
+
+/// What a server finds in the inbox and writes: the events of the ledger, oldest first.
+fn events(place: &Place) -> Vec<Event> {
+    Runtime::new().unwrap().block_on(async {
+        let ledger = place.open().await;
+        super::fixture::until("the inbox is empty", async || {
+            ledger.append_event(Event::now("staging", What::Stopped {})).await.unwrap();
+            let all = Query { limit: usize::MAX, ..Query::default() };
+            let stored = ledger.list_events(&all).await.unwrap();
+            stored.iter().any(|it| !it.json.contains("Stopped"))
+        })
+        .await;
+        let all = Query { limit: usize::MAX, ..Query::default() };
+        let stored = ledger.list_events(&all).await.unwrap();
+        ledger.close().await;
+        let events = stored.iter().rev().map(|it| match it.entry().unwrap() {
+            Entry::Event(event) => *event,
+            Entry::Decision(_) => panic!("a decision among events"),
+        });
+        events.filter(|event| event.what != What::Stopped {}).collect()
+    })
+}
+
+#[test]
+fn every_format_is_exported_with_a_manifest_that_finds_one_changed_byte() {
+    let place = ledger_of(some_of_each());
+    let file = |name: &str| place.folder.path().join(name);
+    let mut hashes = Vec::new();
+    for format in FORMATS {
+        let (out, manifest) = (file(format), file("manifest.json"));
+        let (out, manifest) = (out.to_str().unwrap(), manifest.to_str().unwrap());
+        let args = ["--format", format, "-n", "payments", "--answer", "allowed"];
+        let files = ["--output", out, "--manifest", manifest];
+        let done = export(&place, &[&args[..], &files].concat()).success().stdout("");
+        assert_eq!(stderr(&done), "exported 2 decisions\n");
+
+        let mut bytes = fs::read(out).unwrap();
+        let text = fs::read(manifest).unwrap();
+        let Report { manifest, texts } = check(&text, &bytes).unwrap();
+        assert_eq!(texts, format != "csv");
+        assert_eq!(manifest.count, 2);
+        assert_eq!(manifest.newest.as_ref().map(|it| (it.id, it.sequence)), Some((id(4), 4)));
+        assert_eq!(manifest.oldest.as_ref().map(|it| (it.id, it.sequence)), Some((id(1), 1)));
+        assert_eq!(manifest.filter.answer, Some(Outcome::Allowed));
+        assert_eq!(manifest.filter.namespace.as_deref(), Some("payments"));
+        hashes.push(manifest.records_sha256);
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        assert!(matches!(check(&text, &bytes), Err(CheckError::Changed { .. })), "{format}");
+    }
+    hashes.dedup();
+    assert_eq!(hashes.len(), 1);
+}
+
+#[test]
+fn json_lines_are_what_list_prints() {
+    let place = ledger_of(some_of_each());
+    for filter in [&[][..], &["--differs"], &["--user", "nobody"]] {
+        let listed = stdout(&list(&place, &[filter, &["-o", "json"]].concat()).success());
+        let exported = export(&place, &[filter, &["--format", "jsonl"]].concat()).success();
+        assert_eq!(stdout(&exported), listed, "{filter:?}");
+    }
+}
+
+#[test]
+fn a_format_has_to_be_named_and_known() {
+    let place = ledger_of([record(1)]);
+    export(&place, &[]).code(64).stdout("");
+    export(&place, &["--format", "pdf"]).code(64).stdout("");
+}
+
+#[test]
+fn a_table_of_nothing_has_its_head_and_a_manifest_all_the_same() {
+    let place = ledger_of([record(1)]);
+    let manifest = place.folder.path().join("m.json");
+    let args = ["--format", "csv", "--user", "x", "--manifest", manifest.to_str().unwrap()];
+    let done = export(&place, &args).success();
+    assert_eq!(stderr(&done), "no decision matches\n");
+    assert_eq!(stdout(&done).lines().count(), 1);
+    let report = check(&fs::read(&manifest).unwrap(), stdout(&done).as_bytes()).unwrap();
+    assert_eq!((report.manifest.count, report.manifest.newest), (0, None));
+}
+
+#[test]
+fn pages_through_everything_with_the_hash_of_each() {
+    let place =
+        ledger_of((0..1203).map(|number| Record { time: time(number / 7), ..record(number) }));
+    let done = export(&place, &["--format", "cloudevents"]).success();
+    let text = stdout(&done);
+    let mut expected = Runtime::new().unwrap().block_on(async {
+        let ledger = place.read().await;
+        let kept = ledger.entries_after("postern-0", 0, 2000).await.unwrap();
+        kept.into_iter().map(|it| (it.sequence, it.hash.to_string())).collect::<Vec<_>>()
+    });
+    let mut found: Vec<_> = text
+        .lines()
+        .map(|line| {
+            let event: Value = serde_json::from_str(line).unwrap();
+            let sequence = event["data"]["sequence"].as_u64().unwrap();
+            (sequence, event["posternchain"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_file_has_its_name_only_once_it_is_whole() {
+    let place = ledger_of([record(1), record(2), record(3)]);
+    let out = place.folder.path().join("out.jsonl");
+    fs::write(&out, "before").unwrap();
+    Runtime::new()
+        .unwrap()
+        .block_on(execute(&place.file(), "UPDATE records SET record = '{}' WHERE sequence = 1"));
+    let args = ["--format", "jsonl", "--output", out.to_str().unwrap()];
+    let failed = export(&place, &args).code(2).stdout("");
+    let expected = format!("record {} cannot be exported", id(1));
+    assert!(stderr(&failed).contains(&expected), "{}", stderr(&failed));
+    assert_eq!(fs::read_to_string(&out).unwrap(), "before");
+    assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 2);
+
+    export(&place, &[&args[..], &["--since", "2026-11-24T08:00:02Z"]].concat()).success();
+    assert_eq!(fs::read_to_string(&out).unwrap().lines().count(), 2);
+    assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn whoever_reads_or_exports_is_recorded() {
+    let place = ledger_of([record(1), refusal(2)]);
+    list(&place, &["--user", "jane@example.com", "--limit", "1"]).success();
+    show(&place, &["019ab3f2"]).code(1);
+    let done = export(&place, &["--format", "csv", "--answer", "refused"]).success();
+    let recorded = events(&place);
+    let commands: Vec<_> = recorded
+        .iter()
+        .map(|event| match &event.what {
+            What::Read { command, .. } | What::Exported { command, .. } => command.as_str(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        commands,
+        [
+            "audit list --user jane@example.com",
+            "audit show 019ab3f2",
+            "audit export --format csv --answer refused"
+        ]
+    );
+    for event in &recorded {
+        let Person { user, host } = event.what.person().unwrap();
+        assert!(!user.is_empty() && !host.is_empty());
+        assert_eq!((event.cluster.as_str(), event.writer.as_str()), ("staging", "postern-0"));
+    }
+    let What::Exported { records, sha256, .. } = &recorded[2].what else { panic!() };
+    assert_eq!(*records, 1);
+    let hash = postern::ledger::chain::Hash::of(stdout(&done).as_bytes());
+    assert_eq!(*sha256, hash.to_string());
+}
+
+#[test]
+fn what_cannot_be_recorded_is_said_and_read_all_the_same() {
+    let place = ledger_of([record(1)]);
+    Runtime::new().unwrap().block_on(execute(&place.file(), "DROP TABLE inbox"));
+    for (read, word) in [
+        (list(&place, &["-o", "json"]), "read"),
+        (show(&place, &["-o", "json", &id(1).to_string()]), "read"),
+        (export(&place, &["--format", "jsonl"]), "export"),
+    ] {
+        let read = read.success();
+        assert_eq!(stdout(&read).lines().count(), 1);
+        let said = stderr(&read);
+        let first = said.lines().next().unwrap();
+        assert!(first.starts_with(&format!("this {word} is not recorded: ")), "{said}");
+    }
+}
+
+#[test]
+fn the_manifest_has_the_newest_checkpoint_of_each_writer() {
+    let place = ledger_of([record(1)]);
+    let sql = "INSERT INTO checkpoints (writer, size, time, note, frontier) \
+               VALUES ('postern-0', 0, 1, 'older', x''), ('postern-0', 1, 2, 'newest', x'')";
+    Runtime::new().unwrap().block_on(execute(&place.file(), sql));
+    let manifest = place.folder.path().join("m.json");
+    export(&place, &["--format", "csv", "--manifest", manifest.to_str().unwrap()]).success();
+    let manifest: Manifest = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+    assert_eq!(manifest.checkpoints, [("postern-0".to_owned(), "newest".to_owned())].into());
+}
+
+/// A second opinion: another program's reading of the schema.
+#[test]
+fn what_is_stored_fits_the_committed_schema() {
+    let schema = fs::read_to_string("deploy/schemas/ledger-record.json").unwrap();
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let decisions = some_of_each().into_iter().map(Entry::from);
+    let events = every_event().into_iter().map(|what| Event::now("staging", what).into());
+    let mut seen = 0;
+    for entry in decisions.chain(events) {
+        let json: Value = serde_json::from_str(&entry.to_json().unwrap()).unwrap();
+        assert!(schema.is_valid(&json), "{json}");
+        seen += 1;
+        let fields = json.as_object().unwrap();
+        for name in fields.keys().filter(|name| {
+            // These are left out where there is nothing to say.
+            !["amends", "justification", "message"].contains(&name.as_str())
+        }) {
+            let mut less = json.clone();
+            less.as_object_mut().unwrap().remove(name);
+            assert!(!schema.is_valid(&less), "without {name}: {json}");
+        }
+    }
+    assert_eq!(seen, 5 + 16);
+    let mut with_value = serde_json::to_value(Entry::from(record(1))).unwrap();
+    with_value["injections"][0]["env"][0]["value"] = "secret".into();
+    assert!(!schema.is_valid(&with_value));
+}
+
+fn every_event() -> Vec<What> {
+    let text = || "x".to_owned();
+    let by = || Person { user: text(), host: text() };
+    let observed = |outcome| What::Observed {
+        decision: id(1),
+        namespace: text(),
+        pod: text(),
+        container: text(),
+        outcome,
+    };
+    vec![
+        What::Started { version: text(), settings: [(text(), text())].into() },
+        What::SettingsChanged {
+            changed: vec![SettingChange { name: text(), before: None, now: Some(text()) }],
+        },
+        What::Stopped {},
+        What::PoliciesChanged { hash: text(), total: 1, added: Vec::new(), removed: vec![text()] },
+        What::Read { by: by(), command: text() },
+        What::Exported { by: by(), command: text(), records: 1, sha256: text() },
+        What::KeyRotated { note: text() },
+        What::Dropped { through: 1, checkpoint: text(), reason: text() },
+        What::Held { hold: text(), by: by() },
+        What::Released { hold: text(), by: by() },
+        observed(ContainerOutcome::Running { started_at: Some(time(1)), image_id: text() }),
+        observed(ContainerOutcome::Ended {
+            started_at: None,
+            finished_at: Some(time(2)),
+            image_id: text(),
+            exit_code: -1,
+            reason: text(),
+        }),
+        observed(ContainerOutcome::Waiting { reason: text() }),
+        observed(ContainerOutcome::NeverAppeared {}),
+        observed(ContainerOutcome::PodGone {}),
+        What::Unattested {
+            namespace: text(),
+            pod: text(),
+            pod_uid: text(),
+            container: text(),
+            image: text(),
+        },
+    ]
+}
