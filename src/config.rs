@@ -4,6 +4,7 @@
 //! and the key `deadline` of the settings file; the first of them that is given wins. The
 //! environment is read nowhere else.
 
+mod cluster;
 mod error;
 mod value;
 
@@ -16,8 +17,11 @@ use serde::Deserialize;
 
 use crate::policy::rule::Enforcement;
 
+pub use cluster::ClusterSettings;
 pub use error::SettingError;
-use value::{Address, Count, Deadline, DrainDelay, Name, StaleLimit, Strictness, Ttl, Writer};
+use value::{
+    Address, Count, Deadline, DrainDelay, Name, Span, StaleLimit, Strictness, Ttl, Writer,
+};
 pub use value::{LogFormat, LogLevel};
 
 /// Settings as given in one place; what is not given there is left to the next.
@@ -91,6 +95,19 @@ pub struct Given {
     /// How long one that was not given counts as not given [default: 2s]
     #[arg(long, env = "POSTERN_ACCESS_DENY_TTL", value_name = "DURATION", hide_env_values = true)]
     access_deny_ttl: Option<Ttl>,
+
+    /// Say on the pod who was let in or refused, as Events [default: true where there is a cluster]
+    #[arg(long, env = "POSTERN_POD_EVENTS", value_name = "true|false", hide_env_values = true)]
+    pod_events: Option<bool>,
+
+    /// How long it is recorded what became of an allowed container; 0s: not at all [default: 24h]
+    #[arg(long, env = "POSTERN_FOLLOW_LIMIT", value_name = "DURATION", hide_env_values = true)]
+    follow_limit: Option<Span>,
+
+    /// How often all pods are searched for debug containers that nothing allowed; 0s: never
+    /// [default: 10m]
+    #[arg(long, env = "POSTERN_SCAN_INTERVAL", value_name = "DURATION", hide_env_values = true)]
+    scan_interval: Option<Span>,
 
     /// Where decisions are kept; `memory` forgets them, and is for measuring only
     /// [default: sqlite:postern.db]
@@ -189,21 +206,6 @@ pub struct Settings {
     pub danger_allow_on_ledger_failure: bool,
 }
 
-/// What is asked of the cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClusterSettings {
-    /// `--cluster-policies`; without, only labels of namespaces and rights are asked.
-    pub policies: bool,
-    /// `--kubeconfig`
-    pub kubeconfig: Option<PathBuf>,
-    /// `--cluster-stale-limit`
-    pub stale_limit: Duration,
-    /// `--access-allow-ttl`
-    pub allow_ttl: Duration,
-    /// `--access-deny-ttl`
-    pub deny_ttl: Duration,
-}
-
 /// How and what to log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Logs {
@@ -246,6 +248,9 @@ impl Given {
             cluster_stale_limit: self.cluster_stale_limit.or(lower.cluster_stale_limit),
             access_allow_ttl: self.access_allow_ttl.or(lower.access_allow_ttl),
             access_deny_ttl: self.access_deny_ttl.or(lower.access_deny_ttl),
+            pod_events: self.pod_events.or(lower.pod_events),
+            follow_limit: self.follow_limit.or(lower.follow_limit),
+            scan_interval: self.scan_interval.or(lower.scan_interval),
             ledger: self.ledger.or(lower.ledger),
             enforcement: self.enforcement.or(lower.enforcement),
             deadline: self.deadline.or(lower.deadline),
@@ -278,18 +283,6 @@ impl Given {
             log_format: Some(LogFormat::Text),
             ..Self::default()
         }
-    }
-
-    /// A kubeconfig says that there is a cluster, even if its policies are not wanted.
-    fn cluster(&self) -> Option<ClusterSettings> {
-        let policies = self.cluster_policies.unwrap_or(false);
-        (policies || self.kubeconfig.is_some()).then(|| ClusterSettings {
-            policies,
-            kubeconfig: self.kubeconfig.clone(),
-            stale_limit: self.cluster_stale_limit.map_or(Duration::from_mins(5), |it| it.0),
-            allow_ttl: self.access_allow_ttl.map_or(Duration::from_secs(10), |it| it.0),
-            deny_ttl: self.access_deny_ttl.map_or(Duration::from_secs(2), |it| it.0),
-        })
     }
 
     /// Whether a certificate or a key is given.

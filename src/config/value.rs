@@ -20,6 +20,7 @@ const MIN_STALE_LIMIT: Duration = Duration::from_secs(3);
 const MAX_STALE_LIMIT: Duration = Duration::from_hours(24);
 /// Whoever loses a right keeps it for as long as an answer is kept.
 const MAX_TTL: Duration = Duration::from_mins(5);
+const MAX_SPAN: Duration = Duration::from_hours(24);
 const MAX_IN_FLIGHT: usize = 65_536;
 const MAX_NAME_BYTES: usize = 253;
 const MAX_WRITER_BYTES: usize = 63;
@@ -45,6 +46,10 @@ pub(super) struct StaleLimit(pub(super) Duration);
 /// How long an answer is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ttl(pub(super) Duration);
+
+/// How often, or for how long; zero: not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span(pub(super) Duration);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Count(pub(super) usize);
@@ -143,6 +148,17 @@ impl FromStr for Ttl {
             .filter(|ttl| *ttl <= MAX_TTL)
             .map(Self)
             .ok_or(Wanted("a duration from 0s to 5m, as in 10s"))
+    }
+}
+
+impl FromStr for Span {
+    type Err = Wanted;
+
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        duration(text)
+            .filter(|span| span.is_zero() || (Duration::from_secs(1)..=MAX_SPAN).contains(span))
+            .map(Self)
+            .ok_or(Wanted("0s, or a duration from 1s to 24h, as in 10m"))
     }
 }
 
@@ -249,6 +265,6 @@ macro_rules! read_from_text {
 }
 
 read_from_text!(
-    Address, Deadline, DrainDelay, StaleLimit, Ttl, Count, Strictness, Name, Writer, LogFormat,
-    LogLevel
+    Address, Deadline, DrainDelay, StaleLimit, Ttl, Span, Count, Strictness, Name, Writer,
+    LogFormat, LogLevel
 );
