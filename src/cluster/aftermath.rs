@@ -119,7 +119,7 @@ impl Aftermath {
         let mut audience = Audience::default();
         let mut tasks: Vec<Task> = Vec::new();
         if pod_events {
-            let events = PodEvents::new(self.client.clone(), writer.clone(), Arc::clone(tally));
+            let events = PodEvents::new(self.client.clone(), &writer, Arc::clone(tally));
             tasks.push(Box::pin(events.run(audience.seat())));
         }
         let keeper = Keeper { ledger: ledger.clone(), cluster, tally: Arc::clone(tally) };

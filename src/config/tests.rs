@@ -35,34 +35,34 @@ fn defaults_are_those_of_the_contract() {
     assert!(!settings.writer.is_empty());
 }
 
+/// One of everything.
+const FILE: &str = "listen: 127.0.0.1:1\n\
+    health-listen: \"[::1]:2\"\n\
+    tls-cert: c\n\
+    tls-key: k\n\
+    client-ca: a\n\
+    policies: [p, q]\n\
+    cluster-policies: true\n\
+    kubeconfig: u\n\
+    cluster-stale-limit: 1m\n\
+    access-allow-ttl: 3s\n\
+    access-deny-ttl: 0s\n\
+    pod-events: false\n\
+    follow-limit: 1h\n\
+    scan-interval: 5s\n\
+    ledger: memory\n\
+    enforcement: Warn\n\
+    deadline: 500ms\n\
+    drain-delay: 0s\n\
+    max-in-flight: 7\n\
+    cluster-name: east\n\
+    writer: postern-0\n\
+    log-format: text\n\
+    log-level: debug\n\
+    danger-allow-on-ledger-failure: true\n";
+
 #[test]
 fn every_setting_can_come_from_the_file() {
-    let given = file(
-        "listen: 127.0.0.1:1\n\
-         health-listen: \"[::1]:2\"\n\
-         tls-cert: c\n\
-         tls-key: k\n\
-         client-ca: a\n\
-         policies: [p, q]\n\
-         cluster-policies: true\n\
-         kubeconfig: u\n\
-         cluster-stale-limit: 1m\n\
-         access-allow-ttl: 3s\n\
-         access-deny-ttl: 0s\n\
-         pod-events: false\n\
-         follow-limit: 1h\n\
-         scan-interval: 5s\n\
-         ledger: memory\n\
-         enforcement: Warn\n\
-         deadline: 500ms\n\
-         drain-delay: 0s\n\
-         max-in-flight: 7\n\
-         cluster-name: east\n\
-         writer: postern-0\n\
-         log-format: text\n\
-         log-level: debug\n\
-         danger-allow-on-ledger-failure: true\n",
-    );
     let Settings {
         listen,
         health_listen,
@@ -80,7 +80,7 @@ fn every_setting_can_come_from_the_file() {
         writer,
         logs,
         danger_allow_on_ledger_failure,
-    } = given.unwrap().settings().unwrap();
+    } = file(FILE).unwrap().settings().unwrap();
     assert_eq!(
         (listen.to_string(), health_listen.to_string()),
         ("127.0.0.1:1".to_owned(), "[::1]:2".to_owned())

@@ -4,7 +4,6 @@
 //! keeps the first note, which would name one person and hide the next.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -47,7 +46,7 @@ pub(super) struct PodEvents {
 }
 
 impl PodEvents {
-    pub(super) fn new(client: Client, writer: String, tally: Tally) -> Self {
+    pub(super) fn new(client: Client, writer: &str, tally: Tally) -> Self {
         let complaint = Complaint::new("Events on pods cannot be written");
         let instance = writer.chars().take(MAX_INSTANCE_CHARS).collect();
         Self { client, instance, tally, quotas: Quotas::default(), complaint }
@@ -151,8 +150,7 @@ fn containers(record: &Record) -> String {
         let comma = if position == 0 { "" } else { ", " };
         let by = permitted_by.as_ref().map(|it| format!(" by policy {}", Line(&it.name)));
         let by = by.unwrap_or_default();
-        // Writing to a String does not fail.
-        drop(write!(text, "{comma}{} (image {}){by}", Quoted(name), Quoted(image)));
+        text += &format!("{comma}{} (image {}){by}", Quoted(name), Quoted(image));
     }
     match total.saturating_sub(record.injections.len().min(NAMED)) {
         0 => text,

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::super::super::testing::{Asked, api_server, refusal};
@@ -19,7 +17,7 @@ fn writer(answer: impl Fn(usize) -> (u16, Value) + Send + Sync + 'static) -> Des
         async move { answer }
     });
     let (tally, counts) = tally();
-    Desk { events: PodEvents::new(client, "postern-0".to_owned(), tally), asked, counts }
+    Desk { events: PodEvents::new(client, "postern-0", tally), asked, counts }
 }
 
 struct Desk {
@@ -169,7 +167,7 @@ async fn what_fails_or_finds_no_room_is_counted_and_nobody_waits() {
     let unnamed = Record { namespace: String::new(), ..refused() };
     drop(audience);
     events.run(decisions).await;
-    let counts = counts.lock().unwrap();
+    let counts = counts.lock().unwrap().clone();
     let of = |fate| {
         let happened = Happened::PodEvent(fate);
         counts.iter().filter(|(it, _)| *it == happened).map(|(_, times)| times).sum::<u64>()
@@ -186,6 +184,6 @@ async fn what_fails_or_finds_no_room_is_counted_and_nobody_waits() {
 async fn an_api_server_that_never_answers_is_given_up() {
     let (client, _) = api_server(async |_| std::future::pending().await);
     let (tally, _) = tally();
-    let mut events = PodEvents::new(client, "postern-0".to_owned(), Arc::clone(&tally));
+    let mut events = PodEvents::new(client, "postern-0", tally);
     assert_eq!(events.tell(&refused()).await, Some(Fate::Failed));
 }
