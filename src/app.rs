@@ -3,6 +3,7 @@
 //! Everything that can be wrong is found before an address is taken: whoever sees the port open
 //! may use it.
 
+mod aftermath;
 mod chronicle;
 mod cluster;
 mod policies;
@@ -125,7 +126,10 @@ impl Parts {
         let ledger = chronicle.ledger.clone();
         beside.spawn(chronicle.clone().follow(publisher.published(), publisher.changed()));
         let (in_force, asked) = (publisher.published(), watched.for_gate());
-        let gate = Arc::new(Gate::in_cluster(in_force, ledger, asked, gate_settings(settings)));
+        let (audience, after) = aftermath::prepare(connected.as_ref(), settings, &ledger, &metrics);
+        let gate = Gate::in_cluster(in_force, ledger, asked, gate_settings(settings));
+        let gate = Arc::new(gate.telling(audience));
+        after.into_iter().for_each(|task| drop(beside.spawn(task)));
         if let Some(connected) = connected {
             run_cluster(connected, publisher, &mut beside);
             beside.spawn(watched.clone().measure(Arc::clone(&metrics)));
@@ -163,7 +167,7 @@ impl Parts {
 }
 
 fn run_cluster(connected: Connected, publisher: Arc<Publisher>, beside: &mut JoinSet<()>) {
-    let Connected { kubernetes: _, policies, watches: _, tasks } = connected;
+    let Connected { kubernetes: _, policies, watches: _, aftermath: _, tasks } = connected;
     for task in tasks {
         beside.spawn(task);
     }

@@ -1,9 +1,11 @@
-//! Layer 3, the Kubernetes client: policies and namespaces watched, rights asked, statuses written.
+//! Layer 3, the Kubernetes client: policies and namespaces watched, rights asked, statuses written,
+//! and what became of decisions told and followed.
 //!
 //! Of all this only the question for a right is on the path of an admission, and its answers are
 //! kept; the rest publishes what it has seen, and goes on doing so when the API server is away.
 
 mod access;
+mod aftermath;
 mod client;
 mod conditions;
 mod health;
@@ -33,6 +35,7 @@ use crate::policy::circumstances::Right;
 use crate::policy::request::Fact;
 
 pub use access::AccessLimits;
+pub use aftermath::{Aftermath, AftermathOptions, Chronicle, Fate, Happened, PodContainer, Tally};
 pub use client::ConnectError;
 pub use health::Health;
 pub use join::{Report, join};
@@ -95,6 +98,8 @@ pub struct Connected {
     pub policies: Option<PolicySource>,
     /// One for each watch.
     pub watches: Vec<Arc<Health>>,
+    /// For what is done after a decision.
+    pub aftermath: Aftermath,
     /// To be run.
     pub tasks: Vec<Task>,
 }
@@ -117,6 +122,7 @@ pub async fn connect(options: Options) -> Result<Connected, ConnectError> {
         }),
         policies: None,
         watches: Vec::new(),
+        aftermath: Aftermath::new(client.clone()),
         tasks: Vec::new(),
     };
     let (health, listening) = listen("namespaces", &config)?;
@@ -158,11 +164,12 @@ impl Connected {
 
 impl std::fmt::Debug for Connected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { kubernetes, policies, watches, tasks } = self;
+        let Self { kubernetes, policies, watches, aftermath, tasks } = self;
         f.debug_struct("Connected")
             .field("kubernetes", kubernetes)
             .field("policies", policies)
             .field("watches", watches)
+            .field("aftermath", aftermath)
             .field("tasks", &tasks.len())
             .finish()
     }

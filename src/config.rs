@@ -4,7 +4,9 @@
 //! and the key `deadline` of the settings file; the first of them that is given wins. The
 //! environment is read nowhere else.
 
+mod cluster;
 mod error;
+mod given;
 mod named;
 mod value;
 
@@ -14,171 +16,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use serde::Deserialize;
 
 use crate::policy::rule::Enforcement;
 
+pub use cluster::ClusterSettings;
 pub use error::SettingError;
-use value::{
-    Address, CheckpointInterval, Count, Deadline, DrainDelay, Name, StaleLimit, Strictness, Ttl,
-    Writer,
-};
-use value::{KeepFor, KeepRecords};
+pub use given::Given;
+use value::{Address, Count, Deadline, DrainDelay, KeepFor, KeepRecords, Name, Strictness, Writer};
 pub use value::{LogFormat, LogLevel};
-
-/// Settings as given in one place; what is not given there is left to the next.
-#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Given {
-    /// Where the API server finds the webhook; port 0 takes a free one [default: 0.0.0.0:8443]
-    #[arg(long, env = "POSTERN_LISTEN", value_name = "ADDRESS:PORT", hide_env_values = true)]
-    listen: Option<Address>,
-
-    /// Where /livez, /readyz and /metrics are, without TLS [default: 0.0.0.0:9090]
-    #[arg(
-        long,
-        env = "POSTERN_HEALTH_LISTEN",
-        value_name = "ADDRESS:PORT",
-        hide_env_values = true
-    )]
-    health_listen: Option<Address>,
-
-    /// The certificate shown to the API server, and what stands between it and its authority (PEM)
-    #[arg(long, env = "POSTERN_TLS_CERT", value_name = "FILE", hide_env_values = true)]
-    tls_cert: Option<PathBuf>,
-
-    /// Its private key (PEM)
-    #[arg(long, env = "POSTERN_TLS_KEY", value_name = "FILE", hide_env_values = true)]
-    tls_key: Option<PathBuf>,
-
-    /// Let in only clients with a certificate from these authorities (PEM)
-    #[arg(long, env = "POSTERN_CLIENT_CA", value_name = "FILE", hide_env_values = true)]
-    client_ca: Option<PathBuf>,
-
-    /// A folder of DebugPolicies; several are read as one. In the variable they are divided by `:`
-    #[arg(
-        long,
-        env = "POSTERN_POLICIES",
-        value_name = "DIR",
-        value_delimiter = ':',
-        hide_env_values = true
-    )]
-    policies: Vec<PathBuf>,
-
-    /// Take DebugPolicies from the cluster too; `--policies` may then be left out
-    #[arg(
-        long,
-        env = "POSTERN_CLUSTER_POLICIES",
-        value_name = "true|false",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        hide_env_values = true
-    )]
-    cluster_policies: Option<bool>,
-
-    /// How to reach the cluster [default: as a pod of it, else KUBECONFIG]
-    #[arg(long, env = "POSTERN_KUBECONFIG", value_name = "FILE", hide_env_values = true)]
-    kubeconfig: Option<PathBuf>,
-
-    /// Not ready any more once nothing was heard of the cluster for this long [default: 5m]
-    #[arg(
-        long,
-        env = "POSTERN_CLUSTER_STALE_LIMIT",
-        value_name = "DURATION",
-        hide_env_values = true
-    )]
-    cluster_stale_limit: Option<StaleLimit>,
-
-    /// How long a right that `authorize` asked for counts as given [default: 10s]
-    #[arg(long, env = "POSTERN_ACCESS_ALLOW_TTL", value_name = "DURATION", hide_env_values = true)]
-    access_allow_ttl: Option<Ttl>,
-
-    /// How long one that was not given counts as not given [default: 2s]
-    #[arg(long, env = "POSTERN_ACCESS_DENY_TTL", value_name = "DURATION", hide_env_values = true)]
-    access_deny_ttl: Option<Ttl>,
-
-    /// Where decisions are kept: `sqlite:PATH` or `postgres://USER@HOST/DATABASE`; `memory` forgets
-    /// them, and is for measuring only [default: sqlite:postern.db]
-    #[arg(long, env = "POSTERN_LEDGER", value_name = "URL", hide_env_values = true)]
-    ledger: Option<Name>,
-
-    /// The key that signs the ledger's checkpoints (PEM), made where there is none
-    /// [default: beside a SQLite ledger]
-    #[arg(long, env = "POSTERN_LEDGER_KEY", value_name = "FILE", hide_env_values = true)]
-    ledger_key: Option<PathBuf>,
-
-    /// How often a checkpoint is signed, also when nothing happened [default: 1m]
-    #[arg(
-        long,
-        env = "POSTERN_CHECKPOINT_INTERVAL",
-        value_name = "DURATION",
-        hide_env_values = true
-    )]
-    checkpoint_interval: Option<CheckpointInterval>,
-
-    /// Drop what this server wrote into the ledger longer ago than this [default: keep all]
-    #[arg(long, env = "POSTERN_KEEP_FOR", value_name = "DURATION", hide_env_values = true)]
-    keep_for: Option<KeepFor>,
-
-    /// Drop all but so many of the newest records of this server [default: keep all]
-    #[arg(long, env = "POSTERN_KEEP_RECORDS", value_name = "NUMBER", hide_env_values = true)]
-    keep_records: Option<KeepRecords>,
-
-    /// The strictest level of the whole server, for a staged roll-out [default: Enforce]
-    #[arg(
-        long,
-        env = "POSTERN_ENFORCEMENT",
-        value_name = "Enforce|Warn|Audit",
-        hide_env_values = true
-    )]
-    enforcement: Option<Strictness>,
-
-    /// Every answer is given within this time; keep it below the webhook's timeout [default: 1s]
-    #[arg(long, env = "POSTERN_DEADLINE", value_name = "DURATION", hide_env_values = true)]
-    deadline: Option<Deadline>,
-
-    /// How long requests are taken after a signal to stop, with readiness already off [default: 5s]
-    #[arg(long, env = "POSTERN_DRAIN_DELAY", value_name = "DURATION", hide_env_values = true)]
-    drain_delay: Option<DrainDelay>,
-
-    /// How many reviews are judged at once; more are refused with that reason [default: 256]
-    #[arg(long, env = "POSTERN_MAX_IN_FLIGHT", value_name = "NUMBER", hide_env_values = true)]
-    max_in_flight: Option<Count>,
-
-    /// What records call this cluster [default: default]
-    #[arg(long, env = "POSTERN_CLUSTER_NAME", value_name = "NAME", hide_env_values = true)]
-    cluster_name: Option<Name>,
-
-    /// What records call this server; no two of one ledger may share it [default: the host's name]
-    #[arg(long, env = "POSTERN_WRITER", value_name = "NAME", hide_env_values = true)]
-    writer: Option<Writer>,
-
-    /// How log lines look [default: json]
-    #[arg(long, env = "POSTERN_LOG_FORMAT", value_name = "json|text", hide_env_values = true)]
-    log_format: Option<LogFormat>,
-
-    /// Which log lines are written [default: info]
-    #[arg(
-        long,
-        env = "POSTERN_LOG_LEVEL",
-        value_name = "error|warn|info|debug|trace",
-        hide_env_values = true
-    )]
-    log_level: Option<LogLevel>,
-
-    /// Weakens the gate: what policy allows is allowed even if it cannot be written down
-    #[arg(
-        long,
-        env = "POSTERN_DANGER_ALLOW_ON_LEDGER_FAILURE",
-        value_name = "true|false",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        hide_env_values = true
-    )]
-    danger_allow_on_ledger_failure: Option<bool>,
-}
 
 /// Everything the server is told, complete and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -225,21 +70,6 @@ pub struct Settings {
     pub danger_allow_on_ledger_failure: bool,
 }
 
-/// What is asked of the cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClusterSettings {
-    /// `--cluster-policies`; without, only labels of namespaces and rights are asked.
-    pub policies: bool,
-    /// `--kubeconfig`
-    pub kubeconfig: Option<PathBuf>,
-    /// `--cluster-stale-limit`
-    pub stale_limit: Duration,
-    /// `--access-allow-ttl`
-    pub allow_ttl: Duration,
-    /// `--access-deny-ttl`
-    pub deny_ttl: Duration,
-}
-
 /// How and what to log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Logs {
@@ -267,40 +97,6 @@ impl Given {
             .map_err(|error| SettingError::File { path: path.to_owned(), why: error.to_string() })
     }
 
-    /// These settings, and `lower` for those that are not given.
-    #[must_use]
-    pub fn or(self, lower: Self) -> Self {
-        Self {
-            listen: self.listen.or(lower.listen),
-            health_listen: self.health_listen.or(lower.health_listen),
-            tls_cert: self.tls_cert.or(lower.tls_cert),
-            tls_key: self.tls_key.or(lower.tls_key),
-            client_ca: self.client_ca.or(lower.client_ca),
-            policies: if self.policies.is_empty() { lower.policies } else { self.policies },
-            cluster_policies: self.cluster_policies.or(lower.cluster_policies),
-            kubeconfig: self.kubeconfig.or(lower.kubeconfig),
-            cluster_stale_limit: self.cluster_stale_limit.or(lower.cluster_stale_limit),
-            access_allow_ttl: self.access_allow_ttl.or(lower.access_allow_ttl),
-            access_deny_ttl: self.access_deny_ttl.or(lower.access_deny_ttl),
-            ledger: self.ledger.or(lower.ledger),
-            ledger_key: self.ledger_key.or(lower.ledger_key),
-            checkpoint_interval: self.checkpoint_interval.or(lower.checkpoint_interval),
-            keep_for: self.keep_for.or(lower.keep_for),
-            keep_records: self.keep_records.or(lower.keep_records),
-            enforcement: self.enforcement.or(lower.enforcement),
-            deadline: self.deadline.or(lower.deadline),
-            drain_delay: self.drain_delay.or(lower.drain_delay),
-            max_in_flight: self.max_in_flight.or(lower.max_in_flight),
-            cluster_name: self.cluster_name.or(lower.cluster_name),
-            writer: self.writer.or(lower.writer),
-            log_format: self.log_format.or(lower.log_format),
-            log_level: self.log_level.or(lower.log_level),
-            danger_allow_on_ledger_failure: self
-                .danger_allow_on_ledger_failure
-                .or(lower.danger_allow_on_ledger_failure),
-        }
-    }
-
     /// What `--dev` gives: everything on this machine, for nobody else.
     #[must_use]
     pub fn dev(pair: Option<(PathBuf, PathBuf)>, policies: PathBuf, ledger: &str) -> Self {
@@ -318,18 +114,6 @@ impl Given {
             log_format: Some(LogFormat::Text),
             ..Self::default()
         }
-    }
-
-    /// A kubeconfig says that there is a cluster, even if its policies are not wanted.
-    fn cluster(&self) -> Option<ClusterSettings> {
-        let policies = self.cluster_policies.unwrap_or(false);
-        (policies || self.kubeconfig.is_some()).then(|| ClusterSettings {
-            policies,
-            kubeconfig: self.kubeconfig.clone(),
-            stale_limit: self.cluster_stale_limit.map_or(Duration::from_mins(5), |it| it.0),
-            allow_ttl: self.access_allow_ttl.map_or(Duration::from_secs(10), |it| it.0),
-            deny_ttl: self.access_deny_ttl.map_or(Duration::from_secs(2), |it| it.0),
-        })
     }
 
     /// Whether a certificate or a key is given.

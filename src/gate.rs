@@ -5,6 +5,7 @@ pub mod judge;
 pub mod lookup;
 mod record;
 mod suggest;
+pub mod tell;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::policy::set::PolicySet;
 pub use crate::admission::decode::NotAReview;
 pub use judge::{Judgement, Phase, Reason, judge};
 pub use lookup::{Cluster, NoCluster};
+pub use tell::{Audience, Decisions};
 
 /// What the gate is told by the settings.
 #[derive(Debug, Clone)]
@@ -48,6 +50,7 @@ pub struct Gate<L, C = NoCluster> {
     cluster: C,
     turns: lookup::Turns,
     settings: GateSettings,
+    audience: Audience,
 }
 
 /// When a review came, and until when it must be answered.
@@ -97,7 +100,14 @@ impl<L: Ledger> Gate<L> {
 impl<L: Ledger, C: Cluster> Gate<L, C> {
     /// A gate that asks this cluster what only a cluster can tell.
     pub fn in_cluster(policies: Policies, ledger: L, cluster: C, settings: GateSettings) -> Self {
-        Self { policies, ledger, cluster, turns: lookup::Turns::default(), settings }
+        let (turns, audience) = (lookup::Turns::default(), Audience::default());
+        Self { policies, ledger, cluster, turns, settings, audience }
+    }
+
+    /// The same gate, which tells of every decision that is on record.
+    #[must_use]
+    pub fn telling(self, audience: Audience) -> Self {
+        Self { audience, ..self }
     }
 
     /// Answers one review. Every fault inside becomes a refusal with the review's uid.
@@ -170,9 +180,13 @@ impl<L: Ledger, C: Cluster> Gate<L, C> {
         arrival: Arrival,
     ) -> Option<Reason> {
         let record = record::record(id, judgement, response, arrival, &self.settings);
+        let news = self.audience.news(&record);
         let deadline = tokio::time::Instant::from_std(arrival.deadline);
         match tokio::time::timeout_at(deadline, self.ledger.append(record)).await {
-            Ok(Ok(())) => None,
+            Ok(Ok(())) => {
+                news.iter().for_each(|news| self.audience.tell(news));
+                None
+            }
             Ok(Err(error)) => {
                 log_unrecorded(id, &error);
                 Some(Reason::Ledger)

@@ -21,7 +21,7 @@ const MEASURE: Duration = Duration::from_secs(1);
 /// Prepares what the settings want of a cluster; `None`: they want nothing.
 pub(super) async fn prepare(settings: &Settings) -> Result<Option<Connected>, ConnectError> {
     let Some(cluster) = &settings.cluster else { return Ok(None) };
-    let ClusterSettings { policies, kubeconfig, stale_limit, allow_ttl, deny_ttl } =
+    let ClusterSettings { policies, kubeconfig, stale_limit, allow_ttl, deny_ttl, .. } =
         cluster.clone();
     let access = AccessLimits { allow_ttl, deny_ttl, answer: settings.deadline / ANSWER };
     let replica = settings.writer.clone();

@@ -18,6 +18,15 @@ where
     F: Fn(usize) -> A + Send + Sync + 'static,
     A: Future<Output = (u16, Value)> + Send + 'static,
 {
+    reading_api_server(move |number, _| answer(number))
+}
+
+/// The same, told the request line too.
+pub(super) fn reading_api_server<F, A>(answer: F) -> (Client, Asked)
+where
+    F: Fn(usize, String) -> A + Send + Sync + 'static,
+    A: Future<Output = (u16, Value)> + Send + 'static,
+{
     let asked = Asked::default();
     let seen = Arc::clone(&asked);
     let answer = Arc::new(answer);
@@ -28,10 +37,10 @@ where
             let body = request.into_body().collect_bytes().await?;
             let number = {
                 let mut seen = seen.lock().unwrap();
-                seen.push((line, serde_json::from_slice(&body).unwrap_or_default()));
+                seen.push((line.clone(), serde_json::from_slice(&body).unwrap_or_default()));
                 seen.len()
             };
-            let (status, body) = answer(number).await;
+            let (status, body) = answer(number, line).await;
             let body = Body::from(body.to_string().into_bytes());
             Ok::<_, kube::Error>(Response::builder().status(status).body(body).unwrap())
         }

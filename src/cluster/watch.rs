@@ -131,6 +131,13 @@ pub(super) fn plain(error: &kube::Error) -> String {
             "the API server does not know them; is the definition installed (`postern crds`)?"
                 .to_owned()
         }
+        other => reason(other),
+    }
+}
+
+/// The same where what is asked for is known to every API server.
+pub(super) fn reason(error: &kube::Error) -> String {
+    match error {
         kube::Error::Api(status) => status.message.clone(),
         other => {
             let mut text = other.to_string();

@@ -19,6 +19,9 @@ impl Settings {
             ("cluster-policies", cluster.map(|cluster| cluster.policies.to_string())),
             ("cluster-stale-limit", cluster.map(|cluster| format!("{:?}", cluster.stale_limit))),
             ("access-allow-ttl", cluster.map(|cluster| format!("{:?}", cluster.allow_ttl))),
+            ("pod-events", cluster.map(|cluster| cluster.pod_events.to_string())),
+            ("follow-limit", cluster.map(|cluster| format!("{:?}", cluster.follow_limit))),
+            ("scan-interval", cluster.map(|cluster| format!("{:?}", cluster.scan_interval))),
             ("access-deny-ttl", cluster.map(|cluster| format!("{:?}", cluster.deny_ttl))),
         ];
         let always = [

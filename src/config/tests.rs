@@ -35,35 +35,38 @@ fn defaults_are_those_of_the_contract() {
     assert!(!settings.writer.is_empty());
 }
 
+/// One of everything.
+const FILE: &str = "listen: 127.0.0.1:1\n\
+    health-listen: \"[::1]:2\"\n\
+    tls-cert: c\n\
+    tls-key: k\n\
+    client-ca: a\n\
+    policies: [p, q]\n\
+    cluster-policies: true\n\
+    kubeconfig: u\n\
+    cluster-stale-limit: 1m\n\
+    access-allow-ttl: 3s\n\
+    access-deny-ttl: 0s\n\
+    pod-events: false\n\
+    follow-limit: 1h\n\
+    scan-interval: 5s\n\
+    ledger: memory\n\
+    enforcement: Warn\n\
+    deadline: 500ms\n\
+    drain-delay: 0s\n\
+    max-in-flight: 7\n\
+    ledger-key: l\n\
+    checkpoint-interval: 5s\n\
+    keep-for: 2d\n\
+    keep-records: 5000\n\
+    cluster-name: east\n\
+    writer: postern-0\n\
+    log-format: text\n\
+    log-level: debug\n\
+    danger-allow-on-ledger-failure: true\n";
+
 #[test]
 fn every_setting_can_come_from_the_file() {
-    let given = file(
-        "listen: 127.0.0.1:1\n\
-         health-listen: \"[::1]:2\"\n\
-         tls-cert: c\n\
-         tls-key: k\n\
-         client-ca: a\n\
-         policies: [p, q]\n\
-         cluster-policies: true\n\
-         kubeconfig: u\n\
-         cluster-stale-limit: 1m\n\
-         access-allow-ttl: 3s\n\
-         access-deny-ttl: 0s\n\
-         ledger: memory\n\
-         enforcement: Warn\n\
-         deadline: 500ms\n\
-         drain-delay: 0s\n\
-         max-in-flight: 7\n\
-         ledger-key: l\n\
-         checkpoint-interval: 5s\n\
-         keep-for: 2d\n\
-         keep-records: 5000\n\
-         cluster-name: east\n\
-         writer: postern-0\n\
-         log-format: text\n\
-         log-level: debug\n\
-         danger-allow-on-ledger-failure: true\n",
-    );
     let Settings {
         listen,
         health_listen,
@@ -85,7 +88,7 @@ fn every_setting_can_come_from_the_file() {
         writer,
         logs,
         danger_allow_on_ledger_failure,
-    } = given.unwrap().settings().unwrap();
+    } = file(FILE).unwrap().settings().unwrap();
     assert_eq!(
         (listen.to_string(), health_listen.to_string()),
         ("127.0.0.1:1".to_owned(), "[::1]:2".to_owned())
@@ -98,6 +101,9 @@ fn every_setting_can_come_from_the_file() {
         stale_limit: Duration::from_mins(1),
         allow_ttl: Duration::from_secs(3),
         deny_ttl: Duration::ZERO,
+        pod_events: false,
+        follow_limit: Duration::from_hours(1),
+        scan_interval: Duration::from_secs(5),
     };
     assert_eq!(cluster, Some(expected));
     assert_eq!((ledger.as_str(), enforcement), ("memory", Enforcement::Warn));
@@ -139,6 +145,9 @@ fn what_is_wrong_in_the_file_is_said_with_the_line() {
         ("drain-delay: 11m\n", "want a duration from 0s to 10m"),
         ("cluster-stale-limit: 1s\n", "want a duration from 3s to 24h"),
         ("access-allow-ttl: 1h\n", "want a duration from 0s to 5m"),
+        ("follow-limit: 25h\n", "want 0s, or a duration from 1s to 24h"),
+        ("scan-interval: 10ms\n", "want 0s, or a duration from 1s to 24h"),
+        ("pod-events: some\n", "1:"),
         ("max-in-flight: 0\n", "want a number from 1 to 65536"),
         ("enforcement: enforce\n", "want Enforce, Warn or Audit"),
         ("writer: a/b\n", "want 1 to 63 letters"),
@@ -179,6 +188,9 @@ fn policies_of_the_cluster_need_no_folder() {
     assert!(settings.policies.is_empty() && cluster.policies);
     assert_eq!(cluster.stale_limit, Duration::from_mins(5));
     assert_eq!((cluster.allow_ttl.as_secs(), cluster.deny_ttl.as_secs()), (10, 2));
+    assert!(cluster.pod_events);
+    assert_eq!(cluster.follow_limit, Duration::from_hours(24));
+    assert_eq!(cluster.scan_interval, Duration::from_mins(10));
     let off = flags(&[&NEEDED[2..], &["--cluster-policies=false"]].concat()).settings();
     assert!(off.unwrap_err().to_string().starts_with("`--policies` is not given; want "));
 }
@@ -188,4 +200,13 @@ fn a_kubeconfig_alone_is_for_what_only_a_cluster_can_tell() {
     let settings = flags(&[&NEEDED[..], &["--kubeconfig", "u"]].concat()).settings().unwrap();
     assert!(settings.cluster.is_some_and(|cluster| !cluster.policies));
     assert!(flags(&[&NEEDED[2..], &["--kubeconfig", "u"]].concat()).settings().is_err());
+}
+
+#[test]
+fn what_is_done_with_pods_can_be_switched_off() {
+    let off = ["--pod-events", "false", "--follow-limit", "0s", "--scan-interval", "0s"];
+    let given = flags(&[&NEEDED[..], &["--kubeconfig", "u"], &off].concat());
+    let cluster = given.settings().unwrap().cluster.unwrap();
+    assert!(!cluster.pod_events);
+    assert_eq!((cluster.follow_limit, cluster.scan_interval), (Duration::ZERO, Duration::ZERO));
 }

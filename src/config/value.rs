@@ -24,6 +24,7 @@ const MIN_CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_CHECKPOINT_INTERVAL: Duration = Duration::from_hours(24);
 const MIN_KEEP: SignedDuration = SignedDuration::from_hours(1);
 const MIN_KEPT: u64 = 1000;
+const MAX_SPAN: Duration = Duration::from_hours(24);
 const MAX_IN_FLIGHT: usize = 65_536;
 const MAX_NAME_BYTES: usize = 253;
 const MAX_WRITER_BYTES: usize = 63;
@@ -61,6 +62,10 @@ pub(super) struct KeepFor(pub(super) SignedDuration);
 /// How many records are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KeepRecords(pub(super) u64);
+
+/// How often, or for how long; zero: not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span(pub(super) Duration);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Count(pub(super) usize);
@@ -201,6 +206,17 @@ impl FromStr for CheckpointInterval {
     }
 }
 
+impl FromStr for Span {
+    type Err = Wanted;
+
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        duration(text)
+            .filter(|span| span.is_zero() || (Duration::from_secs(1)..=MAX_SPAN).contains(span))
+            .map(Self)
+            .ok_or(Wanted("0s, or a duration from 1s to 24h, as in 10m"))
+    }
+}
+
 fn duration(text: &str) -> Option<Duration> {
     text.parse::<SignedDuration>().ok()?.try_into().ok()
 }
@@ -306,12 +322,13 @@ macro_rules! read_from_text {
 read_from_text!(
     Address,
     CheckpointInterval,
-    KeepFor,
-    KeepRecords,
     Deadline,
     DrainDelay,
+    KeepFor,
+    KeepRecords,
     StaleLimit,
     Ttl,
+    Span,
     Count,
     Strictness,
     Name,

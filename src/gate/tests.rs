@@ -336,6 +336,37 @@ async fn answers_in_the_version_asked() {
     assert!(message(&overload["response"]).contains("as many requests as it can"));
 }
 
+#[tokio::test]
+async fn who_listens_hears_of_what_is_on_record_and_of_nothing_else() {
+    let mut audience = Audience::default();
+    let mut heard = audience.seat();
+    let gate = gate(vec![permit("developers")]).telling(audience);
+    let body = review(&debugger("busybox:1.36"), false);
+    asked(&gate, Phase::Mutate, &body).await;
+    asked(&gate, Phase::Validate, &review(&debugger("busybox:1.36"), true)).await;
+    gate.ledger.fails.store(true, Ordering::Relaxed);
+    asked(&gate, Phase::Validate, &body).await;
+    gate.ledger.fails.store(false, Ordering::Relaxed);
+    let (_, summary) = asked(&gate, Phase::Validate, &body).await;
+    let told = heard.next().now_or_never().flatten().unwrap();
+    assert_eq!((Some(told.id), told.answer), (summary.decision, Outcome::Allowed));
+    assert!(heard.next().now_or_never().is_none(), "a pass, a dry run, one that was not written");
+}
+
+#[tokio::test]
+async fn a_listener_that_does_not_listen_keeps_nobody_waiting() {
+    let mut audience = Audience::default();
+    let (deaf, mut heard) = (audience.seat(), audience.seat());
+    let gate = gate(vec![permit("developers")]).telling(audience);
+    let body = review(&debugger("busybox:1.36"), false);
+    for _ in 0..300 {
+        let (response, _) = asked(&gate, Phase::Validate, &body).await;
+        assert_eq!(response["allowed"], true);
+        assert!(heard.next().await.is_some());
+    }
+    assert_eq!((deaf.missed(), deaf.missed(), heard.missed()), (300 - 256, 0, 0));
+}
+
 /// What is recorded of a decision is enough to decide it again.
 #[tokio::test]
 async fn a_record_judged_again_by_the_same_policies_is_decided_the_same() {

@@ -38,6 +38,10 @@ pub struct Metrics {
     cluster_watch_age: Family<WatchLabel, Gauge<f64, AtomicU64>>,
     certificate_expiry: Family<KindLabel, Gauge>,
     certificate_reload_failures: Counter,
+    pod_events: Family<ResultLabel, Counter>,
+    observations: Family<ResultLabel, Counter>,
+    pod_scans: Family<ResultLabel, Counter>,
+    unattested: Counter,
 }
 
 /// Counts one thing for as long as it lives.
@@ -87,6 +91,11 @@ struct KindLabel {
     kind: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
 impl Metrics {
     /// All metrics, at zero.
     #[must_use]
@@ -107,9 +116,14 @@ impl Metrics {
             cluster_watch_age: Family::default(),
             certificate_expiry: Family::default(),
             certificate_reload_failures: Counter::default(),
+            pod_events: Family::default(),
+            observations: Family::default(),
+            pod_scans: Family::default(),
+            unattested: Counter::default(),
         };
         metrics.register_requests();
         metrics.register_state();
+        metrics.register_aftermath();
         metrics
     }
 
@@ -174,6 +188,26 @@ impl Metrics {
         );
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The running program", version);
+    }
+
+    fn register_aftermath(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "pod_events",
+            "Decisions told by an Event on the pod, or not",
+            self.pod_events.clone(),
+        );
+        registry.register(
+            "observations",
+            "What became of allowed containers, written down or not",
+            self.observations.clone(),
+        );
+        registry.register("pod_scans", "Searches of all pods", self.pod_scans.clone());
+        registry.register(
+            "unattested_containers",
+            "Debug containers found in pods that no decision in the ledger allowed",
+            self.unattested.clone(),
+        );
     }
 
     /// All metrics as OpenMetrics text.
@@ -260,6 +294,26 @@ impl Metrics {
     pub fn certificate_reload_failed(&self) {
         self.certificate_reload_failures.inc();
     }
+
+    /// So many decisions were, or were not, told by an Event on the pod.
+    pub fn pod_events(&self, result: &'static str, times: u64) {
+        self.pod_events.get_or_create(&ResultLabel { result }).inc_by(times);
+    }
+
+    /// So many observations of containers were, or were not, written down.
+    pub fn observations(&self, result: &'static str, times: u64) {
+        self.observations.get_or_create(&ResultLabel { result }).inc_by(times);
+    }
+
+    /// All pods were, or were not, searched.
+    pub fn pod_scans(&self, result: &'static str, times: u64) {
+        self.pod_scans.get_or_create(&ResultLabel { result }).inc_by(times);
+    }
+
+    /// So many debug containers were found that nothing had allowed.
+    pub fn unattested_containers(&self, times: u64) {
+        self.unattested.inc_by(times);
+    }
 }
 
 impl Default for Metrics {
@@ -310,6 +364,10 @@ mod tests {
         metrics.policies_loaded(&PolicySet::default(), Timestamp::UNIX_EPOCH);
         metrics.certificate_loaded(CertificateKind::Serving, Timestamp::UNIX_EPOCH);
         metrics.cluster_watch_age("policies", Duration::from_millis(1500));
+        metrics.pod_events("limited", 2);
+        metrics.observations("done", 1);
+        metrics.pod_scans("failed", 1);
+        metrics.unattested_containers(3);
         let in_flight = metrics.in_flight();
         let text = metrics.text().unwrap();
         drop(in_flight);
@@ -324,6 +382,10 @@ mod tests {
             "postern_policies_broken 0",
             r#"postern_cluster_watch_age_seconds{watch="policies"} 1.5"#,
             "postern_certificate_reload_failures_total 0",
+            r#"postern_pod_events_total{result="limited"} 2"#,
+            r#"postern_observations_total{result="done"} 1"#,
+            r#"postern_pod_scans_total{result="failed"} 1"#,
+            "postern_unattested_containers_total 3",
             "postern_in_flight 1",
             concat!(r#"postern_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
         ] {

@@ -96,6 +96,6 @@ fn once(session: &Output) -> Output {
 }
 
 /// Not a silent pass: the harness keeps to itself what `eprintln!` prints of a test that succeeds.
-fn not_run(test: &str, why: &str) {
+pub(super) fn not_run(test: &str, why: &str) {
     drop(writeln!(io::stderr(), "not run: {test}, because {why}"));
 }

@@ -2,6 +2,7 @@
 //! what is in force is what they apply. Each has a namespace, and policies for it alone.
 
 mod access;
+mod aftermath;
 mod away;
 mod definition;
 mod live;

@@ -150,6 +150,36 @@ fn without_the_right_to_ask_nobody_has_a_right_and_the_refusal_says_so() {
     assert!(log.contains("subjectaccessreviews.authorization.k8s.io is forbidden"), "{log}");
     let said = postern.probe("/readyz");
     assert!(said.contains("[+]cluster ok: rights cannot be asked: "), "{said}");
+    // Nor may it write Events, which takes nothing from the answers.
+    let failed = "postern_pod_events_total{result=\"failed\"} 3";
+    house.wait("three Events that failed", || postern.probe("/metrics").contains(failed));
+    let log = postern.log();
+    assert_eq!(log.matches("Events on pods cannot be written").count(), 1, "{log}");
+    assert!(log.contains("events.events.k8s.io is forbidden"), "{log}");
+}
+
+#[test]
+fn postern_itself_may_do_what_it_needs_and_no_more() {
+    let house = house();
+    for (verb, resource, may) in [
+        ("watch", "debugpolicies", true),
+        ("patch", "debugpolicies/status", true),
+        ("create", "events.events.k8s.io", true),
+        ("get", "pods", true),
+        ("list", "pods", true),
+        ("patch", "events.events.k8s.io", false),
+        ("watch", "pods", false),
+        ("patch", "pods", false),
+        ("patch", "pods/ephemeralcontainers", false),
+        ("create", "pods/exec", false),
+        ("patch", "debugpolicies", false),
+        ("get", "secrets", false),
+    ] {
+        let resource = resource.replace('/', " --subresource=");
+        let postern = "system:serviceaccount:postern-system:postern";
+        let line = format!("auth can-i {verb} {resource} -A --as={postern}");
+        assert_eq!(house.admin(&line).success(), may, "{verb} {resource}");
+    }
 }
 
 #[test]
