@@ -1,38 +1,36 @@
 //! `postern audit`: what the ledger holds, and whether it can be believed.
 
 mod detail;
+mod events;
 mod export;
 mod filter;
 mod hold;
 mod keys;
+mod list;
 mod moment;
 mod person;
 mod progress;
 mod prove;
 mod replay;
+mod show;
 mod stats;
 mod table;
 mod verify;
 
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
-use jiff::Timestamp;
 
 use self::export::Export;
-use self::filter::Filter;
 use super::{Misuse, Outcome};
+use crate::ledger::Entry;
 use crate::ledger::event::What;
-use crate::ledger::id_prefix::IdPrefix;
 use crate::ledger::json::printable;
-use crate::ledger::{Query, Record};
 use crate::policy::text::is_plain;
 use crate::store::{AnyLedger, Location, Stored};
 
-/// Rows of a table that nobody asked to be longer.
-const SHOWN: usize = 50;
 /// Records read at once when all are wanted.
 const PAGE: usize = 500;
 /// Where `postern serve --dev` keeps its ledger.
@@ -59,10 +57,8 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List decisions, newest first
-    List(Box<List>),
-    /// Show one decision: who, what, where, when and why
-    Show(Show),
+    List(Box<list::List>),
+    Show(show::Show),
     /// Count decisions by day, user, namespace, image and answer
     Stats(stats::Stats),
     Replay(replay::Replay),
@@ -81,32 +77,6 @@ struct Source {
     /// The ledger: `sqlite:PATH` or `postgres://…` [default: sqlite:.postern/postern.db, if that file exists]
     #[arg(long, value_name = "URL", env = "POSTERN_LEDGER", hide_env_values = true)]
     ledger: Option<String>,
-}
-
-#[derive(Debug, clap::Args)]
-struct List {
-    #[command(flatten)]
-    source: Source,
-    #[command(flatten)]
-    filter: Filter,
-    /// At most so many [default: 50 as text, otherwise all]
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
-    /// A table, a JSON record a line, or a YAML document each
-    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
-    output: Format,
-}
-
-#[derive(Debug, clap::Args)]
-struct Show {
-    /// The decision's id, or its first 8 or more digits
-    #[arg(value_name = "ID")]
-    id: IdPrefix,
-    #[command(flatten)]
-    source: Source,
-    /// Text to read, or the record
-    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
-    output: Format,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -173,123 +143,14 @@ impl Source {
     }
 }
 
-impl List {
-    async fn run(&self) -> anyhow::Result<Outcome> {
-        let query = self.filter.query(Timestamp::now())?;
-        let command = format!("audit list{}", filter::spelled(&query));
-        let ledger = self.source.open_for_reading(command).await?;
-        let listed = match self.output {
-            Format::Text => self.table(&ledger, query).await?,
-            Format::Json => self.stream(&ledger, query, write_json).await?,
-            Format::Yaml => self.stream(&ledger, query, write_yaml).await?,
-        };
-        if listed == 0 {
-            note("no decision matches");
-        }
-        ledger.close().await;
-        Ok(Outcome::Done)
-    }
-
-    /// The newest as a table; how many it has.
-    async fn table(&self, ledger: &AnyLedger, mut query: Query) -> anyhow::Result<usize> {
-        let shown = self.limit.unwrap_or(SHOWN);
-        query.limit = shown.saturating_add(1);
-        let stored = ledger.list_stored(&query).await?;
-        let mut records = Vec::with_capacity(stored.len());
-        let mut unreadable = None;
-        for stored in stored.iter().take(shown) {
-            match stored.record() {
-                Ok(record) => records.push(record),
-                Err(error) => unreadable = Some(error),
-            }
-        }
-        if !records.is_empty() {
-            let mut out = io::stdout().lock();
-            out.write_all(table::render(&records).as_bytes())?;
-            out.flush()?;
-        }
-        if stored.len() > shown {
-            note(&format!("newest {shown} of more; use --limit"));
-        }
-        match unreadable {
-            Some(error) => Err(error.into()),
-            None => Ok(records.len()),
-        }
-    }
-
-    /// Every one that matches, a page in memory at a time; how many there were.
-    async fn stream(
-        &self,
-        ledger: &AnyLedger,
-        mut query: Query,
-        write: impl Fn(&mut dyn Write, &Stored) -> anyhow::Result<()>,
-    ) -> anyhow::Result<usize> {
-        let mut out = BufWriter::new(io::stdout());
-        let mut listed = 0;
-        loop {
-            query.limit = self.limit.map_or(PAGE, |limit| PAGE.min(limit - listed));
-            let page = ledger.list_stored(&query).await?;
-            for stored in &page {
-                write(&mut out, stored)?;
-            }
-            listed += page.len();
-            match page.last() {
-                Some(last) if page.len() == query.limit => query.before = Some(last.cursor()),
-                _ => break,
-            }
-        }
-        out.flush()?;
-        Ok(listed)
-    }
-}
-
-impl Show {
-    async fn run(&self) -> anyhow::Result<Outcome> {
-        let ledger = self.source.open_for_reading(format!("audit show {}", self.id)).await?;
-        let found = ledger.find(self.id, CANDIDATES).await?;
-        let outcome = match found.as_slice() {
-            [] => {
-                note("there is no such decision in this ledger");
-                Outcome::No
-            }
-            [stored] => {
-                self.print(&ledger, stored).await?;
-                Outcome::Done
-            }
-            several => {
-                note("several decisions begin so; give more of the id:");
-                for stored in several {
-                    note(&format!("  {} at {}", stored.id, stored.time));
-                }
-                Outcome::No
-            }
-        };
-        ledger.close().await;
-        Ok(outcome)
-    }
-
-    async fn print(&self, ledger: &AnyLedger, stored: &Stored) -> anyhow::Result<()> {
-        let amended_by = ledger.amendment(stored.id).await?;
-        let mut out = io::stdout().lock();
-        match self.output {
-            Format::Text => {
-                out.write_all(detail::render(&stored.record()?, amended_by).as_bytes())?;
-            }
-            Format::Json => write_json(&mut out, stored)?,
-            Format::Yaml => write_yaml(&mut out, stored)?,
-        }
-        Ok(out.flush()?)
-    }
-}
-
 /// The text as stored. Whoever tampered with it cannot make a terminal do anything either.
 fn write_json(out: &mut dyn Write, stored: &Stored) -> anyhow::Result<()> {
     Ok(writeln!(out, "{}", printable(&stored.json))?)
 }
 
 fn write_yaml(out: &mut dyn Write, stored: &Stored) -> anyhow::Result<()> {
-    let record: Record = stored.record()?;
-    let yaml = serde_saphyr::to_string(&record).context("a record cannot be written as YAML")?;
+    let entry: Entry = stored.entry()?;
+    let yaml = serde_saphyr::to_string(&entry).context("a record cannot be written as YAML")?;
     if yaml.chars().all(|character| character == '\n' || is_plain(character)) {
         Ok(write!(out, "---\n{yaml}")?)
     } else {

@@ -6,14 +6,16 @@ use std::fmt::{self, Display, Write};
 
 use uuid::Uuid;
 
-use crate::ledger::{Finding, Injection, Mount, Outcome, Policy, Privileges, Record};
-use crate::policy::text::is_plain;
+use super::events::{Became, InWords};
+use crate::ledger::event::{SettingChange, What};
+use crate::ledger::{Event, Finding, Injection, Mount, Outcome, Policy, Privileges, Record};
+use crate::policy::text::{Plain, is_plain};
 
 /// Where values begin.
 const COLUMN: usize = 16;
 
-/// `amended_by` is the record that takes this one back.
-pub(super) fn render(record: &Record, amended_by: Option<Uuid>) -> String {
+/// `amended_by` is the record that takes this one back; `observed` is what became of its containers.
+pub(super) fn render(record: &Record, amended_by: Option<Uuid>, observed: &[Event]) -> String {
     let mut sheet = Sheet::default();
     sheet.line("Decision", record.id);
     sheet.line("Answer", answer(record));
@@ -45,9 +47,50 @@ pub(super) fn render(record: &Record, amended_by: Option<Uuid>) -> String {
     if let Some(message) = &record.message {
         sheet.text("Told", message);
     }
+    for event in observed {
+        if let What::Observed { container, outcome, .. } = &event.what {
+            sheet.line("Afterwards", format_args!("{} {}", Plain(container), Became(outcome)));
+            sheet.line("  seen", event.time);
+        }
+    }
     let Record { writer, sequence, phase, timings, .. } = record;
     sheet.line("Record", format_args!("{sequence} of {}", Whole(writer)));
     sheet.line("  judged in", format_args!("{} µs ({phase:?})", timings.judge_us));
+    sheet.text
+}
+
+/// An event in full.
+pub(super) fn render_event(event: &Event) -> String {
+    let mut sheet = Sheet::default();
+    sheet.line("Event", event.what.as_str());
+    sheet.line("  id", event.id);
+    sheet.line("Time", event.time);
+    sheet.text("Cluster", &event.cluster);
+    sheet.line("What", InWords(&event.what));
+    match &event.what {
+        What::Started { settings, .. } => {
+            for (name, value) in settings {
+                sheet.line("  setting", format_args!("{} = {}", Whole(name), Whole(value)));
+            }
+        }
+        What::SettingsChanged { changed } => {
+            for SettingChange { name, before, now } in changed {
+                let (before, now) = (before.as_deref(), now.as_deref());
+                let (before, now) = (before.unwrap_or_default(), now.unwrap_or_default());
+                let values = format_args!("{}: {} → {}", Whole(name), Whole(before), Whole(now));
+                sheet.line("  setting", values);
+            }
+        }
+        What::PoliciesChanged { added, .. } => {
+            added.iter().for_each(|policy| sheet.text("  policy", &version(policy)));
+        }
+        What::Observed { decision, .. } => sheet.line("  decision", decision),
+        What::KeyRotated { note } => sheet.text("  note", note),
+        What::Dropped { checkpoint, .. } => sheet.text("  checkpoint", checkpoint),
+        _ => {}
+    }
+    let Event { writer, sequence, .. } = event;
+    sheet.line("Record", format_args!("{sequence} of {}", Whole(writer)));
     sheet.text
 }
 
@@ -112,7 +155,7 @@ fn container(sheet: &mut Sheet, injection: &Injection) {
     }
     for change in &injection.changes {
         let value = Whole(&change.value);
-        sheet.line("  as it sets", format_args!("{} = {value}", Whole(&change.field)));
+        sheet.line("  as it sets", format_args!("+ {}: {value}", Whole(&change.field)));
     }
 }
 

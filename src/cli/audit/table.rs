@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use comfy_table::{Table, presets};
 use uuid::Uuid;
 
-use crate::ledger::{Outcome, Record};
+use super::events::InWords;
+use crate::ledger::{Event, Outcome, Record};
 use crate::policy::text::Plain;
 
 const HEADER: [&str; 8] =
@@ -15,6 +16,24 @@ const HEADER: [&str; 8] =
 
 /// Fewest characters of an id that are shown: those that tell the millisecond.
 const SHORT_ID: usize = 13;
+
+/// One line for each event, under a header.
+pub(super) fn render_events(events: &[Event]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["TIME", "EVENT", "WRITER", "WHAT"]);
+    for event in events {
+        table.add_row([
+            event.time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            event.what.as_str().to_owned(),
+            cell(&event.writer, 18),
+            InWords(&event.what).to_string(),
+        ]);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.trim_fmt() + "\n"
+}
 
 /// One line for each record, under a header.
 pub(super) fn render(records: &[Record]) -> String {

@@ -1,0 +1,165 @@
+//! `postern audit list`
+
+use std::collections::VecDeque;
+use std::io::{self, BufWriter, Write};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::filter::{Filter, spelled};
+use super::{Format, PAGE, Source, note, table, write_json, write_yaml};
+use crate::cli::Outcome;
+use crate::ledger::{Entry, Query};
+use crate::store::{AnyLedger, Stored};
+
+/// Rows of a table that nobody asked to be longer.
+const SHOWN: usize = 50;
+/// Between two looks with `--watch`.
+const LOOK: Duration = Duration::from_secs(1);
+/// Another server's clock may be late, and its records with it.
+const LATE: SignedDuration = SignedDuration::from_secs(30);
+/// Ids that are remembered as shown.
+const REMEMBERED: usize = 10_000;
+
+/// List decisions, newest first
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    filter: Filter,
+    /// Instead of decisions, what happened around them: starts and stops, changes of policies and
+    /// settings, readers, what became of containers. Of the filters, times count
+    #[arg(long)]
+    events: bool,
+    /// Go on with what is written from now on, oldest first, until interrupted
+    #[arg(long, short, conflicts_with_all = ["until", "limit"])]
+    watch: bool,
+    /// At most so many [default: 50 as text, otherwise all]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// A table, a JSON record a line, or a YAML document each
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+impl List {
+    pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
+        let query = self.filter.query(Timestamp::now())?;
+        let events = if self.events { " --events" } else { "" };
+        let command = format!("audit list{events}{}", spelled(&query));
+        let ledger = self.source.open_for_reading(command).await?;
+        if self.watch {
+            return self.watch(&ledger, query).await;
+        }
+        let listed = match self.output {
+            Format::Text => self.table(&ledger, query).await?,
+            Format::Json => self.stream(&ledger, query, write_json).await?,
+            Format::Yaml => self.stream(&ledger, query, write_yaml).await?,
+        };
+        if listed == 0 {
+            note(if self.events { "no event matches" } else { "no decision matches" });
+        }
+        ledger.close().await;
+        Ok(Outcome::Done)
+    }
+
+    async fn page(&self, ledger: &AnyLedger, query: &Query) -> anyhow::Result<Vec<Stored>> {
+        Ok(match self.events {
+            true => ledger.list_events(query).await?,
+            false => ledger.list_stored(query).await?,
+        })
+    }
+
+    /// The newest as a table; how many it has.
+    async fn table(&self, ledger: &AnyLedger, mut query: Query) -> anyhow::Result<usize> {
+        let shown = self.limit.unwrap_or(SHOWN);
+        query.limit = shown.saturating_add(1);
+        let stored = self.page(ledger, &query).await?;
+        let listed = stored.len();
+        let listed = print_table(stored.iter().take(shown).take(listed))?;
+        if stored.len() > shown {
+            note(&format!("newest {shown} of more; use --limit"));
+        }
+        Ok(listed)
+    }
+
+    /// Every one that matches, a page in memory at a time; how many there were.
+    async fn stream(
+        &self,
+        ledger: &AnyLedger,
+        mut query: Query,
+        write: impl Fn(&mut dyn Write, &Stored) -> anyhow::Result<()>,
+    ) -> anyhow::Result<usize> {
+        let mut out = BufWriter::new(io::stdout());
+        let mut listed = 0;
+        loop {
+            query.limit = self.limit.map_or(PAGE, |limit| PAGE.min(limit - listed));
+            let page = self.page(ledger, &query).await?;
+            for stored in &page {
+                write(&mut out, stored)?;
+            }
+            listed += page.len();
+            match page.last() {
+                Some(last) if page.len() == query.limit => query.before = Some(last.cursor()),
+                _ => break,
+            }
+        }
+        out.flush()?;
+        Ok(listed)
+    }
+
+    /// What comes from now on, for ever.
+    async fn watch(&self, ledger: &AnyLedger, mut query: Query) -> anyhow::Result<Outcome> {
+        let mut since = query.since.unwrap_or_else(Timestamp::now);
+        let mut shown: VecDeque<Uuid> = VecDeque::new();
+        query.limit = PAGE;
+        loop {
+            query.since = Some(since.checked_sub(LATE).unwrap_or(since));
+            let mut new = self.page(ledger, &query).await?;
+            new.retain(|stored| !shown.contains(&stored.id) && stored.time >= since - LATE);
+            new.reverse();
+            self.write_all(&new)?;
+            shown.extend(new.iter().map(|stored| stored.id));
+            let forgotten = shown.len().saturating_sub(REMEMBERED);
+            drop(shown.drain(..forgotten));
+            since = new.last().map_or(since, |last| last.time.max(since));
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn write_all(&self, stored: &[Stored]) -> anyhow::Result<()> {
+        let mut out = io::stdout().lock();
+        match self.output {
+            Format::Text => drop(print_table(stored.iter())?),
+            Format::Json => stored.iter().try_for_each(|it| write_json(&mut out, it))?,
+            Format::Yaml => stored.iter().try_for_each(|it| write_yaml(&mut out, it))?,
+        }
+        Ok(out.flush()?)
+    }
+}
+
+/// How many were printed. What cannot be read is an error once the rest is printed.
+fn print_table<'a>(stored: impl Iterator<Item = &'a Stored>) -> anyhow::Result<usize> {
+    let (mut records, mut events, mut unreadable) = (Vec::new(), Vec::new(), None);
+    for stored in stored {
+        match stored.entry() {
+            Ok(Entry::Decision(record)) => records.push(*record),
+            Ok(Entry::Event(event)) => events.push(*event),
+            Err(error) => unreadable = Some(error),
+        }
+    }
+    let mut out = io::stdout().lock();
+    if !records.is_empty() {
+        out.write_all(table::render(&records).as_bytes())?;
+    }
+    if !events.is_empty() {
+        out.write_all(table::render_events(&events).as_bytes())?;
+    }
+    out.flush()?;
+    match unreadable {
+        Some(error) => Err(error.into()),
+        None => Ok(records.len() + events.len()),
+    }
+}

@@ -1,0 +1,90 @@
+//! `postern audit show`
+
+use std::io::{self, Write};
+
+use super::{CANDIDATES, Format, Source, detail, note, write_json, write_yaml};
+use crate::cli::Outcome;
+use crate::ledger::Entry;
+use crate::ledger::id_prefix::IdPrefix;
+use crate::store::{AnyLedger, Stored};
+
+/// Show one decision: who, what, where, when and why, and what became of it
+#[derive(Debug, clap::Args)]
+pub(super) struct Show {
+    /// The decision's id, or its first 8 or more digits
+    #[arg(value_name = "ID")]
+    id: IdPrefix,
+    #[command(flatten)]
+    source: Source,
+    /// Text to read, or the record
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+impl Show {
+    pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
+        let ledger = self.source.open_for_reading(format!("audit show {}", self.id)).await?;
+        let found = ledger.find(self.id, CANDIDATES).await?;
+        let outcome = match found.as_slice() {
+            [] => {
+                note("there is no such decision in this ledger");
+                Outcome::No
+            }
+            [stored] => {
+                self.print(&ledger, stored).await?;
+                Outcome::Done
+            }
+            several => {
+                note("several decisions begin so; give more of the id:");
+                for stored in several {
+                    note(&format!("  {} at {}", stored.id, stored.time));
+                }
+                Outcome::No
+            }
+        };
+        ledger.close().await;
+        Ok(outcome)
+    }
+
+    async fn print(&self, ledger: &AnyLedger, stored: &Stored) -> anyhow::Result<()> {
+        let observed = ledger.observations(stored.id).await?;
+        let text = match self.output {
+            Format::Text => Some(self.text(ledger, stored, &observed).await?),
+            Format::Json | Format::Yaml => None,
+        };
+        let mut out = io::stdout().lock();
+        let write = match self.output {
+            Format::Yaml => write_yaml,
+            _ => write_json,
+        };
+        match text {
+            Some(text) => out.write_all(text.as_bytes())?,
+            None => {
+                let all = std::iter::once(stored).chain(&observed);
+                all.into_iter().try_for_each(|stored| write(&mut out, stored))?;
+            }
+        }
+        Ok(out.flush()?)
+    }
+
+    async fn text(
+        &self,
+        ledger: &AnyLedger,
+        stored: &Stored,
+        observed: &[Stored],
+    ) -> anyhow::Result<String> {
+        match stored.entry()? {
+            Entry::Decision(record) => {
+                let amended_by = ledger.amendment(stored.id).await?;
+                let mut events = Vec::new();
+                for stored in observed {
+                    if let Entry::Event(event) = stored.entry()? {
+                        events.push(*event);
+                    }
+                }
+                Ok(detail::render(&record, amended_by, &events))
+            }
+            Entry::Event(event) => Ok(detail::render_event(&event)),
+        }
+    }
+}
