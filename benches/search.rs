@@ -90,7 +90,7 @@ fn decision(number: u64) -> Record {
         injection.image_parsed = None;
         injection.privileges.privileged = dice % 50_000 == 7;
     }
-    if dice % 20 == 0 {
+    if dice.is_multiple_of(20) {
         record.answer = Outcome::Refused;
         record.verdict = Outcome::Refused;
     }

@@ -46,7 +46,7 @@ enum Command {
     Serve(Box<serve::Args>),
     Check(Box<check::Args>),
     Test(test::Args),
-    Audit(audit::Args),
+    Audit(Box<audit::Args>),
     Certs(certs::Args),
     Crds(crds::Args),
     Schema(schema::Args),

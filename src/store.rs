@@ -50,7 +50,7 @@ pub enum AnyLedger {
     /// In the process.
     Memory(MemoryLedger),
     /// In a database.
-    Stored(StoredLedger),
+    Stored(Arc<StoredLedger>),
 }
 
 impl AnyLedger {
@@ -77,9 +77,13 @@ impl AnyLedger {
                 );
                 Ok(Self::Memory(MemoryLedger::new(&writing.writer)))
             }
-            Location::Sqlite(path) => sqlite::open(path, writing).await.map(Self::Stored),
-            Location::Postgres(server) => postgres::open(server, writing).await.map(Self::Stored),
+            Location::Sqlite(path) => sqlite::open(path, writing).await.map(Self::stored),
+            Location::Postgres(server) => postgres::open(server, writing).await.map(Self::stored),
         }
+    }
+
+    fn stored(ledger: StoredLedger) -> Self {
+        Self::Stored(Arc::new(ledger))
     }
 
     /// Opens a ledger that another process may be writing. Makes and changes nothing.
@@ -90,8 +94,8 @@ impl AnyLedger {
     pub async fn open_read_only(location: &Location) -> Result<Self, LedgerError> {
         match location {
             Location::Memory => Err(StoreError::InMemory.while_doing("open")),
-            Location::Sqlite(path) => sqlite::open_read_only(path).await.map(Self::Stored),
-            Location::Postgres(server) => postgres::open_read_only(server).await.map(Self::Stored),
+            Location::Sqlite(path) => sqlite::open_read_only(path).await.map(Self::stored),
+            Location::Postgres(server) => postgres::open_read_only(server).await.map(Self::stored),
         }
     }
 
@@ -263,8 +267,8 @@ impl AnyLedger {
     }
 }
 
-/// A ledger in a database. Clones share it.
-#[derive(Debug, Clone)]
+/// A ledger in a database.
+#[derive(Debug)]
 pub struct StoredLedger {
     /// Nothing where the ledger was opened to be read.
     writer: Option<Writer>,

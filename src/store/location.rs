@@ -22,11 +22,11 @@ pub enum Location {
 /// A PostgreSQL server and a database in it. What is not in the URL comes from the variables that
 /// every PostgreSQL program reads: `PGPASSWORD`, `PGSSLROOTCERT` …
 #[derive(Debug, Clone)]
-pub struct Server(PgConnectOptions);
+pub struct Server(Box<PgConnectOptions>);
 
 impl Server {
     pub(super) fn options(&self) -> PgConnectOptions {
-        self.0.clone()
+        PgConnectOptions::clone(&self.0)
     }
 }
 
@@ -78,7 +78,7 @@ impl FromStr for Location {
                 path => Ok(Self::Sqlite(PathBuf::from(path))),
             },
             Some(("postgres" | "postgresql", _)) => match text.parse() {
-                Ok(options) => Ok(Self::Postgres(Server(options))),
+                Ok(options) => Ok(Self::Postgres(Server(Box::new(options)))),
                 Err(_) => Err(LocationError::Postgres),
             },
             Some((scheme, _)) => Err(LocationError::Unknown(format!("{scheme}:…"))),

@@ -10,4 +10,5 @@ mod fixture;
 mod outage;
 #[path = "../support/postgres.rs"]
 mod postgres;
+mod server;
 mod verify;

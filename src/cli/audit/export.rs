@@ -39,7 +39,7 @@ pub(super) struct Export {
     /// Where to write it [default: standard output]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Write a second file, by which it can be shown later that the first one is whole and unchanged
+    /// Write a second file, by which the first can later be shown to be whole and unchanged
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
 }

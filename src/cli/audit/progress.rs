@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// Between two pictures.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Of the bar, in characters.
-const WIDTH: u64 = 30;
+const WIDTH: usize = 30;
 
 /// A line on standard error that is drawn again and again; nothing where that is no terminal.
 pub(super) struct Progress {
@@ -29,8 +29,9 @@ impl Progress {
         }
         self.drawn = Some(Instant::now());
         let Self { what, total, .. } = self;
-        let full = usize::try_from(done.min(*total) * WIDTH / *total).unwrap_or_default();
-        let (full, empty) = ("#".repeat(full), ".".repeat(WIDTH as usize - full));
+        let parts = done.min(*total).saturating_mul(WIDTH as u64) / *total;
+        let full = usize::try_from(parts).unwrap_or_default().min(WIDTH);
+        let (full, empty) = ("#".repeat(full), ".".repeat(WIDTH - full));
         // Nobody may be left to read it.
         drop(write!(io::stderr(), "\r{what} [{full}{empty}] {done} of {total} "));
     }

@@ -19,7 +19,7 @@ use crate::ledger::{self, Evidence, Query, Record};
 use crate::policy::circumstances::{Circumstances, Right};
 use crate::policy::request::Fact;
 use crate::policy::set::PolicySet;
-use crate::policy::text::Plain;
+use crate::policy::text::{Line, Plain};
 
 /// Judge recorded requests by other policies, and show whose answer would be another
 ///
@@ -134,15 +134,15 @@ fn text(record: &Record, now: ledger::Outcome, why: &[String]) -> Result<String,
     let (before, now) = (word(*verdict), word(now));
     writeln!(text, "{id} {time:.0} {user} {namespace}/{pod}: {before}, now {now}")?;
     for why in why {
-        writeln!(text, "  {}", Plain(why))?;
+        writeln!(text, "  {}", Line(why))?;
     }
     Ok(text)
 }
 
 /// Objections of the policies that judged now.
 fn reasons(examination: &Examination) -> Vec<String> {
-    let verdicts = examination.steps.iter().filter_map(|step| step.judgement.verdict.as_ref());
-    let last = verdicts.last();
+    let mut verdicts = examination.steps.iter().filter_map(|step| step.judgement.verdict.as_ref());
+    let last = verdicts.next_back();
     let rulings = last.iter().flat_map(|verdict| &verdict.rulings);
     let findings = rulings.flat_map(|ruling| &ruling.findings);
     findings.map(|finding| finding.objection.to_string()).collect()

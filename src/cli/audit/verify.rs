@@ -266,10 +266,10 @@ fn notes(text: &str) -> Vec<String> {
     let mut notes = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find("\n\n\u{2014} ") {
-        let end = rest.get(at + 2..).and_then(|below| {
+        let end = rest.get(at + 2..).map(|below| {
             let signatures =
                 below.split_inclusive('\n').take_while(|it| it.starts_with('\u{2014}'));
-            Some(at + 2 + signatures.map(str::len).sum::<usize>())
+            at + 2 + signatures.map(str::len).sum::<usize>()
         });
         let Some((whole, after)) = end.and_then(|end| rest.split_at_checked(end)) else { break };
         notes.push(format!("{}\n", whole.trim()));

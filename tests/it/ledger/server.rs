@@ -1,0 +1,122 @@
+//! What a whole server leaves in its ledger, from its start to its end.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::server::{Server, Site};
+
+const POLICIES: &str = "\
+apiVersion: postern.dev/v1alpha1
+kind: DebugPolicy
+metadata: {name: developers}
+spec:
+  effect: Permit
+  containers: {podSecurity: privileged, images: {allow: [\"docker.io/library/busybox\"]}}
+";
+
+fn review() -> String {
+    let pod = |list: Value| {
+        json!({"metadata": {"name": "api", "labels": {"app": "api"}},
+               "spec": {"containers": [{"name": "app"}], "ephemeralContainers": list}})
+    };
+    let added = json!([{"name": "debugger", "image": "busybox", "imagePullPolicy": "Always",
+        "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}]);
+    json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {
+            "uid": "u-1", "kind": {"group": "", "kind": "Pod"},
+            "resource": {"group": "", "resource": "pods"}, "subResource": "ephemeralcontainers",
+            "name": "api", "namespace": "payments", "operation": "UPDATE",
+            "userInfo": {"username": "alice", "groups": ["dev"]},
+            "object": pod(added), "oldObject": pod(json!([])),
+        }
+    })
+    .to_string()
+}
+
+async fn ask(site: &Site, server: &Server) {
+    let client = site.client().build().unwrap();
+    let request = client.post(server.url("/validate")).header("content-type", "application/json");
+    let answer: Value = request.body(review()).send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["response"]["allowed"], true, "{answer}\n{}", server.log());
+}
+
+/// The words of the events, oldest first.
+fn events(site: &Site) -> Vec<String> {
+    let listed = site.run(&["audit", "list", "--events", "-o", "json", "--ledger", "sqlite:l.db"]);
+    let mut events: Vec<_> = listed
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<Value>(line).unwrap()["event"].as_str().unwrap().to_owned()
+        })
+        // Readers are written down whenever the server comes to it.
+        .filter(|event| event != "Read")
+        .collect();
+    events.reverse();
+    events
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_writes_its_own_history() {
+    let site = Site::new();
+    site.install_policies(&[("developers.yaml", POLICIES)]);
+    let usual = ["--ledger", "sqlite:l.db", "--writer", "postern-0", "--checkpoint-interval", "1s"];
+    let mut server = site.start(&usual);
+    ask(&site, &server).await;
+    site.install_policies(&[("developers.yaml", &POLICIES.replace("busybox", "alpine"))]);
+    let second = "PoliciesChanged";
+    for _ in 0..200 {
+        if events(&site).iter().filter(|event| *event == second).count() == 2 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    server.signal("TERM");
+    assert!(server.ended().await.success(), "{}", server.log());
+    assert_eq!(events(&site), ["Started", second, second, "Stopped"]);
+
+    // Killed, and started again with another setting.
+    site.install_policies(&[("developers.yaml", POLICIES)]);
+    let mut server = site.start(&[&usual[..], &["--deadline", "2s"]].concat());
+    ask(&site, &server).await;
+    server.signal("KILL");
+    server.ended().await;
+    let all = events(&site);
+    assert_eq!(all[4..], ["SettingsChanged", "Started", second]);
+
+    // The key was made beside the ledger; the whole of it is good, and a reader is recorded.
+    assert!(site.path("l.db.key").exists());
+    let mut server = site.start(&usual);
+    server.signal("TERM");
+    assert!(server.ended().await.success(), "{}", server.log());
+    let verified =
+        site.run(&["audit", "verify", "--key", "l.db.key.pub", "--ledger", "sqlite:l.db"]);
+    assert!(verified.starts_with("postern-0: good, records 1 to "), "{verified}");
+    let listed = site.run(&["audit", "list", "--events", "--ledger", "sqlite:l.db"]);
+    assert!(listed.contains(" audit list --events"), "{listed}");
+    assert!(listed.contains("1 policies are in force; new or changed: developers"), "{listed}");
+    let same = std::fs::metadata(Path::new(&site.path("l.db.key"))).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&same.permissions()) & 0o777, 0o600);
+}
+
+/// What would have been answered by other policies.
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_decisions_are_judged_by_other_policies() {
+    let site = Site::new();
+    site.install_policies(&[("developers.yaml", POLICIES)]);
+    let mut server = site.start(&["--ledger", "sqlite:l.db"]);
+    ask(&site, &server).await;
+    server.signal("TERM");
+    assert!(server.ended().await.success());
+    let stricter = POLICIES.replace("library/busybox", "library/alpine");
+    std::fs::write(site.path("stricter.yaml"), stricter).unwrap();
+    std::fs::write(site.path("same.yaml"), POLICIES).unwrap();
+    let replay = |policies: &str| {
+        site.run(&["audit", "replay", "--policies", policies, "--ledger", "sqlite:l.db"])
+    };
+    assert_eq!(replay("same.yaml"), "");
+    let changed = replay("stricter.yaml");
+    assert!(changed.contains(" alice payments/api: allowed, now refused\n"), "{changed}");
+    assert!(changed.contains("  image `busybox` is not approved here"), "{changed}");
+}
