@@ -10,6 +10,7 @@
 //! [`Location`]. The writer gathers what concurrent requests append into one transaction, and
 //! keeps the ledger truthful about answers that were never delivered.
 
+mod bulk;
 mod error;
 mod export;
 mod journal;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::row::{Block, column};
 use super::statement::{Columns, Pool, Statement};
 use super::writer::State;
-use super::{StoreError, Stored, nanoseconds, number};
+use super::{StoreError, Stored, bulk, nanoseconds, number};
 use crate::ledger::chain::Hash;
 use crate::ledger::id_prefix::IdPrefix;
 use crate::ledger::query::{Cursor, Query};
@@ -153,6 +153,14 @@ impl Reader {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Link>, LedgerError> {
+        if matches!(self.pool, Pool::Sqlite(_)) {
+            let page: Vec<(Option<String>,)> =
+                self.fetch(bulk::page(writer, after, rows(limit))).await?;
+            let page = page.into_iter().next().and_then(|(page,)| page).unwrap_or_default();
+            if let Some(links) = bulk::links(&page) {
+                return Ok(links);
+            }
+        }
         let mut sql = Statement::new("SELECT ");
         sql.push(LINK).push(" FROM records WHERE writer = ").bind(writer);
         sql.push(" AND sequence > ").bind(number(after));
