@@ -4,6 +4,7 @@
 //! may use it.
 
 mod cluster;
+mod forward;
 mod policies;
 mod publish;
 
@@ -36,6 +37,7 @@ use crate::telemetry::{self, Format};
 use crate::watch::Watch;
 
 use cluster::Watched;
+use forward::Sending;
 use policies::PolicyFolders;
 use publish::Publisher;
 
@@ -90,6 +92,7 @@ struct Parts {
     policies: Arc<PolicyFolders>,
     watched: Watched,
     gate: Arc<Gate<AnyLedger, AnyCluster>>,
+    sending: Sending,
     /// What runs beside the servers; it ends with this value.
     beside: JoinSet<()>,
 }
@@ -118,14 +121,16 @@ impl Parts {
         policies.load().context("cannot load the policies")?;
         beside.spawn(Arc::clone(&policies).keep_fresh(watch));
 
+        let sending = forward::prepare(settings).await?;
         let ledger = open_ledger(settings).await?;
+        let sending = sending.start(&ledger, &metrics);
         let (in_force, asked) = (publisher.published(), watched.for_gate());
         let gate = Arc::new(Gate::in_cluster(in_force, ledger, asked, gate_settings(settings)));
         if let Some(connected) = connected {
             run_cluster(connected, publisher, &mut beside);
             beside.spawn(watched.clone().measure(Arc::clone(&metrics)));
         }
-        Ok(Self { metrics, certificates, policies, watched, gate, beside })
+        Ok(Self { metrics, certificates, policies, watched, gate, sending, beside })
     }
 
     async fn listen(self, settings: &Settings) -> anyhow::Result<Running> {
@@ -133,7 +138,7 @@ impl Parts {
         let health = Bound::bind(settings.health_listen).await.context("`--health-listen`")?;
         let addresses = Addresses { webhook: webhook.address(), health: health.address() };
 
-        let Self { metrics, certificates, policies, watched, gate, beside } = self;
+        let Self { metrics, certificates, policies, watched, gate, sending, beside } = self;
         let draining = Draining::default();
         let limits = Limits { deadline: settings.deadline, max_in_flight: settings.max_in_flight };
         let reviews =
@@ -153,7 +158,7 @@ impl Parts {
 
         let Addresses { webhook: at, health: health_at } = addresses;
         info!(address = %at, health = %health_at, "Listening on https://{at}, http://{health_at}");
-        Ok(Running { addresses, webhook, health, stop_webhook, ready, _beside: beside })
+        Ok(Running { addresses, webhook, health, stop_webhook, ready, sending, _beside: beside })
     }
 }
 
@@ -253,6 +258,7 @@ struct Running {
     health: JoinHandle<io::Result<()>>,
     stop_webhook: Stop,
     ready: Readiness,
+    sending: Sending,
     _beside: JoinSet<()>,
 }
 
@@ -282,7 +288,9 @@ impl Running {
         sleep(delay).await;
         self.stop_webhook.drain().await;
         (&mut self.webhook).await?.context("the webhook's socket failed")?;
+        self.sending.finish_entries().await;
         timeout(CLOSE, self.ready.gate.ledger().close()).await.context("closing the ledger")?;
+        self.sending.finish_checkpoints().await;
         self.health.abort();
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! kept; the rest publishes what it has seen, and goes on doing so when the API server is away.
 
 mod access;
+mod checkpoints;
 mod client;
 mod conditions;
 mod health;
@@ -33,6 +34,7 @@ use crate::policy::circumstances::Right;
 use crate::policy::request::Fact;
 
 pub use access::AccessLimits;
+pub use checkpoints::CheckpointMap;
 pub use client::ConnectError;
 pub use health::Health;
 pub use join::{Report, join};

@@ -5,6 +5,7 @@
 //! environment is read nowhere else.
 
 mod error;
+mod settings;
 mod value;
 
 use std::io::{self, IsTerminal};
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use crate::policy::rule::Enforcement;
 
 pub use error::SettingError;
+pub use settings::{ClusterSettings, ForwardSettings, Logs, Settings};
 use value::{Address, Count, Deadline, DrainDelay, Name, StaleLimit, Strictness, Ttl, Writer};
 pub use value::{LogFormat, LogLevel};
 
@@ -97,6 +99,24 @@ pub struct Given {
     #[arg(long, env = "POSTERN_LEDGER", value_name = "sqlite:PATH|memory", hide_env_values = true)]
     ledger: Option<Name>,
 
+    /// Where every entry of the ledger is sent too: `stdout:`, `file:PATH`, `https://…`,
+    /// `syslog+tls://HOST:PORT`. In the variable several are divided by spaces
+    #[arg(long, env = "POSTERN_FORWARD", value_name = "URL", hide_env_values = true)]
+    forward: Vec<String>,
+
+    /// Trust these authorities (PEM) where something is sent, instead of the system's
+    #[arg(long, env = "POSTERN_FORWARD_CA", value_name = "FILE", hide_env_values = true)]
+    forward_ca: Option<PathBuf>,
+
+    /// A file with the token that receivers over HTTP are shown
+    #[arg(long, env = "POSTERN_FORWARD_TOKEN", value_name = "FILE", hide_env_values = true)]
+    forward_token: Option<PathBuf>,
+
+    /// Where signed checkpoints are sent: `file:PATH`, `https://…`, `configmap:NAMESPACE/NAME`.
+    /// In the variable several are divided by spaces
+    #[arg(long, env = "POSTERN_CHECKPOINT_TO", value_name = "URL", hide_env_values = true)]
+    checkpoint_to: Vec<String>,
+
     /// The strictest level of the whole server, for a staged roll-out [default: Enforce]
     #[arg(
         long,
@@ -152,69 +172,6 @@ pub struct Given {
     danger_allow_on_ledger_failure: Option<bool>,
 }
 
-/// Everything the server is told, complete and checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// `--listen`
-    pub listen: SocketAddr,
-    /// `--health-listen`
-    pub health_listen: SocketAddr,
-    /// `--tls-cert`
-    pub tls_cert: PathBuf,
-    /// `--tls-key`
-    pub tls_key: PathBuf,
-    /// `--client-ca`
-    pub client_ca: Option<PathBuf>,
-    /// `--policies`, at least one unless `cluster` has policies.
-    pub policies: Vec<PathBuf>,
-    /// What is asked of the cluster; `None`: nothing.
-    pub cluster: Option<ClusterSettings>,
-    /// `--ledger`; the store reads it.
-    pub ledger: String,
-    /// `--enforcement`
-    pub enforcement: Enforcement,
-    /// `--deadline`
-    pub deadline: Duration,
-    /// `--drain-delay`
-    pub drain_delay: Duration,
-    /// `--max-in-flight`
-    pub max_in_flight: usize,
-    /// `--cluster-name`
-    pub cluster_name: String,
-    /// `--writer`
-    pub writer: String,
-    /// How and what to log.
-    pub logs: Logs,
-    /// `--danger-allow-on-ledger-failure`
-    pub danger_allow_on_ledger_failure: bool,
-}
-
-/// What is asked of the cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClusterSettings {
-    /// `--cluster-policies`; without, only labels of namespaces and rights are asked.
-    pub policies: bool,
-    /// `--kubeconfig`
-    pub kubeconfig: Option<PathBuf>,
-    /// `--cluster-stale-limit`
-    pub stale_limit: Duration,
-    /// `--access-allow-ttl`
-    pub allow_ttl: Duration,
-    /// `--access-deny-ttl`
-    pub deny_ttl: Duration,
-}
-
-/// How and what to log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Logs {
-    /// `--log-format`
-    pub format: LogFormat,
-    /// `--log-level`
-    pub level: LogLevel,
-    /// Whether a terminal that shows colours reads it.
-    pub colour: bool,
-}
-
 impl Given {
     /// Reads a settings file: YAML whose keys are the names of the flags.
     ///
@@ -240,13 +197,17 @@ impl Given {
             tls_cert: self.tls_cert.or(lower.tls_cert),
             tls_key: self.tls_key.or(lower.tls_key),
             client_ca: self.client_ca.or(lower.client_ca),
-            policies: if self.policies.is_empty() { lower.policies } else { self.policies },
+            policies: either(self.policies, lower.policies),
             cluster_policies: self.cluster_policies.or(lower.cluster_policies),
             kubeconfig: self.kubeconfig.or(lower.kubeconfig),
             cluster_stale_limit: self.cluster_stale_limit.or(lower.cluster_stale_limit),
             access_allow_ttl: self.access_allow_ttl.or(lower.access_allow_ttl),
             access_deny_ttl: self.access_deny_ttl.or(lower.access_deny_ttl),
             ledger: self.ledger.or(lower.ledger),
+            forward: either(self.forward, lower.forward),
+            forward_ca: self.forward_ca.or(lower.forward_ca),
+            forward_token: self.forward_token.or(lower.forward_token),
+            checkpoint_to: either(self.checkpoint_to, lower.checkpoint_to),
             enforcement: self.enforcement.or(lower.enforcement),
             deadline: self.deadline.or(lower.deadline),
             drain_delay: self.drain_delay.or(lower.drain_delay),
@@ -332,6 +293,12 @@ impl Given {
             policies: self.policies,
             cluster,
             ledger: self.ledger.map_or_else(|| "sqlite:postern.db".to_owned(), |Name(it)| it),
+            forward: ForwardSettings {
+                entries_to: divided(&self.forward),
+                checkpoints_to: divided(&self.checkpoint_to),
+                ca: self.forward_ca,
+                token: self.forward_token,
+            },
             enforcement: self.enforcement.map_or(Enforcement::Enforce, |Strictness(it)| it),
             deadline: self.deadline.map_or(Duration::from_secs(1), |Deadline(it)| it),
             drain_delay: self.drain_delay.map_or(Duration::from_secs(5), |DrainDelay(it)| it),
@@ -346,6 +313,16 @@ impl Given {
             danger_allow_on_ledger_failure: self.danger_allow_on_ledger_failure.unwrap_or(false),
         })
     }
+}
+
+/// A list is given in one place.
+fn either<T>(upper: Vec<T>, lower: Vec<T>) -> Vec<T> {
+    if upper.is_empty() { lower } else { upper }
+}
+
+/// No URL has a space in it.
+fn divided(texts: &[String]) -> Vec<String> {
+    texts.iter().flat_map(|text| text.split_whitespace()).map(str::to_owned).collect()
 }
 
 const WEBHOOK_PORT: u16 = 8443;

@@ -50,6 +50,10 @@ fn every_setting_can_come_from_the_file() {
          access-allow-ttl: 3s\n\
          access-deny-ttl: 0s\n\
          ledger: memory\n\
+         forward: [\"stdout:\", \"https://h/ file:/l\"]\n\
+         forward-ca: fa\n\
+         forward-token: ft\n\
+         checkpoint-to: [\"file:/c\"]\n\
          enforcement: Warn\n\
          deadline: 500ms\n\
          drain-delay: 0s\n\
@@ -69,6 +73,7 @@ fn every_setting_can_come_from_the_file() {
         policies,
         cluster,
         ledger,
+        forward,
         enforcement,
         deadline,
         drain_delay,
@@ -92,6 +97,13 @@ fn every_setting_can_come_from_the_file() {
         deny_ttl: Duration::ZERO,
     };
     assert_eq!(cluster, Some(expected));
+    let expected = ForwardSettings {
+        entries_to: ["stdout:", "https://h/", "file:/l"].map(str::to_owned).into(),
+        checkpoints_to: vec!["file:/c".to_owned()],
+        ca: Some("fa".into()),
+        token: Some("ft".into()),
+    };
+    assert_eq!(forward, expected);
     assert_eq!((ledger.as_str(), enforcement), ("memory", Enforcement::Warn));
     assert_eq!((deadline, drain_delay), (Duration::from_millis(500), Duration::ZERO));
     assert_eq!((max_in_flight, cluster_name.as_str(), writer.as_str()), (7, "east", "postern-0"));
@@ -107,6 +119,16 @@ fn a_flag_wins_over_the_file_setting_by_setting() {
     assert_eq!(settings.deadline, Duration::from_secs(3));
     assert_eq!(settings.enforcement, Enforcement::Audit);
     assert_eq!(settings.policies, [PathBuf::from("p")]);
+}
+
+#[test]
+fn targets_of_a_flag_replace_those_of_the_file_and_are_not_shown() {
+    let lower = file("forward: [\"https://h/hunter2\"]\n").unwrap();
+    let settings = flags(&NEEDED).or(lower.clone()).settings().unwrap();
+    assert_eq!(settings.forward.entries_to, ["https://h/hunter2"]);
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let given = flags(&[&NEEDED[..], &["--forward", "a", "--forward", "b"]].concat()).or(lower);
+    assert_eq!(given.settings().unwrap().forward.entries_to, ["a", "b"]);
 }
 
 #[test]

@@ -38,6 +38,10 @@ pub struct Metrics {
     cluster_watch_age: Family<WatchLabel, Gauge<f64, AtomicU64>>,
     certificate_expiry: Family<KindLabel, Gauge>,
     certificate_reload_failures: Counter,
+    forward_lag_entries: Family<TargetLabel, Gauge>,
+    forward_failures: Family<TargetLabel, Counter>,
+    forwarded_entries: Family<TargetLabel, Counter>,
+    checkpoint_failures: Family<TargetLabel, Counter>,
 }
 
 /// Counts one thing for as long as it lives.
@@ -87,6 +91,18 @@ struct KindLabel {
     kind: &'static str,
 }
 
+/// Kind and place of a target among the settings: there are as many as were configured.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TargetLabel {
+    target: String,
+}
+
+impl From<&str> for TargetLabel {
+    fn from(target: &str) -> Self {
+        Self { target: target.to_owned() }
+    }
+}
+
 impl Metrics {
     /// All metrics, at zero.
     #[must_use]
@@ -107,9 +123,14 @@ impl Metrics {
             cluster_watch_age: Family::default(),
             certificate_expiry: Family::default(),
             certificate_reload_failures: Counter::default(),
+            forward_lag_entries: Family::default(),
+            forward_failures: Family::default(),
+            forwarded_entries: Family::default(),
+            checkpoint_failures: Family::default(),
         };
         metrics.register_requests();
         metrics.register_state();
+        metrics.register_forwarding();
         metrics
     }
 
@@ -174,6 +195,30 @@ impl Metrics {
         );
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The running program", version);
+    }
+
+    fn register_forwarding(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "forward_lag_entries",
+            "Entries of the ledger that a target does not have yet",
+            self.forward_lag_entries.clone(),
+        );
+        registry.register(
+            "forward_failures",
+            "Attempts to send entries to a target that failed",
+            self.forward_failures.clone(),
+        );
+        registry.register(
+            "forwarded_entries",
+            "Entries that a target has taken",
+            self.forwarded_entries.clone(),
+        );
+        registry.register(
+            "checkpoint_failures",
+            "Attempts to send a checkpoint that failed",
+            self.checkpoint_failures.clone(),
+        );
     }
 
     /// All metrics as OpenMetrics text.
@@ -260,6 +305,27 @@ impl Metrics {
     pub fn certificate_reload_failed(&self) {
         self.certificate_reload_failures.inc();
     }
+
+    /// So many entries wait for a target.
+    pub fn forward_lag(&self, target: &str, entries: u64) {
+        let entries = i64::try_from(entries).unwrap_or(i64::MAX);
+        self.forward_lag_entries.get_or_create(&target.into()).set(entries);
+    }
+
+    /// Entries were not taken.
+    pub fn forward_failed(&self, target: &str) {
+        self.forward_failures.get_or_create(&target.into()).inc();
+    }
+
+    /// Entries were taken.
+    pub fn forwarded(&self, target: &str, entries: u64) {
+        self.forwarded_entries.get_or_create(&target.into()).inc_by(entries);
+    }
+
+    /// A checkpoint was not taken.
+    pub fn checkpoint_failed(&self, target: &str) {
+        self.checkpoint_failures.get_or_create(&target.into()).inc();
+    }
 }
 
 impl Default for Metrics {
@@ -310,6 +376,10 @@ mod tests {
         metrics.policies_loaded(&PolicySet::default(), Timestamp::UNIX_EPOCH);
         metrics.certificate_loaded(CertificateKind::Serving, Timestamp::UNIX_EPOCH);
         metrics.cluster_watch_age("policies", Duration::from_millis(1500));
+        metrics.forward_lag("file-1", 3);
+        metrics.forward_failed("http-2");
+        metrics.forwarded("file-1", 7);
+        metrics.checkpoint_failed("configmap-1");
         let in_flight = metrics.in_flight();
         let text = metrics.text().unwrap();
         drop(in_flight);
@@ -324,6 +394,10 @@ mod tests {
             "postern_policies_broken 0",
             r#"postern_cluster_watch_age_seconds{watch="policies"} 1.5"#,
             "postern_certificate_reload_failures_total 0",
+            r#"postern_forward_lag_entries{target="file-1"} 3"#,
+            r#"postern_forward_failures_total{target="http-2"} 1"#,
+            r#"postern_forwarded_entries_total{target="file-1"} 7"#,
+            r#"postern_checkpoint_failures_total{target="configmap-1"} 1"#,
             "postern_in_flight 1",
             concat!(r#"postern_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
         ] {

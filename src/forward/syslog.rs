@@ -1,0 +1,137 @@
+//! Syslog messages (RFC 5424), counted in octets, over TLS (RFC 5425).
+//!
+//! Syslog acknowledges nothing. Each batch therefore has a connection of its own, which is closed in
+//! order: only a receiver that has read everything up to the end answers the close. One that dies
+//! before cuts the connection off, and the batch is sent again.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::dial::Dialer;
+use super::{Trouble, WAIT};
+use crate::ledger::{Entry, Kept, Outcome};
+
+/// "Log audit" (RFC 5424, 6.2.1).
+const FACILITY: u8 = 13;
+const NOTICE: u8 = 5;
+const INFORMATIONAL: u8 = 6;
+/// Element names need the number of an enterprise; this one is set aside for those that have none
+/// (RFC 5612).
+const ELEMENT: &str = "postern@32473";
+
+/// Sends to one receiver.
+pub(super) struct Teller {
+    dialer: Dialer,
+    writer: String,
+}
+
+impl Teller {
+    pub(super) fn new(dialer: Dialer, writer: String) -> Self {
+        Self { dialer, writer }
+    }
+
+    /// Whether the authorities can be used.
+    pub(super) fn check(&self) -> Result<(), Trouble> {
+        self.dialer.check()
+    }
+
+    /// Sends entries; they are taken once this is `Ok`.
+    pub(super) async fn tell(&mut self, entries: &[Kept]) -> Result<(), Trouble> {
+        let frames: String = entries.iter().map(|entry| frame(entry, &self.writer)).collect();
+        let told = timeout(WAIT, self.deliver(frames.as_bytes())).await;
+        let told = told.unwrap_or(Err(Trouble::Late));
+        if told.is_err() {
+            self.dialer.forget();
+        }
+        told
+    }
+
+    async fn deliver(&mut self, frames: &[u8]) -> Result<(), Trouble> {
+        let mut wire = self.dialer.connect().await?;
+        wire.write_all(frames).await.map_err(Trouble::while_("write"))?;
+        wire.shutdown().await.map_err(Trouble::while_("write"))?;
+        let mut heard = [0; 1024];
+        loop {
+            match wire.read(&mut heard).await {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                // It closed without a TLS farewell, as many do, but did close.
+                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(()),
+                Err(error) => return Err(Trouble::while_("hear of the end")(error)),
+            }
+        }
+    }
+}
+
+fn frame(entry: &Kept, writer: &str) -> String {
+    let message = message(entry, writer);
+    format!("{} {message}", message.len())
+}
+
+/// The text of the entry is the message. No byte order mark precedes it: most receivers would take
+/// it for a part of the JSON.
+fn message(kept: &Kept, writer: &str) -> String {
+    let Kept { sequence, json, hash: _ } = kept;
+    // What this version cannot read, another wrote; it is passed on all the same.
+    let entry = serde_json::from_str::<Entry>(json).ok();
+    let answer = entry.as_ref().and_then(Entry::answer);
+    let severity = match answer {
+        Some(Outcome::Refused) => NOTICE,
+        Some(Outcome::Allowed) | None => INFORMATIONAL,
+    };
+    let time = entry.as_ref().map_or_else(
+        || "-".to_owned(),
+        |entry| entry.time().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+    );
+    let kind = match &entry {
+        Some(Entry::Decision(_)) => "Decision",
+        Some(Entry::Event(event)) => event.what.as_str(),
+        None => "-",
+    };
+    let id = entry.as_ref().map(|entry| format!(" id=\"{}\"", entry.id())).unwrap_or_default();
+    let answer = answer.map(|answer| format!(" answer=\"{}\"", answer.as_str()));
+    let answer = answer.unwrap_or_default();
+    format!(
+        "<{}>1 {time} {writer} postern - {kind} [{ELEMENT} sequence=\"{sequence}\"{id}{answer}] \
+         {json}",
+        FACILITY * 8 + severity
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::frame;
+    use crate::ledger::chain::Hash;
+    use crate::ledger::event::{Event, What};
+    use crate::ledger::{Entry, Kept};
+
+    fn kept(json: &str) -> Kept {
+        Kept { sequence: 7, json: json.to_owned(), hash: Hash::NOTHING }
+    }
+
+    #[test]
+    fn an_event_is_framed_with_its_length_in_octets() {
+        let mut event = Event::now("städtisch", What::Stopped {});
+        event.time = "2026-11-25T18:19:14.123456789Z".parse().unwrap();
+        let id = event.id;
+        let json = Entry::from(event).to_json().unwrap();
+        let frame = frame(&kept(&json), "postern-0");
+        let (length, message) = frame.split_once(' ').unwrap();
+        assert_eq!(length.parse::<usize>().unwrap(), message.len());
+        assert_eq!(
+            message,
+            format!(
+                "<110>1 2026-11-25T18:19:14.123456Z postern-0 postern - Stopped \
+                 [postern@32473 sequence=\"7\" id=\"{id}\"] {json}"
+            )
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_passed_on() {
+        assert_eq!(
+            frame(&kept("{}"), "w"),
+            "54 <110>1 - w postern - - [postern@32473 sequence=\"7\"] {}"
+        );
+    }
+}
