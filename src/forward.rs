@@ -105,8 +105,8 @@ impl Trouble {
         move |source| Self::Token { path: path.to_owned(), source }
     }
 
-    fn http(error: hyper::Error) -> Self {
-        let source = std::error::Error::source(&error);
+    fn http(error: &hyper::Error) -> Self {
+        let source = std::error::Error::source(error);
         Self::Http(source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}")))
     }
 }

@@ -73,14 +73,14 @@ impl Lines {
         Ok((file, size))
     }
 
-    /// `ledger.jsonl` becomes `ledger.jsonl.1`, that `ledger.jsonl.2` and so on.
+    /// `ledger.jsonl` becomes `ledger.jsonl.1`, that `ledger.jsonl.2` and so on, up to the first
+    /// number that is free: whoever was killed in the middle of this left one.
     fn rotate(&mut self) -> io::Result<()> {
         self.open = None;
-        for number in (1..self.file.keep).rev() {
-            match fs::rename(self.numbered(number), self.numbered(number + 1)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                renamed => renamed?,
-            }
+        let is_free = |number: &usize| !self.numbered(*number).exists();
+        let free = (1..self.file.keep).find(is_free).unwrap_or(self.file.keep);
+        for number in (1..free).rev() {
+            fs::rename(self.numbered(number), self.numbered(number + 1))?;
         }
         fs::rename(&self.file.path, self.numbered(1))?;
         sync_folder(&self.file.path)

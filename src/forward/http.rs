@@ -82,9 +82,11 @@ impl Poster {
         }
         let request = request.body(Full::new(Bytes::from(body))).map_err(|_| Trouble::NotAName)?;
         let wire = TokioIo::new(self.dialer.connect().await?);
-        let (mut sender, connection) = http1::handshake(wire).await.map_err(Trouble::http)?;
+        let (mut sender, connection) =
+            http1::handshake(wire).await.map_err(|error| Trouble::http(&error))?;
         let answer = async move {
-            let response = sender.send_request(request).await.map_err(Trouble::http)?;
+            let response =
+                sender.send_request(request).await.map_err(|error| Trouble::http(&error))?;
             let status = response.status();
             let rest = Limited::new(response.into_body(), READ_AT_MOST).collect();
             // The status is the answer; the rest is heard out, so that nobody is cut off.

@@ -5,6 +5,6 @@ mod audit;
 mod conformance;
 mod crash;
 mod failure;
-mod fixture;
+pub(crate) mod fixture;
 #[path = "../support/postgres.rs"]
 mod postgres;

@@ -27,6 +27,21 @@ fn full_files_are_moved_on_and_the_oldest_go() {
 }
 
 #[test]
+fn a_kill_while_files_are_moved_loses_none_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = lines(folder.path(), 3);
+    let line = |letter: &str| letter.repeat(99);
+    // `.1` has become `.2`, and the file not yet `.1`.
+    for (name, letter) in [("l.jsonl.2", "a"), ("l.jsonl", "b")] {
+        fs::write(folder.path().join(name), line(letter) + "\n").unwrap();
+    }
+    log.append([line("c").as_str(), &line("d")].into_iter()).unwrap();
+    for (name, letter) in [("l.jsonl.3", "a"), ("l.jsonl.2", "b"), ("l.jsonl.1", "c")] {
+        assert_eq!(read(folder.path(), name), line(letter) + "\n");
+    }
+}
+
+#[test]
 fn a_line_longer_than_a_file_has_one_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let mut log = lines(folder.path(), 5);

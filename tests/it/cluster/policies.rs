@@ -3,6 +3,7 @@
 
 mod access;
 mod away;
+mod checkpoints;
 mod definition;
 mod live;
 
