@@ -2,12 +2,15 @@
 //!
 //! Syslog acknowledges nothing. Each batch therefore has a connection of its own, which is closed in
 //! order: only a receiver that has read everything up to the end answers the close. One that dies
-//! before cuts the connection off, and the batch is sent again.
+//! or closes before has not taken it, and the batch is sent again.
+
+use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::dial::Dialer;
+use super::dial::{Dialer, Wire};
 use super::{Trouble, WAIT};
 use crate::ledger::{Entry, Kept, Outcome};
 
@@ -18,6 +21,10 @@ const INFORMATIONAL: u8 = 6;
 /// Element names need the number of an enterprise; this one is set aside for those that have none
 /// (RFC 5612).
 const ELEMENT: &str = "postern@32473";
+
+/// How long what was written is on its way. Once it has arrived, a receiver that closes without
+/// having read it is told from one that has, because its system cuts the connection off.
+const ON_THE_WAY: Duration = Duration::from_millis(250);
 
 /// Sends to one receiver.
 pub(super) struct Teller {
@@ -49,16 +56,27 @@ impl Teller {
     async fn deliver(&mut self, frames: &[u8]) -> Result<(), Trouble> {
         let mut wire = self.dialer.connect().await?;
         wire.write_all(frames).await.map_err(Trouble::while_("write"))?;
+        wire.flush().await.map_err(Trouble::while_("write"))?;
+        if let Ok(closed) = timeout(ON_THE_WAY, end(&mut *wire)).await {
+            closed.map_err(Trouble::while_("write"))?;
+            let early = io::Error::other("it closed the connection before it was told all");
+            return Err(Trouble::while_("write")(early));
+        }
         wire.shutdown().await.map_err(Trouble::while_("write"))?;
-        let mut heard = [0; 1024];
-        loop {
-            match wire.read(&mut heard).await {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                // It closed without a TLS farewell, as many do, but did close.
-                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(()),
-                Err(error) => return Err(Trouble::while_("hear of the end")(error)),
-            }
+        end(&mut *wire).await.map_err(Trouble::while_("hear that all was read"))
+    }
+}
+
+/// Waits until the receiver closes.
+async fn end(wire: &mut dyn Wire) -> io::Result<()> {
+    let mut heard = [0; 1024];
+    loop {
+        match wire.read(&mut heard).await {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            // Without a TLS farewell, as many do.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) => return Err(error),
         }
     }
 }
