@@ -55,16 +55,20 @@ impl Teller {
 
     async fn deliver(&mut self, frames: &[u8]) -> Result<(), Trouble> {
         let mut wire = self.dialer.connect().await?;
-        wire.write_all(frames).await.map_err(Trouble::while_("write"))?;
-        wire.flush().await.map_err(Trouble::while_("write"))?;
-        if let Ok(closed) = timeout(ON_THE_WAY, end(&mut *wire)).await {
-            closed.map_err(Trouble::while_("write"))?;
-            let early = io::Error::other("it closed the connection before it was told all");
-            return Err(Trouble::while_("write")(early));
-        }
-        wire.shutdown().await.map_err(Trouble::while_("write"))?;
-        end(&mut *wire).await.map_err(Trouble::while_("hear that all was read"))
+        hand_over(&mut *wire, frames).await
     }
+}
+
+async fn hand_over(wire: &mut dyn Wire, frames: &[u8]) -> Result<(), Trouble> {
+    wire.write_all(frames).await.map_err(Trouble::while_("write"))?;
+    wire.flush().await.map_err(Trouble::while_("write"))?;
+    if let Ok(closed) = timeout(ON_THE_WAY, end(wire)).await {
+        closed.map_err(Trouble::while_("write"))?;
+        let early = io::Error::other("it closed the connection before it was told all");
+        return Err(Trouble::while_("write")(early));
+    }
+    wire.shutdown().await.map_err(Trouble::while_("write"))?;
+    end(wire).await.map_err(Trouble::while_("hear that all was read"))
 }
 
 /// Waits until the receiver closes.
@@ -118,7 +122,12 @@ fn message(kept: &Kept, writer: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::frame;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    use super::{frame, hand_over, io};
     use crate::ledger::chain::Hash;
     use crate::ledger::event::{Event, What};
     use crate::ledger::{Entry, Kept};
@@ -143,6 +152,47 @@ mod tests {
                  [postern@32473 sequence=\"7\" id=\"{id}\"] {json}"
             )
         );
+    }
+
+    /// Takes everything, and closes when it is told the end or before.
+    struct Receiver {
+        closed: bool,
+    }
+
+    impl AsyncRead for Receiver {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            if self.closed { Poll::Ready(Ok(())) } else { Poll::Pending }
+        }
+    }
+
+    impl AsyncWrite for Receiver {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.closed = true;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_receiver_that_closes_before_the_end_has_not_read_it() {
+        hand_over(&mut Receiver { closed: false }, b"1 x").await.unwrap();
+        let early = hand_over(&mut Receiver { closed: true }, b"1 x").await.unwrap_err();
+        assert!(early.to_string().contains("before it was told all"), "{early}");
     }
 
     #[test]
