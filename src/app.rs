@@ -6,6 +6,7 @@
 mod aftermath;
 mod chronicle;
 mod cluster;
+mod forward;
 mod policies;
 mod publish;
 
@@ -39,6 +40,7 @@ use crate::watch::Watch;
 
 use chronicle::Chronicle;
 use cluster::Watched;
+use forward::Sending;
 use policies::PolicyFolders;
 use publish::Publisher;
 
@@ -94,6 +96,7 @@ struct Parts {
     watched: Watched,
     gate: Arc<Gate<AnyLedger, AnyCluster>>,
     chronicle: Chronicle,
+    sending: Sending,
     /// What runs beside the servers; it ends with this value.
     beside: JoinSet<()>,
 }
@@ -122,8 +125,10 @@ impl Parts {
         policies.load().context("cannot load the policies")?;
         beside.spawn(Arc::clone(&policies).keep_fresh(watch));
 
+        let sending = forward::prepare(settings).await?;
         let chronicle = Chronicle::open(settings).await?;
         let ledger = chronicle.ledger.clone();
+        let sending = sending.start(&ledger, &metrics);
         beside.spawn(chronicle.clone().follow(publisher.published(), publisher.changed()));
         let (in_force, asked) = (publisher.published(), watched.for_gate());
         let (audience, after) = aftermath::prepare(connected.as_ref(), settings, &ledger, &metrics);
@@ -134,7 +139,7 @@ impl Parts {
             run_cluster(connected, publisher, &mut beside);
             beside.spawn(watched.clone().measure(Arc::clone(&metrics)));
         }
-        Ok(Self { metrics, certificates, policies, watched, gate, chronicle, beside })
+        Ok(Self { metrics, certificates, policies, watched, gate, chronicle, sending, beside })
     }
 
     async fn listen(self, settings: &Settings) -> anyhow::Result<Running> {
@@ -142,7 +147,8 @@ impl Parts {
         let health = Bound::bind(settings.health_listen).await.context("`--health-listen`")?;
         let addresses = Addresses { webhook: webhook.address(), health: health.address() };
 
-        let Self { metrics, certificates, policies, watched, gate, chronicle, beside } = self;
+        let Self { metrics, certificates, policies, watched, gate, chronicle, sending, beside } =
+            self;
         let draining = Draining::default();
         let limits = Limits { deadline: settings.deadline, max_in_flight: settings.max_in_flight };
         let reviews =
@@ -162,7 +168,16 @@ impl Parts {
 
         let Addresses { webhook: at, health: health_at } = addresses;
         info!(address = %at, health = %health_at, "Listening on https://{at}, http://{health_at}");
-        Ok(Running { addresses, webhook, health, stop_webhook, ready, chronicle, _beside: beside })
+        Ok(Running {
+            addresses,
+            webhook,
+            health,
+            stop_webhook,
+            ready,
+            chronicle,
+            sending,
+            _beside: beside,
+        })
     }
 }
 
@@ -255,6 +270,7 @@ struct Running {
     stop_webhook: Stop,
     ready: Readiness,
     chronicle: Chronicle,
+    sending: Sending,
     _beside: JoinSet<()>,
 }
 
@@ -284,7 +300,10 @@ impl Running {
         sleep(delay).await;
         self.stop_webhook.drain().await;
         (&mut self.webhook).await?.context("the webhook's socket failed")?;
-        timeout(CLOSE, self.chronicle.close()).await.context("closing the ledger")?;
+        timeout(CLOSE, self.chronicle.stopped()).await.context("closing the ledger")?;
+        self.sending.finish_entries().await;
+        timeout(CLOSE, self.chronicle.ledger.close()).await.context("closing the ledger")?;
+        self.sending.finish_checkpoints().await;
         self.health.abort();
         Ok(())
     }

@@ -6,6 +6,7 @@
 
 mod access;
 mod aftermath;
+mod checkpoints;
 mod client;
 mod conditions;
 mod health;
@@ -36,6 +37,7 @@ use crate::policy::request::Fact;
 
 pub use access::AccessLimits;
 pub use aftermath::{Aftermath, AftermathOptions, Chronicle, Fate, Happened, PodContainer, Tally};
+pub use checkpoints::CheckpointMap;
 pub use client::ConnectError;
 pub use health::Health;
 pub use join::{Report, join};

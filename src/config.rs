@@ -6,6 +6,7 @@
 
 mod cluster;
 mod error;
+mod forward;
 mod given;
 mod named;
 mod value;
@@ -21,6 +22,7 @@ use crate::policy::rule::Enforcement;
 
 pub use cluster::ClusterSettings;
 pub use error::SettingError;
+pub use forward::ForwardSettings;
 pub use given::Given;
 use value::{Address, Count, Deadline, DrainDelay, KeepFor, KeepRecords, Name, Strictness, Writer};
 pub use value::{LogFormat, LogLevel};
@@ -66,6 +68,8 @@ pub struct Settings {
     pub writer: String,
     /// How and what to log.
     pub logs: Logs,
+    /// What is sent elsewhere.
+    pub forward: ForwardSettings,
     /// `--danger-allow-on-ledger-failure`
     pub danger_allow_on_ledger_failure: bool,
 }
@@ -131,6 +135,7 @@ impl Given {
         let missing = |name, wanted| SettingError::Missing { name, wanted };
         let everywhere = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
         let cluster = self.cluster();
+        let forward = self.forward();
         if self.policies.is_empty() && !cluster.as_ref().is_some_and(|cluster| cluster.policies) {
             let wanted = "want a folder of DebugPolicies (POSTERN_POLICIES), or --cluster-policies";
             return Err(missing("policies", wanted));
@@ -171,6 +176,7 @@ impl Given {
                 level: self.log_level.unwrap_or(LogLevel::Info),
                 colour: colour(),
             },
+            forward,
             danger_allow_on_ledger_failure: self.danger_allow_on_ledger_failure.unwrap_or(false),
         })
     }

@@ -16,7 +16,7 @@
 //! | 2, what policies say in CEL | [`expression`] |
 //! | 3, shapes of the outside world | [`admission`], [`crd`], [`kubectl`], [`ledger`] |
 //! | 4, the conveyor | [`gate`], [`watch`] |
-//! | 5, parts that touch the world | [`cluster`], [`folder`], [`store`], [`server`], [`config`], [`telemetry`] |
+//! | 5, parts that touch the world | [`cluster`], [`folder`], [`store`], [`forward`], [`server`], [`config`], [`telemetry`] |
 //! | 6, everything built from settings | [`app`] |
 //! | 7, the command line | [`cli`] |
 
@@ -37,6 +37,7 @@ pub mod watch;
 pub mod cluster;
 pub mod config;
 pub mod folder;
+pub mod forward;
 pub mod server;
 pub mod store;
 pub mod telemetry;

@@ -138,12 +138,11 @@ impl Chronicle {
         }
     }
 
-    /// Writes that this server ends as it was told to, and lets go of the ledger.
-    pub(super) async fn close(&self) {
+    /// Writes that this server ends as it was told to.
+    pub(super) async fn stopped(&self) {
         if let Err(error) = self.write(What::Stopped {}).await {
             warn!("That the server stops is not written: {error}");
         }
-        self.ledger.close().await;
     }
 }
 
@@ -174,7 +173,14 @@ fn signing_keys(settings: &Settings, location: &Location) -> anyhow::Result<Opti
 
 fn named(settings: &Settings, location: &Location) -> BTreeMap<String, String> {
     let own = settings.named().into_iter().map(|(name, value)| (name.to_owned(), value));
-    own.chain([("ledger".to_owned(), location.to_string())]).collect()
+    // Their URLs may hold what is nobody's business; the module that reads them can say them.
+    let sent = [
+        ("forward", super::forward::entries_to(settings)),
+        ("checkpoint-to", super::forward::checkpoints_to(settings)),
+    ];
+    let sent = sent.into_iter().filter(|(_, targets)| !targets.is_empty());
+    let sent = sent.map(|(name, targets)| (name.to_owned(), targets));
+    own.chain(sent).chain([("ledger".to_owned(), location.to_string())]).collect()
 }
 
 fn changes(

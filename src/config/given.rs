@@ -121,6 +121,24 @@ pub struct Given {
     #[arg(long, env = "POSTERN_KEEP_RECORDS", value_name = "NUMBER", hide_env_values = true)]
     pub(super) keep_records: Option<KeepRecords>,
 
+    /// Where every entry of the ledger is sent too: `stdout:`, `file:PATH`, `https://…`,
+    /// `syslog+tls://HOST:PORT`. In the variable several are divided by spaces
+    #[arg(long, env = "POSTERN_FORWARD", value_name = "URL", hide_env_values = true)]
+    pub(super) forward: Vec<String>,
+
+    /// Trust these authorities (PEM) where something is sent, instead of the system's
+    #[arg(long, env = "POSTERN_FORWARD_CA", value_name = "FILE", hide_env_values = true)]
+    pub(super) forward_ca: Option<PathBuf>,
+
+    /// A file with the token that receivers over HTTP are shown
+    #[arg(long, env = "POSTERN_FORWARD_TOKEN", value_name = "FILE", hide_env_values = true)]
+    pub(super) forward_token: Option<PathBuf>,
+
+    /// Where signed checkpoints are sent: `file:PATH`, `https://…`, `configmap:NAMESPACE/NAME`.
+    /// In the variable several are divided by spaces
+    #[arg(long, env = "POSTERN_CHECKPOINT_TO", value_name = "URL", hide_env_values = true)]
+    pub(super) checkpoint_to: Vec<String>,
+
     /// The strictest level of the whole server, for a staged roll-out [default: Enforce]
     #[arg(
         long,
@@ -186,7 +204,11 @@ impl Given {
             tls_cert: self.tls_cert.or(lower.tls_cert),
             tls_key: self.tls_key.or(lower.tls_key),
             client_ca: self.client_ca.or(lower.client_ca),
-            policies: if self.policies.is_empty() { lower.policies } else { self.policies },
+            policies: either(self.policies, lower.policies),
+            forward: either(self.forward, lower.forward),
+            forward_ca: self.forward_ca.or(lower.forward_ca),
+            forward_token: self.forward_token.or(lower.forward_token),
+            checkpoint_to: either(self.checkpoint_to, lower.checkpoint_to),
             cluster_policies: self.cluster_policies.or(lower.cluster_policies),
             kubeconfig: self.kubeconfig.or(lower.kubeconfig),
             cluster_stale_limit: self.cluster_stale_limit.or(lower.cluster_stale_limit),
@@ -213,4 +235,9 @@ impl Given {
                 .or(lower.danger_allow_on_ledger_failure),
         }
     }
+}
+
+/// A list is given in one place.
+fn either<T>(upper: Vec<T>, lower: Vec<T>) -> Vec<T> {
+    if upper.is_empty() { lower } else { upper }
 }

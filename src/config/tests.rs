@@ -87,6 +87,7 @@ fn every_setting_can_come_from_the_file() {
         cluster_name,
         writer,
         logs,
+        forward: _,
         danger_allow_on_ledger_failure,
     } = file(FILE).unwrap().settings().unwrap();
     assert_eq!(
@@ -209,4 +210,31 @@ fn what_is_done_with_pods_can_be_switched_off() {
     let cluster = given.settings().unwrap().cluster.unwrap();
     assert!(!cluster.pod_events);
     assert_eq!((cluster.follow_limit, cluster.scan_interval), (Duration::ZERO, Duration::ZERO));
+}
+
+#[test]
+fn what_is_sent_elsewhere_can_come_from_the_file() {
+    let lower = file(
+        "forward: [\"stdout:\", \"https://h/ file:/l\"]\n\
+         forward-ca: fa\n\
+         forward-token: ft\n\
+         checkpoint-to: [\"file:/c\"]\n",
+    );
+    let expected = ForwardSettings {
+        entries_to: ["stdout:", "https://h/", "file:/l"].map(str::to_owned).into(),
+        checkpoints_to: vec!["file:/c".to_owned()],
+        ca: Some("fa".into()),
+        token: Some("ft".into()),
+    };
+    assert_eq!(flags(&NEEDED).or(lower.unwrap()).settings().unwrap().forward, expected);
+}
+
+#[test]
+fn targets_of_a_flag_replace_those_of_the_file_and_are_not_shown() {
+    let lower = file("forward: [\"https://h/hunter2\"]\n").unwrap();
+    let settings = flags(&NEEDED).or(lower.clone()).settings().unwrap();
+    assert_eq!(settings.forward.entries_to, ["https://h/hunter2"]);
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let given = flags(&[&NEEDED[..], &["--forward", "a", "--forward", "b"]].concat()).or(lower);
+    assert_eq!(given.settings().unwrap().forward.entries_to, ["a", "b"]);
 }

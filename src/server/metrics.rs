@@ -1,6 +1,8 @@
 //! What is counted. Labels have fixed sets of values: never a user, a pod or an image, whose number
 //! is in the hands of others.
 
+mod forwarding;
+
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use self::forwarding::Forwarding;
 use crate::gate::{Phase, Summary};
 use crate::policy::rule::{Effect, Enforcement};
 use crate::policy::set::PolicySet;
@@ -38,6 +41,7 @@ pub struct Metrics {
     cluster_watch_age: Family<WatchLabel, Gauge<f64, AtomicU64>>,
     certificate_expiry: Family<KindLabel, Gauge>,
     certificate_reload_failures: Counter,
+    forwarding: Forwarding,
     pod_events: Family<ResultLabel, Counter>,
     observations: Family<ResultLabel, Counter>,
     pod_scans: Family<ResultLabel, Counter>,
@@ -116,6 +120,7 @@ impl Metrics {
             cluster_watch_age: Family::default(),
             certificate_expiry: Family::default(),
             certificate_reload_failures: Counter::default(),
+            forwarding: Forwarding::default(),
             pod_events: Family::default(),
             observations: Family::default(),
             pod_scans: Family::default(),
@@ -124,6 +129,7 @@ impl Metrics {
         metrics.register_requests();
         metrics.register_state();
         metrics.register_aftermath();
+        metrics.forwarding.register(&mut metrics.registry);
         metrics
     }
 
@@ -368,6 +374,10 @@ mod tests {
         metrics.observations("done", 1);
         metrics.pod_scans("failed", 1);
         metrics.unattested_containers(3);
+        metrics.forward_lag("file-1", 3);
+        metrics.forward_failed("http-2");
+        metrics.forwarded("file-1", 7);
+        metrics.checkpoint_failed("configmap-1");
         let in_flight = metrics.in_flight();
         let text = metrics.text().unwrap();
         drop(in_flight);
@@ -382,6 +392,10 @@ mod tests {
             "postern_policies_broken 0",
             r#"postern_cluster_watch_age_seconds{watch="policies"} 1.5"#,
             "postern_certificate_reload_failures_total 0",
+            r#"postern_forward_lag_entries{target="file-1"} 3"#,
+            r#"postern_forward_failures_total{target="http-2"} 1"#,
+            r#"postern_forwarded_entries_total{target="file-1"} 7"#,
+            r#"postern_checkpoint_failures_total{target="configmap-1"} 1"#,
             r#"postern_pod_events_total{result="limited"} 2"#,
             r#"postern_observations_total{result="done"} 1"#,
             r#"postern_pod_scans_total{result="failed"} 1"#,

@@ -6,7 +6,7 @@ mod conformance;
 mod crash;
 mod export;
 mod failure;
-mod fixture;
+pub(crate) mod fixture;
 mod outage;
 #[path = "../support/postgres.rs"]
 mod postgres;

@@ -17,6 +17,7 @@ mod cluster;
 mod corpus;
 mod crd;
 mod documented;
+mod forward;
 #[path = "../support/hostile.rs"]
 mod hostile;
 mod ledger;

@@ -432,7 +432,7 @@ async fn what_is_wrong_at_the_start_is_said_before_an_address_is_taken() {
         (vec!["--tls-cert", "nowhere.crt"], 2, "`nowhere.crt` cannot be read"),
         (vec!["--client-ca", "tls/tls.key"], 2, "`tls/tls.key` holds no certificate"),
         (vec!["--policies", "nowhere"], 2, "nowhere"),
-        (vec!["--ledger", "postgres://x"], 64, "`--ledger`: "),
+        (vec!["--ledger", "postgres://x"], 64, "`--ledger-key` is not given"),
         (vec!["--listen", "192.0.2.1:1"], 2, "`192.0.2.1:1` cannot be listened on"),
         (vec!["--deadline", "1"], 64, "--deadline"),
         (vec!["--config", "nowhere.yaml"], 64, "`--config` is `nowhere.yaml`"),

@@ -4,6 +4,7 @@
 mod access;
 mod aftermath;
 mod away;
+mod checkpoints;
 mod definition;
 mod live;
 

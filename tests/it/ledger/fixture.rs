@@ -181,7 +181,7 @@ pub(super) async fn execute(file: &Path, sql: &'static str) {
 }
 
 /// Waits until it is so.
-pub(super) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     for _ in 0..500 {
         if is_so().await {
             return;

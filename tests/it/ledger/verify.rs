@@ -105,7 +105,7 @@ fn stdout(assert: &Assert) -> String {
     String::from_utf8(assert.get_output().stdout.clone()).unwrap()
 }
 
-fn both(test: impl AsyncFn(&Place)) {
+fn both(test: &impl AsyncFn(&Place)) {
     let runtime = Runtime::new().unwrap();
     for place in [Place::sqlite(), Place::postgres()] {
         runtime.block_on(async {
@@ -117,7 +117,7 @@ fn both(test: impl AsyncFn(&Place)) {
 
 #[test]
 fn what_was_written_is_good() {
-    both(async |place| {
+    both(&async |place| {
         let report = stdout(&place.verify(&["-o", "json"]).success());
         let report: Value = serde_json::from_str(&report).unwrap();
         assert_eq!(report["signaturesChecked"], true);
@@ -195,7 +195,7 @@ fn each_way_to_tamper_is_found() {
 /// A ledger that is cut together with its own checkpoints is good in itself.
 #[test]
 fn only_a_kept_checkpoint_tells_of_a_clean_cut() {
-    both(async |place| {
+    both(&async |place| {
         let kept = stdout(&place.audit(&["checkpoint"]).success());
         fs::write(place.folder.path().join("kept.txt"), kept).unwrap();
         place.execute("DELETE FROM records WHERE sequence > 290").await;
@@ -232,7 +232,7 @@ fn a_replaced_key_convinces_nobody_who_kept_the_old_one() {
 
 #[test]
 fn a_record_is_proven_without_the_ledger() {
-    both(async |place| {
+    both(&async |place| {
         let whole = id(200).to_string();
         let proof = stdout(&place.audit(&["prove", &whole]).success());
         let file = place.folder.path().join("proof.json");
@@ -276,7 +276,7 @@ fn a_new_key_is_trusted_because_the_old_one_handed_over() {
 
 #[test]
 fn a_part_is_verified_from_checkpoint_to_checkpoint() {
-    both(async |place| {
+    both(&async |place| {
         place.fill_again().await;
         // Before the part that is asked for.
         place.execute("UPDATE records SET username = 'nobody' WHERE sequence = 7").await;

@@ -1,0 +1,84 @@
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Mutex;
+
+use super::*;
+
+#[derive(Default)]
+struct Failures(Mutex<Vec<String>>);
+
+impl Tally for Failures {
+    fn lag(&self, _: &str, _: u64) {}
+    fn failed(&self, _: &str) {}
+    fn forwarded(&self, _: &str, _: u64) {}
+    fn checkpoint_failed(&self, target: &str) {
+        self.0.lock().unwrap().push(target.to_owned());
+    }
+}
+
+/// Says what it is asked, and refuses the first so many.
+struct Fussy {
+    refusals: usize,
+    asked: watch::Sender<Vec<String>>,
+}
+
+impl Place for Fussy {
+    type Error = String;
+
+    async fn put(&mut self, note: Arc<str>) -> Result<(), String> {
+        self.asked.send_modify(|asked| asked.push(note.to_string()));
+        if self.refusals == 0 {
+            return Ok(());
+        }
+        self.refusals -= 1;
+        Err("not now".to_owned())
+    }
+}
+
+fn note(text: &str) -> Option<Arc<str>> {
+    Some(Arc::from(text))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_is_tried_again_until_the_next_one_replaces_it() {
+    let (notes, followed) = watch::channel(note("one"));
+    let (asked, mut seen) = watch::channel(Vec::new());
+    let failures = Arc::new(Failures::default());
+    let place = Fussy { refusals: 3, asked };
+    let task =
+        tokio::spawn(follow(place, "file-1".to_owned(), followed, Arc::clone(&failures) as _));
+    seen.wait_for(|asked| asked.len() == 2).await.unwrap();
+    notes.send_replace(note("two"));
+    seen.wait_for(|asked| asked.len() == 4).await.unwrap();
+    notes.send_replace(note("three"));
+    drop(notes);
+    task.await.unwrap();
+    assert_eq!(*seen.borrow(), ["one", "one", "two", "two", "three"]);
+    assert_eq!(*failures.0.lock().unwrap(), ["file-1"; 3]);
+}
+
+#[test]
+fn notes_are_appended_with_an_empty_line_between() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes");
+    append(&path, "a\n\n— key\n").unwrap();
+    append(&path, "b").unwrap();
+    append(&path, "c\n").unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\n\n— key\n\nb\n\nc\n");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn reads_every_form() {
+    let read = |text: &str| text.parse::<Destination>();
+    for text in ["file:/a", "configmap:postern-system/checkpoints"] {
+        assert_eq!(read(text).unwrap().to_string(), text);
+    }
+    let http = read("https://h/hunter2").unwrap();
+    assert_eq!((http.kind(), http.to_string().as_str()), ("http", "https://h:443"));
+    for text in ["configmap:a", "configmap:/a", "configmap:a/", "configmap:a/B", "configmap:a/b/c"]
+    {
+        assert_eq!(read(text), Err(DestinationError::ConfigMap), "{text}");
+    }
+    let unknown = read("s3:hunter2").unwrap_err().to_string();
+    assert!(unknown.contains("`s3:…`") && !unknown.contains("hunter2"), "{unknown}");
+}

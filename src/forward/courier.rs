@@ -1,0 +1,209 @@
+//! Brings one target what it does not have yet.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+use tracing::warn;
+
+use super::backoff::{Backoff, Complaint};
+use super::dial::Dialer;
+use super::file::Lines;
+use super::http::Poster;
+use super::syslog::Teller;
+use super::target::Target;
+use super::{Credentials, Tally, Trouble};
+use crate::ledger::{Journal, Kept};
+
+/// Entries in one batch, at most.
+const BATCH: usize = 64;
+/// Bytes in one batch, unless a single entry has more.
+const BATCH_BYTES: usize = 1024 * 1024;
+const NDJSON: &str = "application/x-ndjson";
+
+/// One target's task.
+pub(super) struct Courier<J> {
+    pub(super) journal: J,
+    pub(super) writer: String,
+    /// What the target's cursor is called in the store.
+    pub(super) cursor: String,
+    pub(super) carrier: Carrier,
+    pub(super) label: String,
+    pub(super) shown: String,
+    pub(super) tally: Arc<dyn Tally>,
+    /// The end of the sequence, as far as is known.
+    pub(super) newest: watch::Receiver<u64>,
+    /// The cursor, once it has been read.
+    pub(super) at: watch::Sender<Option<u64>>,
+}
+
+/// What the target has, which the store may not know yet.
+#[derive(Debug, Default)]
+struct Delivered {
+    through: u64,
+    /// Most entries that are tried at once.
+    most: usize,
+}
+
+impl<J: Journal> Courier<J> {
+    /// Brings everything, for ever.
+    pub(super) async fn run(mut self) {
+        let mut backoff = Backoff::default();
+        let mut complaint = Complaint::about(format!("entries to {} ({})", self.label, self.shown));
+        let mut delivered = Delivered { through: 0, most: BATCH };
+        loop {
+            // Before reading: what is written from here on is seen as a change.
+            self.newest.borrow_and_update();
+            match self.step(&mut delivered).await {
+                Ok(took) => {
+                    backoff.reset();
+                    complaint.over();
+                    if !took && self.newest.changed().await.is_err() {
+                        return;
+                    }
+                }
+                Err(trouble) => {
+                    if matches!(trouble, Trouble::TooLarge) {
+                        delivered.most = (delivered.most / 2).max(1);
+                    }
+                    self.tally.failed(&self.label);
+                    complaint.failed(&trouble.to_string());
+                    sleep(backoff.next()).await;
+                }
+            }
+        }
+    }
+
+    /// One batch; whether there was one.
+    async fn step(&mut self, delivered: &mut Delivered) -> Result<bool, Trouble> {
+        let noted = self.noted(delivered).await?;
+        if noted < delivered.through {
+            let (cursor, through) = (self.cursor.as_str(), delivered.through);
+            let moved = self.journal.advance(cursor, &self.writer, through).await;
+            moved.map_err(Trouble::Ledger)?;
+            self.at.send_replace(Some(through));
+        }
+        let after = delivered.through;
+        let entries = self.journal.entries_after(&self.writer, after, delivered.most).await;
+        let entries = cut(entries.map_err(Trouble::Ledger)?);
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return Ok(false);
+        };
+        let (first, last) = (first.sequence, last.sequence);
+        let number = entries.len() as u64;
+        self.carrier.carry(entries).await?;
+        if first > after + 1 {
+            warn!(
+                "{} ({}) never got entries {} to {}: the ledger dropped them before",
+                self.label,
+                self.shown,
+                after + 1,
+                first - 1
+            );
+        }
+        self.tally.forwarded(&self.label, number);
+        *delivered = Delivered { through: last, most: (delivered.most * 2).min(BATCH) };
+        Ok(true)
+    }
+
+    /// The cursor as the store has it; the first time it is read.
+    async fn noted(&self, delivered: &mut Delivered) -> Result<u64, Trouble> {
+        let known = *self.at.borrow();
+        if let Some(at) = known {
+            return Ok(at);
+        }
+        let cursors = self.journal.cursors(&self.cursor).await.map_err(Trouble::Ledger)?;
+        let at = cursors.get(&self.writer).copied().unwrap_or(0);
+        delivered.through = at;
+        self.at.send_replace(Some(at));
+        Ok(at)
+    }
+}
+
+/// As many of them as fit in one batch, the first in any case.
+fn cut(mut entries: Vec<Kept>) -> Vec<Kept> {
+    let mut bytes = 0;
+    let fit = entries.iter().take_while(|entry| {
+        let is_first = bytes == 0;
+        bytes += entry.json.len() + 1;
+        is_first || bytes <= BATCH_BYTES
+    });
+    let fit = fit.count();
+    entries.truncate(fit);
+    entries
+}
+
+/// How entries get to a target.
+pub(super) enum Carrier {
+    Stdout,
+    File(Arc<Mutex<Lines>>),
+    Http(Poster),
+    Syslog(Teller),
+}
+
+impl Carrier {
+    pub(super) fn new(
+        target: &Target,
+        credentials: &Credentials,
+        writer: &str,
+    ) -> Result<Self, Trouble> {
+        let Credentials { ca, token } = credentials;
+        match target {
+            Target::Stdout => Ok(Self::Stdout),
+            Target::File(file) => {
+                let mut lines = Lines::new(file.clone());
+                lines.check().map_err(Trouble::while_("open it"))?;
+                Ok(Self::File(Arc::new(Mutex::new(lines))))
+            }
+            Target::Http(url) => {
+                let dialer = Dialer::new(url.endpoint.clone(), ca.clone());
+                let poster = Poster::new(url.clone(), dialer, token.clone());
+                poster.check()?;
+                Ok(Self::Http(poster))
+            }
+            Target::Syslog(endpoint) => {
+                let dialer = Dialer::new(endpoint.clone(), ca.clone());
+                let teller = Teller::new(dialer, writer.to_owned());
+                teller.check()?;
+                Ok(Self::Syslog(teller))
+            }
+        }
+    }
+
+    /// Gives the target these entries; it has them once this is `Ok`.
+    async fn carry(&mut self, entries: Vec<Kept>) -> Result<(), Trouble> {
+        match self {
+            Self::Stdout => blocking(move || print(&lines(&entries))).await,
+            Self::File(file) => {
+                let file = Arc::clone(file);
+                let append = move || {
+                    let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                    file.append(entries.iter().map(|entry| entry.json.as_str()))
+                };
+                blocking(append).await
+            }
+            Self::Http(poster) => poster.post(NDJSON, lines(&entries)).await,
+            Self::Syslog(teller) => teller.tell(&entries).await,
+        }
+    }
+}
+
+/// Work that may wait for a disk or a reader, off the threads that answer.
+pub(super) async fn blocking(
+    work: impl FnOnce() -> io::Result<()> + Send + 'static,
+) -> Result<(), Trouble> {
+    let done = spawn_blocking(work).await.map_err(|_| Trouble::Gone)?;
+    done.map_err(Trouble::while_("write"))
+}
+
+fn lines(entries: &[Kept]) -> Vec<u8> {
+    entries.iter().flat_map(|entry| [entry.json.as_bytes(), b"\n"]).flatten().copied().collect()
+}
+
+fn print(lines: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(lines)?;
+    out.flush()
+}
