@@ -1,5 +1,5 @@
-//! The newest checkpoint of each writer, in a ConfigMap: where whoever owns the cluster sees it, and
-//! whoever owns the ledger cannot take it back.
+//! The newest checkpoint of each writer, in a ConfigMap: where whoever owns the cluster sees it,
+//! and whoever owns the ledger cannot take it back.
 
 use std::path::Path;
 use std::time::Duration;

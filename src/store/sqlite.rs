@@ -1,6 +1,7 @@
 //! A ledger in one SQLite file.
 
 mod file;
+mod insert;
 mod read;
 mod schema;
 mod write;

@@ -43,11 +43,11 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("pem", &["ledger", "server"]),
     ("prometheus_client", &["server", "telemetry"]),
     ("rcgen", &["app", "cli", "server"]),
-    ("rustls", &["app", "server"]),
+    ("rustls", &["app", "forward", "server"]),
     ("schemars", &["cli", "crd", "ledger"]),
     ("rustls", &["app", "forward", "server"]),
     ("rustls_native_certs", &["forward"]),
-    ("schemars", &["cli", "crd"]),
+    ("schemars", &["cli", "crd", "ledger"]),
     (
         "serde",
         &[

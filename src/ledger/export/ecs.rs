@@ -230,7 +230,7 @@ mod tests {
         change, decision, event, hostile, injection, json, record, refusal,
     };
 
-    /// The four categorisation fields with the values that 8.17 allows, and what every document has.
+    /// The four categorisation fields with values that 8.17 allows, and what every document has.
     #[test]
     fn is_sorted_as_the_schema_sorts() {
         for (entry, expected) in [
