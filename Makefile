@@ -28,9 +28,11 @@ bench: ## how fast a decision is, and how much a request over TLS costs
 	@tests/prepare.sh run
 	cargo bench --locked --bench decision
 	cargo bench --locked --bench load
+	cargo bench --locked --bench ledger
+	cargo bench --locked --bench search
 
 fuzz: $(CACHE)/tools/bin/cargo-fuzz ## each fuzz target for a minute
-	for target in review lists image patch policies expression; do \
+	for target in review lists image patch policies expression ledger; do \
 		mkdir -p tests/fuzz/corpus/$$target; \
 		PATH=$(CACHE)/tools/bin:$$PATH cargo fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz \
 			--sanitizer none $$target tests/fuzz/corpus/$$target tests/corpus/reviews deploy/examples tests/corpus/expressions \

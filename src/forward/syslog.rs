@@ -1,8 +1,8 @@
 //! Syslog messages (RFC 5424), counted in octets, over TLS (RFC 5425).
 //!
 //! Syslog acknowledges nothing. Each batch therefore has a connection of its own, which is closed
-//! in order: only a receiver that has read everything up to the end answers the close. One that dies
-//! or closes before has not taken it, and the batch is sent again.
+//! in order: only a receiver that has read everything up to the end answers the close. One that
+//! dies or closes before has not taken it, and the batch is sent again.
 
 use std::io;
 use std::time::Duration;

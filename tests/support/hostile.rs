@@ -9,6 +9,11 @@ use postern::admission::respond::{Response, respond};
 use postern::expression::{Bindings, Program, Wanted};
 use postern::folder;
 use postern::gate::{Phase, judge};
+use postern::ledger::chain::Hash;
+use postern::ledger::checkpoint::Checkpoint;
+use postern::ledger::note::{Note, VerifyingKey};
+use postern::ledger::tree::is_included;
+use postern::ledger::verify::{Link, StoredCheckpoint, Verifier};
 use postern::policy::image::{ImagePattern, ImageRef, ListKind};
 use postern::policy::rule::Enforcement;
 use postern::policy::set::PolicySet;
@@ -196,4 +201,51 @@ pub(crate) fn policies(text: &str) {
             assert!(said.chars().all(|c| c == '\n' || is_plain(c)), "{said:?}");
         }
     }
+}
+
+/// What an auditor is handed: keys, notes, and a ledger of which each line is an entry. None of it
+/// ends the verifier, and what it calls good is a chain.
+pub(crate) fn ledger(text: &str) {
+    drop(text.parse::<VerifyingKey>());
+    if let Ok(note) = Note::parse(text) {
+        assert!(note.verified_by(&[]).is_err());
+    }
+    let notes = text.split("\n\n\n").filter_map(|note| Some((Checkpoint::unverified(note).ok()?, note)));
+    let mut checkpoints: Vec<_> = notes
+        .map(|(checkpoint, note)| StoredCheckpoint {
+            size: checkpoint.size,
+            note: note.to_owned(),
+            frontier: text.bytes().take(64).collect(),
+        })
+        .collect();
+    checkpoints.sort_by_key(|checkpoint| checkpoint.size);
+    let from = text.bytes().next().map_or(0, |byte| u64::from(byte % 4));
+    let mut verifier = Verifier::new("w", &[], &checkpoints, from);
+    let mut hash = Hash::NOTHING;
+    let mut entries = 0;
+    for (number, line) in (1..).zip(text.lines()) {
+        hash = hash.then(line.as_bytes());
+        let mut words = line.split('"').map(str::to_owned);
+        let mut word = || words.next().unwrap_or_default();
+        let link = Link {
+            sequence: word().trim_matches('{').parse().unwrap_or(number),
+            id: word(),
+            time: 0,
+            username: word(),
+            namespace: word(),
+            pod: word(),
+            answer: word(),
+            about: None,
+            json: line.to_owned(),
+            hash: (!line.contains("nohash")).then_some(hash),
+        };
+        if !verifier.push(&link) {
+            break;
+        }
+        entries += 1;
+    }
+    let report = verifier.finish();
+    assert!(report.fault.is_some() || report.last <= entries.max(from), "{report:?}");
+    let proof: Vec<_> = text.lines().filter_map(Hash::from_hex).collect();
+    assert!(!is_included(text.as_bytes(), entries, from, Hash::NOTHING, &proof));
 }

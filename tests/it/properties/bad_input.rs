@@ -102,3 +102,23 @@ fn sixteen_mebibytes_of_anything_are_answered_or_turned_away() {
         hostile::review(&body);
     }
 }
+
+#[test]
+fn hostile_ledgers_end_no_verifier() {
+    let note = "postern.dev/ledger/w\n1\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\
+                time 2026-11-25T18:19:14Z\nchain {}\ncluster c\n\n\u{2014} k AAAA\n\n\n";
+    let note = note.replace("{}", &"0".repeat(64));
+    let entry = "{\"id\":\"a\",\"time\":\"2026-11-25T18:19:14Z\",\"writer\":\"w\",\"sequence\":1}\n";
+    let text = note.clone() + entry + entry + &note;
+    hostile::ledger(&text);
+    let damage = (any::<u32>(), 0..40_usize, "\\PC{0,6}");
+    check(800, damage, |(at, cut, new), _| {
+        let characters: Vec<char> = text.chars().collect();
+        let at = usize::try_from(at).unwrap() % characters.len();
+        let after = (at + cut).min(characters.len());
+        let head: String = characters[..at].iter().collect();
+        let tail: String = characters[after..].iter().collect();
+        hostile::ledger(&format!("{head}{new}{tail}"));
+        Ok(())
+    });
+}
