@@ -138,21 +138,24 @@ async fn verify(ledger: &AnyLedger, key: &SigningKey) {
     let started = Instant::now();
     let checkpoints = ledger.signed("bench").await.unwrap();
     let mut verifier = Verifier::new("bench", &[key.public()], &checkpoints, 0);
-    let (mut after, mut reading) = (0, Duration::ZERO);
-    loop {
-        let began = Instant::now();
-        let page = ledger.links("bench", after, PAGE).await.unwrap();
-        reading += began.elapsed();
-        let Some(last) = page.last() else { break };
-        after = last.sequence;
-        assert!(page.iter().all(|link| verifier.push(link)));
+    let mut last = 0;
+    let mut looking = Duration::ZERO;
+    let mut page = ledger.links("bench", 0, PAGE).await.unwrap();
+    // As `postern audit verify` does it: one page is read while another is looked at.
+    while let Some(link) = page.last() {
+        last = link.sequence;
+        let look = async {
+            let began = Instant::now();
+            assert!(page.iter().all(|link| verifier.push(link)));
+            looking += began.elapsed();
+        };
+        let (next, ()) = tokio::join!(ledger.links("bench", last, PAGE), look);
+        page = next.unwrap();
     }
     assert_eq!(verifier.finish().fault, None);
-    let whole = started.elapsed();
-    let rate = |time: Duration| after as f64 / time.as_secs_f64();
+    let rate = |time: Duration| last as f64 / time.as_secs_f64();
+    let (whole, looking) = (rate(started.elapsed()), rate(looking));
     println!(
-        "verified {:.0} records a second, {:.0} without reading them",
-        rate(whole),
-        rate(whole.saturating_sub(reading))
+        "verified {whole:.0} records a second; {looking:.0} on one core that has not to read them"
     );
 }

@@ -80,6 +80,7 @@ pub struct Record {
     /// Strictest level of the whole server at the time: `Enforce`, `Warn` or `Audit`.
     pub enforcement: String,
     /// Why not, and what was only warned of or noted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
     /// The reason that the requester gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,11 +125,11 @@ impl Outcome {
 #[expect(missing_docs, reason = "each is the API field of the same name")]
 pub struct Requester {
     pub username: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub uid: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extra: BTreeMap<String, Vec<String>>,
 }
 
@@ -138,14 +139,14 @@ pub struct Requester {
 #[expect(missing_docs, reason = "each is the API field of the same name")]
 pub struct Pod {
     pub name: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub uid: String,
     /// The controlling owner: `ReplicaSet/payments-api-7d4b9`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub owner: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub node: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub service_account: String,
 }
 
@@ -179,18 +180,21 @@ pub struct Injection {
     /// The image as asked.
     pub image: String,
     /// The image as parsed; nothing where it could not be.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_parsed: Option<Image>,
     /// `targetContainerName`
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// What the container may do.
     pub privileges: Privileges,
     /// Names and sources of its variables, never values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<EnvVar>,
     /// Volumes it mounts or attaches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<Mount>,
     /// `command` followed by `args`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
     /// Whether somebody can type into it.
     pub interactive: bool,
@@ -199,9 +203,10 @@ pub struct Injection {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<serde_json::Value>,
     /// The Permit that let it through.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permitted_by: Option<Policy>,
     /// Fields in which the stored container carries what that Permit fills in or sets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
 }
 
@@ -221,9 +226,9 @@ impl Injection {
 pub struct Image {
     pub registry: String,
     pub repository: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
 }
 
@@ -251,15 +256,16 @@ pub struct Privileges {
     /// `privileged: true`
     pub privileged: bool,
     /// `capabilities.add`
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
     /// `runAsUser`, its own or the pod's.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_as_user: Option<i64>,
     /// `runAsNonRoot`, its own or the pod's.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_as_non_root: Option<bool>,
     /// `allowPrivilegeEscalation`
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_privilege_escalation: Option<bool>,
 }
 
@@ -294,10 +300,10 @@ pub struct Policy {
     /// `metadata.name`
     pub name: String,
     /// `metadata.uid`; nothing for a policy from a file.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
     /// `metadata.generation`; nothing for a policy from a file.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
     /// SHA-256 of its spec, lower-case hex.
     pub hash: String,
@@ -320,7 +326,7 @@ pub struct Finding {
     /// The container it is about; empty for the request as a whole.
     pub container: String,
     /// Who objects; nothing for a structural objection or where no policy matched.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
     /// The weight of it: `Enforce`, `Warn` or `Audit`.
     pub enforcement: String,

@@ -210,7 +210,8 @@ pub(crate) fn ledger(text: &str) {
     if let Ok(note) = Note::parse(text) {
         assert!(note.verified_by(&[]).is_err());
     }
-    let notes = text.split("\n\n\n").filter_map(|note| Some((Checkpoint::unverified(note).ok()?, note)));
+    let notes =
+        text.split("\n\n\n").filter_map(|note| Some((Checkpoint::unverified(note).ok()?, note)));
     let mut checkpoints: Vec<_> = notes
         .map(|(checkpoint, note)| StoredCheckpoint {
             size: checkpoint.size,

@@ -145,17 +145,19 @@ impl Verify {
         let mut verifier = Verifier::new(writer, trusted, &checkpoints, from);
         let mut progress =
             Progress::new(writer, ledger.last_sequence(writer).await?.min(to) - from);
-        let mut after = from;
-        'all: loop {
-            let page = ledger.links(writer, after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = last.sequence;
-            for link in &page {
-                if link.sequence > to || !verifier.push(link) {
-                    break 'all;
-                }
+        let mut page = ledger.links(writer, from, PAGE).await?;
+        while let Some(last) = page.last().map(|link| link.sequence) {
+            // The next page is on its way while this one is looked at.
+            let next = ledger.links(writer, last, PAGE);
+            let look = async {
+                page.iter().take_while(|link| link.sequence <= to).all(|link| verifier.push(link))
+            };
+            let (next, is_good) = tokio::join!(next, look);
+            if !is_good || last >= to {
+                break;
             }
-            progress.at(after - from);
+            page = next?;
+            progress.at(last - from);
         }
         progress.end();
         Ok(verifier.finish())

@@ -108,7 +108,8 @@ fn hostile_ledgers_end_no_verifier() {
     let note = "postern.dev/ledger/w\n1\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\
                 time 2026-11-25T18:19:14Z\nchain {}\ncluster c\n\n\u{2014} k AAAA\n\n\n";
     let note = note.replace("{}", &"0".repeat(64));
-    let entry = "{\"id\":\"a\",\"time\":\"2026-11-25T18:19:14Z\",\"writer\":\"w\",\"sequence\":1}\n";
+    let entry =
+        "{\"id\":\"a\",\"time\":\"2026-11-25T18:19:14Z\",\"writer\":\"w\",\"sequence\":1}\n";
     let text = note.clone() + entry + entry + &note;
     hostile::ledger(&text);
     let damage = (any::<u32>(), 0..40_usize, "\\PC{0,6}");
