@@ -36,7 +36,7 @@ use crate::policy::circumstances::Right;
 use crate::policy::request::Fact;
 
 pub use access::AccessLimits;
-pub use aftermath::{Aftermath, AftermathOptions, Chronicle, Fate, Happened, PodContainer, Tally};
+pub use aftermath::{Aftermath, AftermathOptions, Archive, Fate, Happened, PodContainer, Tally};
 pub use checkpoints::CheckpointMap;
 pub use client::ConnectError;
 pub use health::Health;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::cluster::{
-    AftermathOptions, Chronicle, Connected, Fate, Happened, PodContainer, Tally, Task,
+    AftermathOptions, Archive, Connected, Fate, Happened, PodContainer, Tally, Task,
 };
 use crate::config::Settings;
 use crate::gate::Audience;
@@ -57,7 +57,7 @@ fn word(fate: Fate) -> &'static str {
     }
 }
 
-impl Chronicle for AnyLedger {
+impl Archive for AnyLedger {
     async fn observed(&self, decision: Uuid) -> Result<Vec<Event>, LedgerError> {
         let stored = self.observations(decision).await?;
         Ok(stored.iter().filter_map(event).collect())

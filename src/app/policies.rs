@@ -56,6 +56,8 @@ impl PolicyFolders {
             let folders = Arc::clone(&self);
             let Ok(loaded) = tokio::task::spawn_blocking(move || folders.load()).await else {
                 warn!("The old policies stay in force: a fault inside while loading the new ones");
+                // Tried again by the clock, as after any other failure.
+                last_failure = Some("a fault inside".to_owned());
                 continue;
             };
             match loaded {

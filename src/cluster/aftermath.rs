@@ -37,7 +37,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 pub type PodContainer = (String, String);
 
 /// What is read back of a ledger here.
-pub trait Chronicle: Ledger + Journal {
+pub trait Archive: Ledger + Journal {
     /// What was observed of a decision's containers, as far as it can be read, oldest first.
     fn observed(
         &self,
@@ -109,7 +109,7 @@ impl Aftermath {
     }
 
     /// Who is to hear of decisions, and the tasks that do something about them.
-    pub fn prepare<L: Chronicle>(
+    pub fn prepare<L: Archive>(
         &self,
         ledger: &L,
         options: AftermathOptions,

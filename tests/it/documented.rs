@@ -89,3 +89,27 @@ fn kind(field: &Value) -> String {
 fn text(field: &Value) -> String {
     field["description"].as_str().unwrap_or_default().replace('|', "\\|")
 }
+
+/// What the pages about the ledger tell people to type is understood. What it needs is not here, so
+/// it may well fail.
+#[test]
+fn commands_about_the_ledger_are_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut typed = 0;
+    for page in ["audit", "audit-export", "forwarding"] {
+        let text = fs::read_to_string(format!("docs/{page}.md")).unwrap();
+        let text = text.replace("\\\n", " ");
+        for line in text.lines().map(str::trim).filter(|line| line.starts_with("postern audit ")) {
+            let words = line.split(" > ").next().unwrap().split(" >> ").next().unwrap();
+            let words = words.split(" | ").next().unwrap().split_whitespace().skip(1);
+            let words = words.map(|word| word.trim_matches('\''));
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_postern"));
+            command.env_clear().env("POSTERN_LEDGER", "sqlite:none.db").args(words);
+            let output = command.current_dir(folder.path()).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "docs/{page}.md: {line}\n{said}");
+            typed += 1;
+        }
+    }
+    assert!(typed >= 4, "{typed}");
+}

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
 use super::observe::{Sight, is_final, is_new, sight};
-use super::{Chronicle, Complaint, Fate, Happened, Keeper, ask};
+use super::{Archive, Complaint, Fate, Happened, Keeper, ask};
 use crate::gate::Decisions;
 use crate::ledger::event::{ContainerOutcome, What};
 use crate::ledger::{Cursor, Event, LedgerError, Outcome, Query, Record};
@@ -71,7 +71,7 @@ impl Expected {
     }
 }
 
-impl<L: Chronicle> Follower<L> {
+impl<L: Archive> Follower<L> {
     pub(super) fn new(client: Client, keeper: Keeper<L>, limit: Duration) -> Self {
         let complaint = Complaint::new("What became of containers cannot be written down");
         let followed = BTreeMap::new();

@@ -15,7 +15,7 @@ use kube::{Api, Client};
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::{Chronicle, Complaint, Fate, Happened, Keeper, PodContainer, ask};
+use super::{Archive, Complaint, Fate, Happened, Keeper, PodContainer, ask};
 use crate::ledger::event::What;
 use crate::ledger::{Cursor, Event, LedgerError, Outcome, Query, Record};
 use crate::policy::text::Plain;
@@ -64,7 +64,7 @@ pub(super) fn offset(writer: &str, interval: Duration) -> Duration {
     interval.mul_f64(f64::from(part) / f64::from(1 << 10))
 }
 
-impl<L: Chronicle> Scan<L> {
+impl<L: Archive> Scan<L> {
     pub(super) fn new(client: Client, keeper: Keeper<L>) -> Self {
         let complaint = Complaint::new("Pods cannot be searched for unattested debug containers");
         Self { pods: Api::all(client), keeper, settled: HashSet::new(), complaint }

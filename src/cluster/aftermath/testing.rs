@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Chronicle, Happened, Keeper, PodContainer, Tally};
+use super::{Archive, Happened, Keeper, PodContainer, Tally};
 use crate::ledger::event::What;
 use crate::ledger::query::Matcher;
 use crate::ledger::{Event, Journal, Kept, Ledger, LedgerError, Query, Record};
@@ -101,7 +101,7 @@ impl Journal for Book {
     }
 }
 
-impl Chronicle for Book {
+impl Archive for Book {
     async fn observed(&self, decision: Uuid) -> Result<Vec<Event>, LedgerError> {
         self.works()?;
         let events = self.0.events.lock().unwrap();
