@@ -41,9 +41,10 @@ use self::statement::Statement;
 pub use self::stored::Stored;
 use self::writer::Writer;
 pub use self::writer::{Keep, Signing, Writing};
+use crate::ledger::event::What;
 use crate::ledger::id_prefix::IdPrefix;
 use crate::ledger::verify::{Link, StoredCheckpoint};
-use crate::ledger::{Event, Ledger, LedgerError, Query, Record};
+use crate::ledger::{Entry, Event, Ledger, LedgerError, Query, Record};
 
 /// A ledger in one of the places that a [`Location`] can name. Clones share it.
 #[derive(Debug, Clone)]
@@ -191,6 +192,36 @@ impl AnyLedger {
         match self {
             Self::Memory(_) => Ok(None),
             Self::Stored(ledger) => ledger.reader.last_event(writer, kind).await,
+        }
+    }
+
+    /// The notes in which a writer's keys handed over, the first first, as far as they can be read.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn rotations(&self, writer: &str) -> Result<Vec<String>, LedgerError> {
+        let Self::Stored(ledger) = self else { return Ok(Vec::new()) };
+        let events = ledger.reader.rotations(writer).await?;
+        let note = |stored: &Stored| match stored.entry() {
+            Ok(Entry::Event(event)) => match event.what {
+                What::KeyRotated { note } => Some(note),
+                _ => None,
+            },
+            _ => None,
+        };
+        Ok(events.iter().filter_map(note).collect())
+    }
+
+    /// Whoever signed checkpoints here, in order.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn signers(&self) -> Result<Vec<String>, LedgerError> {
+        match self {
+            Self::Memory(_) => Ok(Vec::new()),
+            Self::Stored(ledger) => ledger.reader.signers().await,
         }
     }
 

@@ -20,6 +20,7 @@ use crate::policy::set::PolicySet;
 use crate::store::keys::{self, Keys};
 use crate::store::{AnyLedger, Keep, Location, LocationError, Signing, Writing};
 
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// How long after a failure the next attempt is.
 const RETRY: Duration = Duration::from_secs(1);
 /// Most policies that one record names.
@@ -62,6 +63,12 @@ impl Chronicle {
         key: Option<VerifyingKey>,
         rotations: Vec<String>,
     ) -> Result<(), ledger::LedgerError> {
+        let signed = self.ledger.newest_signed(&settings.writer).await?;
+        let last = self.ledger.last_sequence(&settings.writer).await?;
+        let unsigned = last.saturating_sub(signed.map_or(0, |checkpoint| checkpoint.size));
+        if unsigned > 0 {
+            warn!(unsigned, "{unsigned} records are found that no checkpoint speaks for");
+        }
         if let Some(key) = key {
             for note in self.unwritten(&settings.writer, key, rotations).await? {
                 self.write(What::KeyRotated { note }).await?;
@@ -76,8 +83,7 @@ impl Chronicle {
                 self.write(What::SettingsChanged { changed }).await?;
             }
         }
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        self.write(What::Started { version, settings: now }).await
+        self.write(What::Started { version: VERSION.to_owned(), settings: now, unsigned }).await
     }
 
     async fn last_start(&self, writer: &str) -> Result<Option<What>, ledger::LedgerError> {

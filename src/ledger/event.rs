@@ -53,6 +53,10 @@ pub enum What {
         version: String,
         /// Its settings by name; a password in one is left out.
         settings: BTreeMap<String, String>,
+        /// How many entries it found after the last checkpoint: a server that was killed leaves
+        /// some, and so does whoever adds some.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        unsigned: u64,
     },
     /// It starts with other settings than the last time.
     SettingsChanged {
@@ -104,6 +108,13 @@ pub enum What {
         /// Which limit: `age` or `size`.
         reason: String,
     },
+    /// Entries stand in this writer's sequence that it did not write.
+    Foreign {
+        /// The first of them.
+        from: u64,
+        /// The last of them.
+        to: u64,
+    },
     /// Nothing may be dropped from here on.
     Held {
         /// What the hold is called.
@@ -144,6 +155,11 @@ pub enum What {
         /// Its image, as the pod has it.
         image: String,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A setting that is not what it was.
@@ -217,6 +233,7 @@ impl What {
             Self::Read { .. } => "Read",
             Self::Exported { .. } => "Exported",
             Self::KeyRotated { .. } => "KeyRotated",
+            Self::Foreign { .. } => "Foreign",
             Self::Dropped { .. } => "Dropped",
             Self::Held { .. } => "Held",
             Self::Released { .. } => "Released",

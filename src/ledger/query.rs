@@ -173,6 +173,18 @@ impl TermKind {
     }
 }
 
+/// Longest text in a filter's column, in bytes: PostgreSQL's indexes hold no more than 2,704.
+const MAX_COLUMN_BYTES: usize = 512;
+
+/// A text as a filter's column holds it: without NUL, which PostgreSQL's text cannot have, and of
+/// what is very long the beginning.
+#[must_use]
+pub fn column(text: &str) -> String {
+    let text = text.replace('\0', "\u{fffd}");
+    let end = text.floor_char_boundary(MAX_COLUMN_BYTES);
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
 const PRIVILEGED: &str = "privileged";
 const DIFFERS: &str = "differs";
 

@@ -87,7 +87,7 @@ pub struct Coverage {
     pub writer: String,
     /// Its first checkpoint of the time that was asked for.
     pub from: Timestamp,
-    /// Its last one.
+    /// Its last one, or when it was asked for.
     pub to: Timestamp,
     /// Between them, where no checkpoint was signed for longer than was asked.
     pub silent: Vec<Silence>,
@@ -105,8 +105,8 @@ pub struct Silence {
 }
 
 impl Coverage {
-    /// `times` of checkpoints in order; a pause longer than `limit` seconds is a silence. Nothing
-    /// where there are none.
+    /// `times` of checkpoints in order, and at last when the writer is asked for unless it had
+    /// stopped; a pause longer than `limit` seconds is a silence. Nothing where there are none.
     #[must_use]
     pub fn new(writer: &str, times: &[Timestamp], limit: i64) -> Option<Self> {
         let (from, to) = (*times.first()?, *times.last()?);

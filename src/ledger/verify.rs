@@ -58,6 +58,8 @@ pub struct Report {
     pub untrusted: u64,
     /// The last checkpoint that was found true.
     pub newest: Option<Checkpoint>,
+    /// Up to this entry a checkpoint that is trusted speaks for them; where no key is trusted, any.
+    pub confirmed: u64,
     /// Entries up to this one were dropped, as a later entry says.
     pub dropped: u64,
     /// The first thing that is wrong.
@@ -76,6 +78,12 @@ pub struct Verifier<'a> {
     base: u64,
     /// The first entry that is there, 0 before it; those up to `base` are being dropped.
     found_from: u64,
+    /// The last of the entries that are being dropped.
+    leftover: Option<(u64, Hash)>,
+    /// What entries say was dropped, until a checkpoint speaks for them.
+    said_dropped: u64,
+    /// Only a part is looked at: what is missing before may be explained behind it.
+    is_part: bool,
     /// Why the newest checkpoint so far is not trusted.
     distrust: Option<NoteError>,
     report: Report,
@@ -99,6 +107,9 @@ impl<'a> Verifier<'a> {
             frontier: Frontier::default(),
             base: 0,
             found_from: 0,
+            leftover: None,
+            said_dropped: 0,
+            is_part: from > 0,
             distrust: None,
             report: Report { writer: writer.to_owned(), ..Report::default() },
         };
@@ -107,6 +118,13 @@ impl<'a> Verifier<'a> {
             this.report.dropped = from;
         }
         this
+    }
+
+    /// Only a part is looked at, which ends before the chain does.
+    #[must_use]
+    pub fn of_a_part(mut self) -> Self {
+        self.is_part = true;
+        self
     }
 
     /// Takes the next entry; `false` once something is wrong.
@@ -135,8 +153,10 @@ impl<'a> Verifier<'a> {
             self.start(link.sequence)?;
         }
         if link.sequence <= self.base {
-            // Being dropped: a later entry has to say so.
-            return Ok(());
+            return self.check_leftover(link).map_err(fault);
+        }
+        if self.leftover.take().is_some_and(|last| last != (self.base, self.hash)) {
+            return Err(Fault { sequence: self.base, kind: FaultKind::Leftover });
         }
         let expected = self.frontier.size() + 1;
         if link.sequence < expected {
@@ -158,6 +178,19 @@ impl<'a> Verifier<'a> {
         }
         self.check_checkpoints()?;
         self.report.last = link.sequence;
+        Ok(())
+    }
+
+    /// One that is being dropped, which a later entry has to say: what is left of them ends with the
+    /// last that the checkpoint is about, and fits together.
+    fn check_leftover(&mut self, link: &Link) -> Result<(), FaultKind> {
+        let hash = link.hash.ok_or(FaultKind::NoHash)?;
+        if let Some((sequence, before)) = self.leftover
+            && (link.sequence != sequence + 1 || before.then(link.json.as_bytes()) != hash)
+        {
+            return Err(FaultKind::Leftover);
+        }
+        self.leftover = Some((link.sequence, hash));
         Ok(())
     }
 
@@ -232,7 +265,7 @@ impl<'a> Verifier<'a> {
                 }
             }
             What::Dropped { through, .. } => {
-                self.report.dropped = self.report.dropped.max(*through);
+                self.said_dropped = self.said_dropped.max(*through);
             }
             _ => {}
         }
@@ -268,6 +301,11 @@ impl<'a> Verifier<'a> {
             Err(error) => return Err(note(error)),
             Ok(_) => None,
         };
+        if self.distrust.is_none() || self.trusted.is_empty() {
+            self.report.confirmed = self.frontier.size();
+            // An entry that nobody signed can say what it likes.
+            self.report.dropped = self.report.dropped.max(self.said_dropped);
+        }
         self.report.checkpoints += 1;
         self.report.newest = Some(checkpoint);
         Ok(())
@@ -286,9 +324,15 @@ impl<'a> Verifier<'a> {
             };
             return Err(Fault { sequence: size + 1, kind });
         }
-        if self.base > self.report.dropped {
+        if self.leftover.is_some_and(|last| last != (self.base, self.hash)) {
+            return Err(Fault { sequence: self.base, kind: FaultKind::Leftover });
+        }
+        if self.base > self.report.dropped && !self.is_part {
             let until = self.found_from.saturating_sub(1);
             return Err(Fault { sequence: 1, kind: FaultKind::NotDropped { until } });
+        }
+        if !self.trusted.is_empty() && self.report.checkpoints == 0 && size > 0 {
+            return Err(Fault { sequence: size, kind: FaultKind::Unsigned });
         }
         match &self.distrust {
             Some(error) if !self.trusted.is_empty() => {

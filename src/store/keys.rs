@@ -4,11 +4,15 @@
 //! `FILE.rotations`: the notes in which each key hands over to the next.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::ledger::note::{NoteError, SigningKey, VerifyingKey, rotation};
+
+/// Longest file of public keys.
+const MAX_BYTES: u64 = 64 << 10;
 
 /// What is wrong with a key's file.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +53,14 @@ pub fn load_or_make(path: &Path) -> Result<Keys, KeyError> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
     }
-    write_new(path, &pem, 0o600)?;
+    match write_new(path, &pem, 0o600) {
+        // Another replica was quicker; give it the time to write it down.
+        Err(KeyError::File { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {
+            std::thread::sleep(Duration::from_millis(200));
+            return load(path);
+        }
+        written => written?,
+    }
     replace(&beside(path, ".pub"), &format!("{}\n", current.public()), 0o644)?;
     Ok(Keys { current, rotations: Vec::new(), is_new: true })
 }
@@ -91,18 +102,26 @@ pub fn rotate(path: &Path) -> Result<(VerifyingKey, VerifyingKey), KeyError> {
     // The note first: a key that nobody handed over to would be worse than a note too many.
     replace(&list, &format!("{text}\n"), 0o644)?;
     replace(path, &pem, 0o600)?;
-    replace(&beside(path, ".pub"), &format!("{}\n", new.public()), 0o644)?;
+    // Servers sign with the old key until they start again.
+    let public = public_beside(path);
+    let known = fs::read_to_string(&public).unwrap_or_else(|_| format!("{}\n", old.public()));
+    replace(&public, &format!("{}\n{known}", new.public()), 0o644)?;
     Ok((old.public(), new.public()))
 }
 
-/// Reads a public key from a file.
+/// Reads public keys from a file, one a line.
 ///
 /// # Errors
 ///
-/// It cannot be read, or is none.
-pub fn public_key(path: &Path) -> Result<VerifyingKey, KeyError> {
-    let text = fs::read_to_string(path).map_err(|source| failed(path, source))?;
-    text.parse().map_err(|source| KeyError::Key { path: path.to_owned(), source })
+/// It cannot be read, or has something else in it.
+pub fn public_keys(path: &Path) -> Result<Vec<VerifyingKey>, KeyError> {
+    let file = fs::File::open(path).map_err(|source| failed(path, source))?;
+    let mut text = String::new();
+    file.take(MAX_BYTES).read_to_string(&mut text).map_err(|source| failed(path, source))?;
+    let wrong = |source| KeyError::Key { path: path.to_owned(), source };
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let keys = lines.map(str::parse).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+    if keys.is_empty() { Err(wrong(NoteError::VerifyingKey)) } else { Ok(keys) }
 }
 
 /// Where the key of a SQLite ledger is unless another place is given.
@@ -165,7 +184,7 @@ mod tests {
         let again = load_or_make(&path).unwrap();
         assert!(!again.is_new);
         assert_eq!(again.current.public(), made.current.public());
-        assert_eq!(public_key(&public_beside(&path)).unwrap(), made.current.public());
+        assert_eq!(public_keys(&public_beside(&path)).unwrap(), [made.current.public()]);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
         fs::set_permissions(&path, fs::Permissions::from_mode(0o604)).unwrap();
@@ -191,6 +210,8 @@ mod tests {
         }
         assert_eq!(trusted, known);
         assert_eq!(keys.current.public(), known[3]);
+        known.reverse();
+        assert_eq!(public_keys(&public_beside(&path)).unwrap(), known);
     }
 
     #[test]

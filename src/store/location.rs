@@ -54,7 +54,9 @@ impl Eq for Server {}
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LocationError {
     /// The part after `postgres:` is not what PostgreSQL takes.
-    #[error("it is not a PostgreSQL URL: want `postgres://USER@HOST/DATABASE`")]
+    #[error(
+        "it is not a PostgreSQL URL: want `postgres://USER@HOST/DATABASE`, a password percent-encoded"
+    )]
     Postgres,
     /// `sqlite:` alone, or SQLite's own word for a database that does not last.
     #[error("`sqlite:` needs the path of a file, as in `sqlite:/var/lib/postern/postern.db`")]
@@ -77,6 +79,10 @@ impl FromStr for Location {
                 "" | ":memory:" => Err(LocationError::NoFile),
                 path => Ok(Self::Sqlite(PathBuf::from(path))),
             },
+            // A second `@` is in a password that was not encoded, and would be read as a host.
+            Some(("postgres" | "postgresql", rest)) if rest.matches('@').count() > 1 => {
+                Err(LocationError::Postgres)
+            }
             Some(("postgres" | "postgresql", _)) => match text.parse() {
                 Ok(options) => Ok(Self::Postgres(Server(Box::new(options)))),
                 Err(_) => Err(LocationError::Postgres),
@@ -133,7 +139,11 @@ mod tests {
 
     #[test]
     fn no_message_repeats_a_password() {
-        for text in ["postgres://u:hunter2@db:port/x", "mysql://u:hunter2@db/x"] {
+        for text in [
+            "postgres://u:hunter2@db:port/x",
+            "postgres://u:p@hunter2/w@db/x",
+            "mysql://u:hunter2@db/x",
+        ] {
             let message = text.parse::<Location>().unwrap_err().to_string();
             assert!(!message.contains("hunter2"), "{message}");
         }

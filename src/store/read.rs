@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::row::{Block, column};
+use super::row::Block;
 use super::statement::{Columns, Pool, Statement};
 use super::writer::State;
-use super::{StoreError, Stored, bulk, nanoseconds, number};
+use super::{StoreError, Stored, bulk, nanoseconds, number, retire};
 use crate::ledger::chain::Hash;
 use crate::ledger::id_prefix::IdPrefix;
-use crate::ledger::query::{Cursor, Query};
+use crate::ledger::query::{Cursor, Query, column};
 use crate::ledger::tree::Frontier;
 use crate::ledger::verify::{Link, StoredCheckpoint};
 use crate::ledger::{Entry, Kept, LedgerError, Outcome};
@@ -84,6 +84,18 @@ impl Reader {
         Ok(self.stored(sql).await?.into_iter().next())
     }
 
+    /// The notes in which a writer's keys handed over, the first first.
+    pub(super) async fn rotations(&self, writer: &str) -> Result<Vec<Stored>, LedgerError> {
+        self.stored(retire::events(writer, "KeyRotated", i64::MAX)).await
+    }
+
+    /// Whoever signed here, in order.
+    pub(super) async fn signers(&self) -> Result<Vec<String>, LedgerError> {
+        let sql = Statement::new("SELECT DISTINCT writer FROM checkpoints ORDER BY writer");
+        let signers: Vec<(String,)> = self.fetch(sql).await?;
+        Ok(signers.into_iter().map(|(writer,)| writer).collect())
+    }
+
     pub(super) async fn find(
         &self,
         prefix: IdPrefix,
@@ -136,8 +148,10 @@ impl Reader {
         let mut writers = Vec::<String>::new();
         loop {
             // Asked of the records themselves: whoever removes a chain removes it everywhere else.
-            let mut sql = Statement::new("SELECT MIN(writer) FROM records WHERE writer > ");
-            sql.bind(writers.last().cloned().unwrap_or_default());
+            let mut sql = Statement::new("SELECT MIN(writer) FROM records");
+            if let Some(last) = writers.last() {
+                sql.push(" WHERE writer > ").bind(last.as_str());
+            }
             let next: Vec<(Option<String>,)> = self.fetch(sql).await?;
             match next.into_iter().next() {
                 Some((Some(writer),)) => writers.push(writer),

@@ -25,6 +25,15 @@ pub(super) fn holds() -> Statement {
     )
 }
 
+/// A writer's events of a kind, as a listing has them, up to a place of its sequence.
+pub(super) fn events(writer: &str, kind: &str, through: i64) -> Statement {
+    let mut sql = Statement::new("SELECT id, time, record FROM records WHERE answer = ''");
+    sql.push(" AND writer = ").bind(writer).push(" AND sequence <= ").bind(through);
+    sql.push(" AND record LIKE ").bind(format!("%\"event\":\"{kind}\"%"));
+    sql.push(" ORDER BY sequence");
+    sql
+}
+
 /// A few of the entries up to `through`.
 pub(super) fn entries(writer: &str, through: i64) -> Statement {
     let mut sql = Statement::new("DELETE FROM records WHERE writer = ");

@@ -2,7 +2,7 @@
 
 use crate::ledger::Entry;
 use crate::ledger::chain::Hash;
-use crate::ledger::query::terms;
+use crate::ledger::query::{column, terms};
 
 use super::{StoreError, nanoseconds};
 
@@ -40,11 +40,6 @@ impl Row {
             json,
         })
     }
-}
-
-/// As a filter's column holds it: PostgreSQL's text has no NUL.
-pub(super) fn column(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }
 
 /// Records of one writer in a row that the index of terms takes as one.

@@ -1,5 +1,6 @@
 //! Group commit: many requests append, one task writes, one sync makes a whole batch durable.
 
+mod inbox;
 mod retention;
 mod task;
 
@@ -57,6 +58,12 @@ pub(super) trait Destination: Send + 'static {
 
     /// The texts of what holds everything, and releases it again, the first first.
     fn holds(&mut self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
+
+    /// The texts of the hand-overs of this writer's keys among the entries up to this one.
+    fn rotations(
+        &mut self,
+        through: i64,
+    ) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
 
     /// Deletes a few of the entries up to this one, and at last what else is about them alone;
     /// `true` once nothing is left to do.

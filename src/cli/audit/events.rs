@@ -11,7 +11,16 @@ pub(super) struct InWords<'a>(pub(super) &'a What);
 impl Display for InWords<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            What::Started { version, .. } => write!(f, "postern {} began to write", Plain(version)),
+            What::Started { version, unsigned: 0, .. } => {
+                write!(f, "postern {} began to write", Plain(version))
+            }
+            What::Started { version, unsigned, .. } => {
+                write!(f, "postern {} began to write, after {unsigned} records ", Plain(version))?;
+                f.write_str("that no checkpoint speaks for")
+            }
+            What::Foreign { from, to } => {
+                write!(f, "records {from} to {to} were not written by this server")
+            }
             What::Stopped {} => f.write_str("it stopped as it was told to"),
             What::SettingsChanged { changed } => {
                 f.write_str("other settings than the last time:")?;

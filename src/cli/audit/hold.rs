@@ -3,13 +3,14 @@
 use super::{Source, note, person};
 use crate::cli::Outcome;
 use crate::ledger::event::{Event, What};
+use crate::policy::text::is_plain;
 use crate::store::AnyLedger;
 
 /// Have nothing dropped from the ledger, however old, until the hold is released
 #[derive(Debug, clap::Args)]
 pub(super) struct Hold {
     /// What it is for: the number of a case
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = name)]
     name: String,
     #[command(flatten)]
     source: Source,
@@ -19,7 +20,7 @@ pub(super) struct Hold {
 #[derive(Debug, clap::Args)]
 pub(super) struct Release {
     /// What the hold was called
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = name)]
     name: String,
     #[command(flatten)]
     source: Source,
@@ -43,4 +44,10 @@ async fn leave(source: &Source, what: What) -> anyhow::Result<Outcome> {
     AnyLedger::leave_event(&source.location()?, &Event::now("", what)).await?;
     note("left for a server to write into its ledger, which it does with its next checkpoint");
     Ok(Outcome::Done)
+}
+
+/// A word or a few, as people write the number of a case.
+fn name(text: &str) -> Result<String, &'static str> {
+    let is_name = !text.trim().is_empty() && text.len() <= 100 && text.chars().all(is_plain);
+    if is_name { Ok(text.to_owned()) } else { Err("want 1 to 100 printable characters") }
 }

@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
+
 use super::{Source, note};
 use crate::cli::{Outcome, print};
+use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::port::Journal;
+use crate::policy::text::Plain;
 use crate::store::keys;
 
 /// Print the newest signed checkpoint of each writer, to be kept elsewhere
@@ -19,7 +23,12 @@ impl Newest {
         let ledger = self.source.open().await?;
         let mut notes = Vec::new();
         for writer in ledger.writers().await? {
-            notes.extend(ledger.newest_signed(&writer).await?.map(|signed| signed.note));
+            if let Some(signed) = ledger.newest_signed(&writer).await? {
+                // What is kept must be what it says; and a terminal obeys no note.
+                Checkpoint::unverified(&signed.note)
+                    .with_context(|| format!("the newest checkpoint of `{}`", Plain(&writer)))?;
+                notes.push(signed.note);
+            }
         }
         ledger.close().await;
         print(&notes.join("\n"))?;

@@ -31,7 +31,8 @@ pub(super) struct List {
     filter: Filter,
     /// Instead of decisions, what happened around them: starts and stops, changes of policies and
     /// settings, readers, what became of containers. Of the filters, times count
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["user", "group", "namespace", "pod", "image", "policy",
+        "constraint", "answer", "differs", "privileged", "reason"])]
     events: bool,
     /// Go on with what is written from now on, oldest first, until interrupted
     #[arg(long, short, conflicts_with_all = ["until", "limit"])]

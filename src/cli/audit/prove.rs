@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::progress::Progress;
+use super::verify::followed;
 use super::{CANDIDATES, Source, note};
 use crate::cli::{Outcome, print};
 use crate::ledger::chain::Hash;
@@ -39,6 +40,9 @@ pub(super) struct Proof {
     pub(super) index: u64,
     /// The signed note.
     pub(super) checkpoint: String,
+    /// The notes in which the keys before handed over to the one that signed it.
+    #[serde(default)]
+    pub(super) rotations: Vec<String>,
     /// The hashes on the way from the record to the head of the tree, in hexadecimal.
     pub(super) hashes: Vec<String>,
 }
@@ -46,7 +50,8 @@ pub(super) struct Proof {
 impl Proof {
     /// The checkpoint that confirms the record, or why none does.
     pub(super) fn check(&self, trusted: &[VerifyingKey]) -> Result<Checkpoint, String> {
-        let checkpoint = Checkpoint::verify(&self.checkpoint, trusted)
+        let trusted = followed(trusted, &self.rotations);
+        let checkpoint = Checkpoint::verify(&self.checkpoint, &trusted)
             .map_err(|error| format!("the checkpoint: {error}"))?;
         let hashes: Option<Vec<_>> = self.hashes.iter().map(|hash| Hash::from_hex(hash)).collect();
         let hashes = hashes.ok_or("the hashes are not hashes")?;
@@ -92,6 +97,7 @@ async fn prove(ledger: &AnyLedger, stored: &Stored) -> anyhow::Result<Outcome> {
                 record: stored.json.clone(),
                 index: sequence - 1,
                 checkpoint: checkpoint.note.clone(),
+                rotations: ledger.rotations(&writer).await?,
                 hashes: hashes.iter().map(Hash::to_string).collect(),
             };
             print(&format!("{}\n", serde_json::to_string_pretty(&proof)?))?;

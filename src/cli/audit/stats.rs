@@ -59,16 +59,28 @@ impl Stats {
         let mut coverage = Vec::new();
         for writer in ledger.writers().await? {
             let signed = ledger.signed(&writer).await?;
-            let times: Vec<_> = signed
+            let mut times: Vec<_> = signed
                 .iter()
                 .filter_map(|signed| Some(Checkpoint::unverified(&signed.note).ok()?.time))
                 .filter(|time| query.since.is_none_or(|since| *time >= since))
                 .filter(|time| query.until.is_none_or(|until| *time < until))
                 .collect();
+            // Silence that lasts is the one that matters.
+            if !times.is_empty() && !has_stopped(ledger, &writer).await? {
+                times.push(query.until.unwrap_or_else(Timestamp::now));
+            }
             coverage.extend(Coverage::new(&writer, &times, self.silence.as_secs()));
         }
         Ok(coverage)
     }
+}
+
+/// Whether the writer's last entry is that it stopped.
+async fn has_stopped(ledger: &AnyLedger, writer: &str) -> anyhow::Result<bool> {
+    let last = ledger.last_sequence(writer).await?;
+    let stopped = ledger.last_event(writer, "Stopped").await?;
+    let entry = stopped.and_then(|stopped| stopped.entry().ok());
+    Ok(entry.is_some_and(|entry| entry.sequence() == last))
 }
 
 async fn count(ledger: &AnyLedger, mut query: Query) -> anyhow::Result<Tally> {

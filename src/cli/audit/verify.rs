@@ -15,7 +15,7 @@ use super::{Source, note};
 use crate::cli::{Misuse, Outcome, print};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::export::manifest;
-use crate::ledger::note::VerifyingKey;
+use crate::ledger::note::{VerifyingKey, rotated_to};
 use crate::ledger::port::Journal;
 use crate::ledger::verify::{Report, StoredCheckpoint, Verifier};
 use crate::policy::text::Plain;
@@ -87,14 +87,19 @@ impl Verify {
             return self.check_proof(proof);
         }
         if let (Some(manifest), Some(export)) = (&self.manifest, &self.export) {
-            return check_export(manifest, export);
+            return self.check_export(manifest, export);
         }
         let location = self.source.location()?;
         let trusted = self.trusted(&location)?;
         let ledger = AnyLedger::open_read_only(&location).await?;
         let kept = self.kept()?;
         let mut reports = Vec::new();
-        for writer in self.writers(&ledger, &kept).await? {
+        let writers = self.writers(&ledger, &kept).await?;
+        if writers.is_empty() {
+            note("there is nothing in it: no server has written here, or everything was removed");
+            return Ok(Outcome::No);
+        }
+        for writer in writers {
             reports.push(self.verify(&ledger, &writer, &trusted, &kept).await?);
         }
         ledger.close().await;
@@ -112,7 +117,9 @@ impl Verify {
         ledger: &AnyLedger,
         kept: &[(Checkpoint, String)],
     ) -> anyhow::Result<Vec<String>> {
+        // A writer whose records are all gone may still have signed about them.
         let mut writers = ledger.writers().await?;
+        writers.extend(ledger.signers().await?);
         writers.extend(kept.iter().map(|(checkpoint, _)| checkpoint.writer.clone()));
         writers.sort_unstable();
         writers.dedup();
@@ -134,6 +141,7 @@ impl Verify {
     ) -> anyhow::Result<Report> {
         let mut checkpoints = ledger.signed(writer).await?;
         let Range { from, to } = self.range(&checkpoints)?;
+        let trusted = followed(trusted, &ledger.rotations(writer).await?);
         checkpoints.retain(|stored| (from..=to).contains(&stored.size));
         for (checkpoint, text) in kept.iter().filter(|(it, _)| it.writer == writer) {
             if (from..=to).contains(&checkpoint.size) {
@@ -142,7 +150,10 @@ impl Verify {
             }
         }
         checkpoints.sort_by_key(|stored| stored.size);
-        let mut verifier = Verifier::new(writer, trusted, &checkpoints, from);
+        let mut verifier = Verifier::new(writer, &trusted, &checkpoints, from);
+        if to < u64::MAX {
+            verifier = verifier.of_a_part();
+        }
         let mut progress =
             Progress::new(writer, ledger.last_sequence(writer).await?.min(to) - from);
         let mut page = ledger.links(writer, from, PAGE).await?;
@@ -167,6 +178,11 @@ impl Verify {
         let now = Timestamp::now();
         let since = self.since.as_ref().map(|it| it.seen_from(now)).transpose()?;
         let until = self.until.as_ref().map(|it| it.seen_from(now)).transpose()?;
+        if let (Some(since), Some(until)) = (since, until)
+            && since >= until
+        {
+            return Err(Misuse("`--since` is not before `--until`".to_owned()).into());
+        }
         let times: Vec<_> = checkpoints
             .iter()
             .filter_map(|stored| {
@@ -181,7 +197,8 @@ impl Verify {
 
     fn trusted(&self, location: &Location) -> anyhow::Result<Vec<VerifyingKey>> {
         if !self.key.is_empty() {
-            return self.key.iter().map(|key| trusted_key(key)).collect();
+            let keys: Result<Vec<_>, _> = self.key.iter().map(|key| trusted_keys(key)).collect();
+            return keys.map(|keys| keys.concat());
         }
         if let Location::Sqlite(path) = location {
             let beside = keys::public_beside(&keys::beside_ledger(path));
@@ -190,7 +207,7 @@ impl Verify {
                     "the key beside the ledger is trusted: whoever could change the ledger could \
                      change the key too; give --key",
                 );
-                return Ok(vec![keys::public_key(&beside)?]);
+                return Ok(keys::public_keys(&beside)?);
             }
         }
         note("no key is given: signatures are not checked, only that everything fits together");
@@ -202,6 +219,7 @@ impl Verify {
         for path in &self.checkpoint {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("`{}` cannot be read", path.display()))?;
+            let text = text.replace("\r\n", "\n");
             for text in notes(&text) {
                 let checkpoint = Checkpoint::unverified(&text)
                     .with_context(|| format!("`{}` is not a checkpoint", path.display()))?;
@@ -209,6 +227,34 @@ impl Verify {
             }
         }
         Ok(kept)
+    }
+
+    fn check_export(&self, manifest: &Path, export: &Path) -> anyhow::Result<Outcome> {
+        let read = |path: &Path| {
+            std::fs::read(path).with_context(|| format!("`{}` cannot be read", path.display()))
+        };
+        match manifest::check(&read(manifest)?, &read(export)?) {
+            Ok(manifest::Report { manifest, .. }) => {
+                let keys: Result<Vec<_>, _> =
+                    self.key.iter().map(|key| trusted_keys(key)).collect();
+                let trusted = keys?.concat();
+                for (writer, text) in manifest.checkpoints.iter().filter(|_| !trusted.is_empty()) {
+                    if let Err(error) = Checkpoint::verify(text, &trusted) {
+                        print(&format!("WRONG: the checkpoint of {}: {error}\n", Plain(writer)))?;
+                        return Ok(Outcome::No);
+                    }
+                }
+                print(&format!(
+                    "good: {} records, as the manifest says; the manifest itself is not signed\n",
+                    manifest.count
+                ))?;
+                Ok(Outcome::Done)
+            }
+            Err(error) => {
+                print(&format!("WRONG: {error}\n"))?;
+                Ok(Outcome::No)
+            }
+        }
     }
 
     fn check_proof(&self, path: &Path) -> anyhow::Result<Outcome> {
@@ -219,8 +265,8 @@ impl Verify {
         if self.key.is_empty() {
             return Err(Misuse("a proof is checked against a key: give --key".to_owned()).into());
         }
-        let trusted: Vec<_> =
-            self.key.iter().map(|key| trusted_key(key)).collect::<Result<_, _>>()?;
+        let trusted: Result<Vec<_>, _> = self.key.iter().map(|key| trusted_keys(key)).collect();
+        let trusted = trusted?.concat();
         match proof.check(&trusted) {
             Ok(checkpoint) => {
                 let Checkpoint { writer, size, time, .. } = checkpoint;
@@ -239,28 +285,21 @@ impl Verify {
     }
 }
 
-fn check_export(manifest: &Path, export: &Path) -> anyhow::Result<Outcome> {
-    let read = |path: &Path| {
-        std::fs::read(path).with_context(|| format!("`{}` cannot be read", path.display()))
-    };
-    match manifest::check(&read(manifest)?, &read(export)?) {
-        Ok(manifest::Report { manifest, .. }) => {
-            print(&format!("good: {} records, as they were exported\n", manifest.count))?;
-            Ok(Outcome::Done)
-        }
-        Err(error) => {
-            print(&format!("WRONG: {error}\n"))?;
-            Ok(Outcome::No)
-        }
+/// A key as such, or a file with some.
+fn trusted_keys(text: &str) -> anyhow::Result<Vec<VerifyingKey>> {
+    match text.parse() {
+        Ok(key) => Ok(vec![key]),
+        Err(_) => Ok(keys::public_keys(Path::new(text)).context("`--key`")?),
     }
 }
 
-/// A key as such, or a file with one.
-fn trusted_key(text: &str) -> anyhow::Result<VerifyingKey> {
-    match text.parse() {
-        Ok(key) => Ok(key),
-        Err(_) => Ok(keys::public_key(Path::new(text)).context("`--key`")?),
+/// These keys, and those that they hand over to.
+pub(super) fn followed(trusted: &[VerifyingKey], rotations: &[String]) -> Vec<VerifyingKey> {
+    let mut trusted = trusted.to_vec();
+    for note in rotations {
+        trusted.extend(rotated_to(note, &trusted).ok().filter(|key| !trusted.contains(key)));
     }
+    trusted
 }
 
 /// The notes of a file: one, or several after each other with an empty line between.
@@ -301,6 +340,12 @@ fn text(reports: &[Report], asks_for_signatures: bool) -> Result<String, fmt::Er
         if report.dropped > 0 {
             writeln!(text, "  before     records up to {} are not here", report.dropped)?;
         }
+        if report.confirmed < report.last {
+            let first = report.confirmed + 1;
+            let line =
+                format!("records {first} to {} by no checkpoint that is trusted", report.last);
+            writeln!(text, "  unsigned   {line}")?;
+        }
         let signed = match (&report.newest, asks_for_signatures) {
             (None, _) => "by no checkpoint".to_owned(),
             (Some(newest), true) => {
@@ -331,6 +376,7 @@ fn as_json(reports: &[Report], asks_for_signatures: bool) -> Value {
             "good": report.fault.is_none(),
             "first": report.first,
             "last": report.last,
+            "confirmed": report.confirmed,
             "dropped": report.dropped,
             "checkpoints": report.checkpoints,
             "untrustedCheckpoints": report.untrusted,

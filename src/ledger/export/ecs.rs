@@ -104,6 +104,7 @@ fn sort(what: &What) -> (&'static str, &'static str, &'static str) {
         | What::Released { .. } => ("event", "configuration", "change"),
         What::Read { .. } | What::Exported { .. } => ("event", "database", "access"),
         What::Dropped { .. } => ("event", "database", "change"),
+        What::Foreign { .. } => ("alert", "intrusion_detection", "info"),
         What::Observed { outcome, .. } => match outcome {
             ContainerOutcome::Running { .. } => ("event", "process", "start"),
             ContainerOutcome::Ended { .. } => ("event", "process", "end"),

@@ -33,6 +33,8 @@ pub enum FaultKind {
     OtherWriter { writer: String },
     Truncated { size: u64, time: Timestamp },
     NotDropped { until: u64 },
+    Leftover,
+    Unsigned,
     Newest { error: NoteError },
 }
 
@@ -80,6 +82,13 @@ impl fmt::Display for Fault {
                     f,
                     "records 1 to {until} are missing, and no record says that they were dropped"
                 )
+            }
+            FaultKind::Leftover => write!(
+                f,
+                "record {at} is among those that were dropped, and does not fit to what is left of them"
+            ),
+            FaultKind::Unsigned => {
+                write!(f, "no checkpoint at all speaks for the {at} records that are there")
             }
             FaultKind::Newest { error } => {
                 write!(f, "the newest checkpoint, of {at} records, cannot be trusted: {error}")

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::ledger::query::column;
+
 /// What the columns beside a decision's text repeat of it. Read of each record, so no more than
 /// that.
 #[derive(Deserialize)]
@@ -58,9 +60,9 @@ impl Head<'_> {
     }
 }
 
-/// A column holds no NUL, which PostgreSQL's text cannot.
-pub(super) fn is_column(column: &str, text: &str) -> bool {
-    column == text || (text.contains('\0') && column == text.replace('\0', "\u{fffd}"))
+/// Whether a column holds this text, as [`column`] puts it there, or whole.
+pub(super) fn is_column(held: &str, text: &str) -> bool {
+    held == text || held == column(text)
 }
 
 /// As far as 64 bits reach, as the column does.

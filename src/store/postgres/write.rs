@@ -7,7 +7,7 @@ use sqlx::{Connection, Executor, PgConnection};
 use tokio::time::timeout;
 
 use super::super::location::Server;
-use super::super::read::Reader;
+use super::super::read::{Listed, Reader};
 use super::super::row::{Batch, Block, Row};
 use super::super::statement::{Columns, Statement};
 use super::super::writer::{BATCH, Destination, Signed, State};
@@ -189,6 +189,12 @@ impl Destination for PostgresDestination {
     async fn holds(&mut self) -> Result<Vec<String>, StoreError> {
         let rows: Vec<(String,)> = self.fetch(retire::holds()).await?;
         Ok(rows.into_iter().map(|(text,)| text).collect())
+    }
+
+    async fn rotations(&mut self, through: i64) -> Result<Vec<String>, StoreError> {
+        let sql = retire::events(&self.writer, "KeyRotated", through);
+        let rows: Vec<Listed> = self.fetch(sql).await?;
+        Ok(rows.into_iter().map(|(_, _, text)| text).collect())
     }
 
     async fn prune(&mut self, through: i64) -> Result<bool, StoreError> {

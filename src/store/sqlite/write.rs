@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnection, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
+use super::super::read::Listed;
 use super::super::row::Batch;
 use super::super::statement::{Columns, Statement};
 use super::super::writer::{BATCH, Destination, Signed, State};
@@ -262,6 +263,13 @@ impl Destination for SqliteDestination {
     async fn holds(&mut self) -> Result<Vec<String>, StoreError> {
         let result = self.try_fetch::<(String,)>(retire::holds()).await;
         let result = result.map(|rows| rows.into_iter().map(|(text,)| text).collect());
+        self.settle(result).await
+    }
+
+    async fn rotations(&mut self, through: i64) -> Result<Vec<String>, StoreError> {
+        let sql = retire::events(&self.writer, "KeyRotated", through);
+        let result = self.try_fetch::<Listed>(sql).await;
+        let result = result.map(|rows| rows.into_iter().map(|(_, _, text)| text).collect());
         self.settle(result).await
     }
 

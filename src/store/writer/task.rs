@@ -13,12 +13,15 @@ use uuid::Uuid;
 
 use super::super::StoreError;
 use super::super::row::Batch;
+use super::inbox;
 use super::{
     BATCH, Destination, Keep, Shared, Signed, Signing, State, Waiting, Writing, retention,
 };
+use crate::ledger::chain::Hash;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::event::{Event, What};
 use crate::ledger::{Entry, LedgerError, Outcome, Record};
+use crate::policy::text::Quoted;
 
 /// How often what others left to be written is taken up where there are no checkpoints.
 const INBOX: Duration = Duration::from_secs(10);
@@ -58,6 +61,10 @@ pub(super) struct Task<D> {
     attested: u64,
     /// Nothing where only the database knows.
     state: Option<State>,
+    /// The last entry that is known to be in the database, and its hash.
+    known: Option<(i64, Hash)>,
+    /// The last entry of the last transaction, whether it is there or not.
+    attempted: Option<(i64, Hash)>,
     channels: Channels,
     /// Not written yet.
     amendments: Vec<Entry>,
@@ -85,6 +92,8 @@ impl<D: Destination> Task<D> {
             owes_checkpoint: false,
             attested: 0,
             state: None,
+            known: None,
+            attempted: None,
             channels,
             amendments: Vec::new(),
             shared,
@@ -182,6 +191,7 @@ impl<D: Destination> Task<D> {
             let written = self.write(amendments.iter_mut(), Vec::new()).await;
             if let Err(error) = written {
                 amendments.extend(rest);
+                amendments.append(&mut self.amendments);
                 self.amendments = amendments;
                 return Err(error);
             }
@@ -209,7 +219,9 @@ impl<D: Destination> Task<D> {
             state.add(entry, &self.name, &mut batch)?;
             is_milestone |= is_attested_at_once(entry);
         }
+        self.attempted = Some((state.sequence, state.hash));
         self.destination.write(batch).await?;
+        self.known = Some((state.sequence, state.hash));
         self.state = Some(state);
         self.owes_checkpoint |= is_milestone;
         Ok(())
@@ -217,10 +229,27 @@ impl<D: Destination> Task<D> {
 
     /// Put back only where all went well: after an error the database is asked again.
     async fn take_state(&mut self) -> Result<State, StoreError> {
-        match self.state.take() {
-            Some(state) => Ok(state),
-            None => self.destination.load().await,
+        if let Some(state) = self.state.take() {
+            return Ok(state);
         }
+        let state = self.destination.load().await?;
+        // Of a transaction that failed at its very end only the database knows; of anything else
+        // beyond what was written here, whoever put it there.
+        let is_ours = |it: &(i64, Hash)| *it == (state.sequence, state.hash);
+        if let Some(known) = self.known
+            && !is_ours(&known)
+            && !self.attempted.as_ref().is_some_and(is_ours)
+        {
+            let (from, to) = (known.0.unsigned_abs() + 1, state.sequence.unsigned_abs());
+            tracing::error!(
+                "records {from} to {to} of this ledger were not written by this server"
+            );
+            let cluster = self.signing.as_ref().map_or("", |signing| &signing.cluster);
+            let foreign = Event::now(cluster, What::Foreign { from, to });
+            self.amendments.push(Entry::from(foreign));
+        }
+        self.known = Some((state.sequence, state.hash));
+        Ok(state)
     }
 
     /// Takes up what others left to be written, and signs a checkpoint, where that is due.
@@ -229,7 +258,10 @@ impl<D: Destination> Task<D> {
         if !self.owes_checkpoint && size < self.attested.saturating_add(CHECKPOINT_RECORDS) {
             return Ok(());
         }
-        self.take_inbox().await?;
+        // What others left is no reason to refuse a decision.
+        if let Err(error) = self.take_inbox().await {
+            tracing::error!("events that were left here are not taken up yet: {error}");
+        }
         if let Some(signing) = self.signing.clone() {
             let state = self.take_state().await?;
             let signed = signed(&signing, &self.name, &state);
@@ -257,8 +289,14 @@ impl<D: Destination> Task<D> {
         let end = retention::end(&mut self.destination, self.keep, last).await?;
         let Some((through, what)) = end else { return Ok(()) };
         let cluster = self.signing.as_ref().map_or("", |signing| &signing.cluster);
-        let mut dropped = [Entry::from(Event::now(cluster, what))];
-        self.write(dropped.iter_mut(), Vec::new()).await?;
+        let mut entries = vec![Entry::from(Event::now(cluster, what))];
+        // Whoever trusts an earlier key still has to find the way to this one.
+        for text in self.destination.rotations(through).await? {
+            if let Ok(Event { what, .. }) = serde_json::from_str(&text) {
+                entries.push(Entry::from(Event::now(cluster, what)));
+            }
+        }
+        self.write(entries.iter_mut(), Vec::new()).await?;
         self.owes_checkpoint = true;
         self.pruning = Some(through);
         Ok(())
@@ -285,11 +323,12 @@ impl<D: Destination> Task<D> {
         let mut ids = Vec::with_capacity(left.len());
         let mut entries = Vec::with_capacity(left.len());
         for (id, text) in left {
-            match serde_json::from_str::<Event>(&text) {
-                Ok(event) => entries.push(Entry::from(event)),
-                Err(error) => {
-                    tracing::error!("an event that was left here cannot be read: {error}")
-                }
+            match inbox::admitted(&text) {
+                Some(event) => entries.push(Entry::from(event)),
+                None => tracing::error!(
+                    "what was left in the inbox as {} is not for others to say; it is discarded",
+                    Quoted(&id)
+                ),
             }
             ids.push(id);
         }

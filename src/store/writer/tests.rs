@@ -89,6 +89,10 @@ impl Destination for Table {
         Ok(Vec::new())
     }
 
+    async fn rotations(&mut self, _through: i64) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn prune(&mut self, _through: i64) -> Result<bool, StoreError> {
         Ok(true)
     }

@@ -223,14 +223,15 @@ fn what_is_stored_fits_the_committed_schema() {
         let fields = json.as_object().unwrap();
         for name in fields.keys().filter(|name| {
             // These are left out where there is nothing to say.
-            !["amends", "evidence", "findings", "justification", "message"].contains(&name.as_str())
+            !["amends", "evidence", "findings", "justification", "message", "unsigned"]
+                .contains(&name.as_str())
         }) {
             let mut less = json.clone();
             less.as_object_mut().unwrap().remove(name);
             assert!(!schema.is_valid(&less), "without {name}: {json}");
         }
     }
-    assert_eq!(seen, 5 + 16);
+    assert_eq!(seen, 5 + 17);
     let mut with_value = serde_json::to_value(Entry::from(record(1))).unwrap();
     with_value["injections"][0]["env"][0]["value"] = "secret".into();
     assert!(!schema.is_valid(&with_value));
@@ -247,7 +248,8 @@ fn every_event() -> Vec<What> {
         outcome,
     };
     vec![
-        What::Started { version: text(), settings: [(text(), text())].into() },
+        What::Started { version: text(), settings: [(text(), text())].into(), unsigned: 1 },
+        What::Foreign { from: 1, to: 2 },
         What::SettingsChanged {
             changed: vec![SettingChange { name: text(), before: None, now: Some(text()) }],
         },

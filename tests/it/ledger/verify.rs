@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
-use postern::ledger::event::{Event, What};
+use postern::ledger::event::{Event, Person, What};
 use postern::ledger::{Journal, Ledger, Record};
 use postern::store::{AnyLedger, Keep, Location, Signing, Writing, keys};
 use serde_json::Value;
@@ -60,7 +60,7 @@ impl Place {
     /// What a server writes in a day: it begins, decides, and ends.
     async fn fill(&self) {
         let ledger = self.open("postern-0").await;
-        let started = What::Started { version: "1".to_owned(), settings: [].into() };
+        let started = What::Started { version: "1".to_owned(), settings: [].into(), unsigned: 0 };
         ledger.append_event(Event::now("staging", started)).await.unwrap();
         let mut tasks = tokio::task::JoinSet::new();
         for number in 2..=LENGTH {
@@ -270,7 +270,10 @@ fn a_new_key_is_trusted_because_the_old_one_handed_over() {
     });
     let old = stdout(&place.audit(&["verify", "--key", "kept.pub"]).success());
     assert!(!old.contains("unknown"), "{old}");
-    let new = stdout(&place.verify(&[]).success());
+    // The file of public keys holds both; this is the new one alone.
+    let both = fs::read_to_string(path("signing.key.pub")).unwrap();
+    let new = both.lines().next().unwrap();
+    let new = stdout(&place.audit(&["verify", "--key", new]).success());
     assert!(new.contains("unknown    2 of them were signed by another key"), "{new}");
 }
 
@@ -365,4 +368,191 @@ fn what_is_dropped_is_said_and_the_rest_is_good() {
         runtime.block_on(place.execute(said));
         place.verify(&[]).code(1);
     }
+}
+
+/// Whoever has no key can write entries, but not have them counted as confirmed.
+#[test]
+fn what_nobody_signed_confirms_nothing() {
+    both(&async |place| {
+        // A whole writer that was never there.
+        place
+            .execute(
+                "INSERT INTO records (writer, sequence, id, time, username, namespace, pod, \
+                 answer, about, record, hash) SELECT 'zz', 1, 'x', time, username, namespace, \
+                 pod, answer, about, record, hash FROM records WHERE sequence = 2",
+            )
+            .await;
+        let text = stdout(&place.verify(&[]).code(1));
+        assert!(text.contains("zz: WRONG: "), "{text}");
+        place.execute("DELETE FROM records WHERE writer = 'zz'").await;
+        place.verify(&[]).success();
+
+        // No checkpoint at all.
+        place.execute("DELETE FROM checkpoints").await;
+        let text = stdout(&place.verify(&[]).code(1));
+        assert!(text.contains("no checkpoint at all speaks for the 301 records"), "{text}");
+    });
+}
+
+/// A record that says what was dropped counts once it is signed.
+#[test]
+fn an_unsigned_drop_explains_nothing() {
+    let place = Place::sqlite();
+    Runtime::new().unwrap().block_on(async {
+        place.fill().await;
+        place.fill_again().await;
+        // As the server would append it, by somebody without its key.
+        let location: Location = place.ledger.parse().unwrap();
+        let forger = AnyLedger::open(&location, "postern-0").await.unwrap();
+        let checkpoint = forger.signed("postern-0").await.unwrap()[1].note.clone();
+        let what = What::Dropped { through: 301, checkpoint, reason: "age".to_owned() };
+        forger.append_event(Event::now("staging", what)).await.unwrap();
+        forger.close().await;
+        place.execute("DELETE FROM records WHERE sequence <= 301").await;
+    });
+    let text = stdout(&place.verify(&[]).code(1));
+    assert!(text.contains("no record says that they were dropped"), "{text}");
+}
+
+/// Rows where there should be none, and a writer of which nothing but checkpoints is left.
+#[test]
+fn what_is_left_of_a_writer_or_does_not_fit_is_looked_at() {
+    let mut place = Place::sqlite();
+    place.every = Duration::from_secs(1);
+    place.keep = Keep { entries: Some(1), age: None };
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(place.fill());
+    runtime.block_on(async {
+        let ledger = place.open("postern-0").await;
+        until("the old records are gone", async || {
+            ledger.links("postern-0", 0, 999).await.unwrap().len() < 5
+        })
+        .await;
+        ledger.close().await;
+        place.verify(&[]).success();
+        place
+            .execute(
+                "INSERT INTO records (writer, sequence, id, time, username, namespace, pod, \
+                 answer, about, record, hash) SELECT writer, 5, 'x', time, username, namespace, \
+                 pod, answer, about, record, hash FROM records LIMIT 1",
+            )
+            .await;
+    });
+    let text = stdout(&place.verify(&[]).code(1));
+    assert!(
+        text.contains("record 5 is among those that were dropped") || text.contains("does not fit"),
+        "{text}"
+    );
+    runtime.block_on(place.execute("DELETE FROM records"));
+    let text = stdout(&place.verify(&[]).code(1));
+    assert!(text.starts_with("postern-0: WRONG: records "), "{text}");
+}
+
+/// A hand-over of keys outlives the records that it stood among, ranges and proofs.
+#[test]
+fn a_hand_over_is_followed_wherever_it_stands() {
+    let mut place = Place::sqlite();
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(place.fill());
+    let path = |name: &str| place.folder.path().join(name);
+    fs::copy(path("signing.key.pub"), path("kept.pub")).unwrap();
+    keys::rotate(&place.key()).unwrap();
+    let note = keys::load_or_make(&place.key()).unwrap().rotations.remove(0);
+    runtime.block_on(async {
+        let ledger = place.open("postern-0").await;
+        ledger.append_event(Event::now("staging", What::KeyRotated { note })).await.unwrap();
+        ledger.close().await;
+        place.fill_again().await;
+    });
+    let kept = ["verify", "--key", "kept.pub"];
+    place.audit(&[&kept[..], &["--since", "0s"]].concat()).success();
+    place.audit(&[&kept[..], &["--since", "1h", "--until", "2h"]].concat()).code(64);
+    let proof = stdout(&place.audit(&["prove", &id(200).to_string()]).success());
+    fs::write(path("proof.json"), proof).unwrap();
+    place.audit(&["verify", "--proof", "proof.json", "--key", "kept.pub"]).success();
+
+    place.every = Duration::from_secs(1);
+    place.keep = Keep { entries: Some(1), age: None };
+    runtime.block_on(async {
+        let ledger = place.open("postern-0").await;
+        until("the old records are gone", async || {
+            ledger.links("postern-0", 0, 999).await.unwrap().len() < 6
+        })
+        .await;
+        ledger.close().await;
+    });
+    place.audit(&kept).success();
+}
+
+/// What somebody leaves in the inbox is said by a person, or not at all.
+#[test]
+fn nobody_speaks_for_the_server_or_stops_it_through_the_inbox() {
+    both(&async |place| {
+        let taken = place.audit(&["list", "--limit", "1", "-o", "json"]).success();
+        let record: Value = serde_json::from_str(&stdout(&taken)).unwrap();
+        let location: Location = place.ledger.parse().unwrap();
+        let by = || Person { user: "mallory".to_owned(), host: "h".to_owned() };
+        let mut read = Event::now("c", What::Read { by: by(), command: "x".to_owned() });
+        // An id that a record has.
+        read.id = record["id"].as_str().unwrap().parse().unwrap();
+        AnyLedger::leave_event(&location, &read).await.unwrap();
+        AnyLedger::leave_event(&location, &Event::now("c", What::Stopped {})).await.unwrap();
+        let ledger = place.open("postern-0").await;
+        ledger.append(Record { id: Uuid::now_v7(), ..record_of_now() }).await.unwrap();
+        ledger.close().await;
+        let events = stdout(&place.audit(&["list", "--events", "-o", "json"]).success());
+        assert!(events.contains("mallory"), "{events}");
+        assert!(!events.contains("\"event\":\"Stopped\""), "{events}");
+        place.verify(&[]).success();
+    });
+}
+
+fn record_of_now() -> Record {
+    Record { time: jiff::Timestamp::now(), ..record(1) }
+}
+
+/// A name that no index could hold is on record like any other.
+#[test]
+fn the_longest_names_are_on_record() {
+    both(&async |place| {
+        let name = "n\u{e9}".repeat(100_000);
+        let ledger = place.open("postern-0").await;
+        let mut long = record(999);
+        long.requester.username.clone_from(&name);
+        long.pod.name.clone_from(&name);
+        ledger.append(long).await.unwrap();
+        assert!(ledger.is_writable());
+        ledger.close().await;
+        place.verify(&[]).success();
+        let user = name.get(..90_000).unwrap().to_owned();
+        let other = stdout(&place.audit(&["list", "--user", &user, "-o", "json"]).success());
+        assert_eq!(other, "");
+    });
+}
+
+/// Somebody writes under the running server's name.
+#[test]
+fn entries_of_somebody_else_are_called_so() {
+    both(&async |place| {
+        let ledger = place.open("postern-0").await;
+        ledger.append(Record { id: Uuid::now_v7(), ..record(1) }).await.unwrap();
+        place
+            .execute(
+                "INSERT INTO records (writer, sequence, id, time, username, namespace, pod, \
+                 answer, about, record, hash) SELECT writer, sequence + 1, 'x', time, username, \
+                 namespace, pod, answer, about, record, hash FROM records WHERE sequence = 302",
+            )
+            .await;
+        ledger.append(Record { id: Uuid::now_v7(), ..record(2) }).await.unwrap_err();
+        until("it goes on", async || {
+            ledger.append(Record { id: Uuid::now_v7(), ..record(3) }).await.is_ok()
+        })
+        .await;
+        until("it says so", async || {
+            let events = ledger.list_events(&all()).await.unwrap();
+            events.iter().any(|event| event.json.contains("\"event\":\"Foreign\",\"from\":303"))
+        })
+        .await;
+        ledger.close().await;
+    });
 }
