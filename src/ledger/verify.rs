@@ -181,8 +181,8 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    /// One that is being dropped, which a later entry has to say: what is left of them ends with the
-    /// last that the checkpoint is about, and fits together.
+    /// One that is being dropped, which a later entry has to say: what is left of them ends with
+    /// the last that the checkpoint is about, and fits together.
     fn check_leftover(&mut self, link: &Link) -> Result<(), FaultKind> {
         let hash = link.hash.ok_or(FaultKind::NoHash)?;
         if let Some((sequence, before)) = self.leftover
