@@ -64,7 +64,8 @@ impl Replay {
         }
         let mut asked = Asked { policies, circumstances: Circumstances::default(), cluster: None };
         let query = self.filter.query(Timestamp::now())?;
-        let ledger = self.source.open_for_reading(format!("replay{}", spelled(&query))).await?;
+        let ledger =
+            self.source.open_for_reading(format!("audit replay{}", spelled(&query))).await?;
         let mut query = Query { limit: PAGE, ..query };
         let mut sum = Sum::default();
         loop {

@@ -43,7 +43,8 @@ enum Format {
 impl Stats {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
         let query = self.filter.query(Timestamp::now())?;
-        let ledger = self.source.open_for_reading(format!("stats{}", spelled(&query))).await?;
+        let ledger =
+            self.source.open_for_reading(format!("audit stats{}", spelled(&query))).await?;
         let query = Query { limit: PAGE, ..query };
         let tally = count(&ledger, query.clone()).await?;
         let coverage = self.coverage(&ledger, &query).await?;

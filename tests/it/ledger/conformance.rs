@@ -37,6 +37,7 @@ suite! {
     filters_by_each_part
     filters_by_image_as_asked_and_as_parsed
     only_a_star_means_anything_in_an_image_filter
+    a_search_finds_what_a_look_at_everything_finds
     finds_by_the_beginning_of_an_id
     counts_what_a_user_was_allowed_to_add
     numbers_without_gaps_under_concurrent_appends
@@ -183,6 +184,61 @@ async fn only_a_star_means_anything_in_an_image_filter(ledger: &AnyLedger) {
         assert_eq!(ids(ledger, by_image(image)).await, [id(number)], "{image}");
         let begins = image.split_at(2).0;
         assert_eq!(ids(ledger, by_image(&format!("{begins}*"))).await, [id(number)], "{begins}*");
+    }
+}
+
+/// More than fit into some blocks of the index, written in an order that is not that of their times.
+async fn a_search_finds_what_a_look_at_everything_finds(ledger: &AnyLedger) {
+    let mut written = Vec::new();
+    for number in 0..900_u64 {
+        let dice = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let mut own = if dice % 5 == 0 { refusal(dice % 400) } else { record(dice % 400) };
+        own.id = Uuid::from_u128(u128::from(dice) << 64 | u128::from(number));
+        own.requester.username = format!("user-{}", dice % 7);
+        own.requester.groups = vec![format!("group-{}", dice % 11)];
+        own.namespace = format!("team-{}", dice % 3);
+        own.pod.name = format!("pod-{}", dice % 150);
+        own.injections = vec![injection(&format!("tool-{}", dice % 40))];
+        own.injections[0].privileges.privileged = dice % 97 == 0;
+        own.justification = Some(format!("Ticket INC-{}, please", dice % 300));
+        own.verdict = if dice % 13 == 0 { Outcome::Refused } else { own.answer };
+        ledger.append(own.clone()).await.unwrap();
+        written.push(own);
+    }
+    let text = |text: &str| Some(text.to_owned());
+    let queries = [
+        Query { user: text("user-3"), ..all() },
+        Query { user: text("user-3"), namespace: text("team-1"), ..all() },
+        Query { group: text("group-7"), ..all() },
+        Query { pod: text("pod-44"), ..all() },
+        Query { image: text("*tool-1*"), ..all() },
+        Query { image: text("tool-15"), answer: Some(Outcome::Refused), ..all() },
+        Query { policy: text("developers"), differs: true, ..all() },
+        Query { constraint: text("spec.containers.*"), user: text("user-0"), ..all() },
+        Query { reason: text("inc-17"), ..all() },
+        Query { reason: text("NC-17, pl"), ..all() },
+        Query { reason: text("ticket"), privileged: true, ..all() },
+        Query { group: text("group-7"), since: Some(time(100)), until: Some(time(200)), ..all() },
+        Query { user: text("nobody"), ..all() },
+    ];
+    for query in queries {
+        let matcher = postern::ledger::query::Matcher::new(&query);
+        let mut expected: Vec<_> =
+            written.iter().filter(|it| matcher.matches(it)).map(|it| (it.time, it.id)).collect();
+        expected.sort_unstable();
+        expected.reverse();
+        assert_eq!(expected.is_empty(), query.user.as_deref() == Some("nobody"), "{query:?}");
+        let mut found = Vec::new();
+        let mut page = Query { limit: 7, ..query.clone() };
+        loop {
+            let listed = ledger.list_stored(&page).await.unwrap();
+            found.extend(listed.iter().map(|stored| (stored.time, stored.id)));
+            match listed.last() {
+                Some(last) => page.before = Some(last.cursor()),
+                None => break,
+            }
+        }
+        assert_eq!(found, expected, "{query:?}");
     }
 }
 
