@@ -42,6 +42,8 @@ fn reader(path: &Path, options: SqliteConnectOptions) -> Reader {
     let pool = SqlitePoolOptions::new()
         .min_connections(0)
         .max_connections(2)
+        // A file does not hang up; asking first would double what a short read costs.
+        .test_before_acquire(false)
         .idle_timeout(IDLE)
         .connect_lazy_with(options);
     Reader { pool: Pool::Sqlite(pool), place: place(path) }
