@@ -187,7 +187,7 @@ async fn only_a_star_means_anything_in_an_image_filter(ledger: &AnyLedger) {
     }
 }
 
-/// More than fit into some blocks of the index, written in an order that is not that of their times.
+/// More than fit into some blocks of the index, and not written in the order of their times.
 async fn a_search_finds_what_a_look_at_everything_finds(ledger: &AnyLedger) {
     let mut written = Vec::new();
     for number in 0..900_u64 {
