@@ -130,6 +130,7 @@ impl Parts {
         let ledger = chronicle.ledger.clone();
         let sending = sending.start(&ledger, &metrics);
         beside.spawn(chronicle.clone().follow(publisher.published(), publisher.changed()));
+        beside.spawn(chronicle.clone().measure(Arc::clone(&metrics)));
         let (in_force, asked) = (publisher.published(), watched.for_gate());
         let (audience, after) = aftermath::prepare(connected.as_ref(), settings, &ledger, &metrics);
         let gate = Gate::in_cluster(in_force, ledger, asked, gate_settings(settings));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
@@ -17,6 +18,7 @@ use crate::ledger::note::{Note, VerifyingKey};
 use crate::ledger::{self, Entry, Journal};
 use crate::policy::rule::{Policy, PolicyId};
 use crate::policy::set::PolicySet;
+use crate::server::metrics::Metrics;
 use crate::store::keys::{self, Keys};
 use crate::store::{AnyLedger, Keep, Location, LocationError, Signing, Writing};
 
@@ -141,6 +143,15 @@ impl Chronicle {
                 known = Some(ids);
             }
             changed.notified().await;
+        }
+    }
+
+    /// Tells when each checkpoint was signed, for ever.
+    pub(super) async fn measure(self, metrics: Arc<Metrics>) {
+        let Some(mut checkpoints) = self.ledger.checkpoints() else { return };
+        while checkpoints.changed().await.is_ok() {
+            checkpoints.mark_unchanged();
+            metrics.checkpoint_signed(Timestamp::now());
         }
     }
 

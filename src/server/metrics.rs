@@ -374,6 +374,7 @@ mod tests {
         metrics.observations("done", 1);
         metrics.pod_scans("failed", 1);
         metrics.unattested_containers(3);
+        metrics.checkpoint_signed(Timestamp::UNIX_EPOCH);
         metrics.forward_lag("file-1", 3);
         metrics.forward_failed("http-2");
         metrics.forwarded("file-1", 7);
@@ -392,6 +393,7 @@ mod tests {
             "postern_policies_broken 0",
             r#"postern_cluster_watch_age_seconds{watch="policies"} 1.5"#,
             "postern_certificate_reload_failures_total 0",
+            "postern_ledger_checkpoint_timestamp_seconds 0",
             r#"postern_forward_lag_entries{target="file-1"} 3"#,
             r#"postern_forward_failures_total{target="http-2"} 1"#,
             r#"postern_forwarded_entries_total{target="file-1"} 7"#,

@@ -1,16 +1,18 @@
-//! What is sent elsewhere.
+//! What the ledger signs, and what is sent elsewhere.
 
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
 use super::Metrics;
 
 /// Of each target.
 #[derive(Debug, Default)]
 pub(super) struct Forwarding {
+    checkpoint_time: Gauge,
     lag_entries: Family<TargetLabel, Gauge>,
     failures: Family<TargetLabel, Counter>,
     entries: Family<TargetLabel, Counter>,
@@ -31,6 +33,12 @@ impl From<&str> for TargetLabel {
 
 impl Forwarding {
     pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "ledger_checkpoint_timestamp",
+            "When this server last signed a checkpoint of its ledger",
+            Unit::Seconds,
+            self.checkpoint_time.clone(),
+        );
         registry.register(
             "forward_lag_entries",
             "Entries of the ledger that a target does not have yet",
@@ -55,6 +63,11 @@ impl Forwarding {
 }
 
 impl Metrics {
+    /// A checkpoint was signed.
+    pub fn checkpoint_signed(&self, now: Timestamp) {
+        self.forwarding.checkpoint_time.set(now.as_second());
+    }
+
     /// So many entries wait for a target.
     pub fn forward_lag(&self, target: &str, entries: u64) {
         let entries = i64::try_from(entries).unwrap_or(i64::MAX);

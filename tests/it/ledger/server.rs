@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::fixture::until;
 use crate::server::{Server, Site};
 
 const POLICIES: &str = "\
@@ -64,6 +65,14 @@ async fn a_server_writes_its_own_history() {
     let usual = ["--ledger", "sqlite:l.db", "--writer", "postern-0", "--checkpoint-interval", "1s"];
     let mut server = site.start(&usual);
     ask(&site, &server).await;
+    until("the last checkpoint is in the metrics", async || {
+        let (_, metrics) = server.health("/metrics").await;
+        let name = "postern_ledger_checkpoint_timestamp_seconds ";
+        let signed = metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        let age = jiff::Timestamp::now().as_second() - signed.parse::<i64>().unwrap();
+        (0..3600).contains(&age)
+    })
+    .await;
     site.install_policies(&[("developers.yaml", &POLICIES.replace("busybox", "alpine"))]);
     let second = "PoliciesChanged";
     for _ in 0..200 {
