@@ -16,9 +16,6 @@ use crate::ledger::{Entry, Event, LedgerError, Query};
 use crate::server::metrics::Metrics;
 use crate::store::{AnyLedger, Stored};
 
-/// How many events are read at once.
-const PAGE: usize = 500;
-
 /// Who is to hear of decisions, and what runs for them; nobody where no cluster is known.
 pub(super) fn prepare(
     connected: Option<&Connected>,
@@ -72,19 +69,16 @@ impl Archive for AnyLedger {
         since: Timestamp,
     ) -> Result<HashSet<PodContainer>, LedgerError> {
         let mut found = HashSet::new();
-        let mut query = Query { since: Some(since), limit: PAGE, ..Query::default() };
-        loop {
-            let stored = self.list_events(&query).await?;
+        let query = Query { since: Some(since), ..Query::default() };
+        let mut pages = self.pages_of_events(query, None);
+        while let Some(stored) = pages.next().await? {
             for event in stored.iter().filter_map(event) {
                 if let What::Unattested { pod_uid, container, .. } = event.what {
                     found.insert((pod_uid, container));
                 }
             }
-            match stored.last() {
-                Some(last) => query.before = Some(last.cursor()),
-                None => return Ok(found),
-            }
         }
+        Ok(found)
     }
 }
 

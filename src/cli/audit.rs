@@ -31,8 +31,6 @@ use crate::ledger::json::printable;
 use crate::policy::text::is_plain;
 use crate::store::{AnyLedger, Location, Stored};
 
-/// Records read at once when all are wanted.
-const PAGE: usize = 500;
 /// Where `postern serve --dev` keeps its ledger.
 const DEV_LEDGER: &str = ".postern/postern.db";
 /// Candidates that are named where the beginning of an id fits several.
@@ -84,6 +82,13 @@ enum Format {
     Text,
     Json,
     Yaml,
+}
+
+/// How a report is printed, which is no list of records.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Form {
+    Text,
+    Json,
 }
 
 /// Runs the command.

@@ -10,7 +10,8 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 
 use super::filter::{self, Filter};
-use super::{PAGE, Source, is_broken_pipe, note, person};
+use super::progress::Progress;
+use super::{Source, is_broken_pipe, note, person};
 use crate::cli::Outcome;
 use crate::ledger::event::What;
 use crate::ledger::export::manifest::{Manifest, Tally};
@@ -122,21 +123,17 @@ async fn write(
     let head = tally.format().head()?;
     sink.write(&head)?;
     tally.add_text(&head);
-    let mut query = Query { limit: PAGE, ..query.clone() };
-    let mut progress = Progress::new();
-    loop {
-        let page = ledger.list_stored(&query).await?;
+    let mut progress = Progress::counting("decisions");
+    let mut pages = ledger.pages(query.clone(), None);
+    while let Some(page) = pages.next().await? {
         let hashes = ledger.chain_hashes(&page).await?;
         for stored in &page {
             add(stored, hashes.get(&stored.id).copied(), tally, sink)
                 .with_context(|| format!("record {} cannot be exported", stored.id))?;
         }
-        progress.show(tally.count());
-        match page.last() {
-            Some(last) if page.len() == PAGE => query.before = Some(last.cursor()),
-            _ => return Ok(()),
-        }
+        progress.at(tally.count());
     }
+    Ok(())
 }
 
 fn add(
@@ -220,32 +217,6 @@ impl Drop for Sink {
         if let Self::File { beside, .. } = self {
             // There is none once it has its name.
             drop(fs::remove_file(beside));
-        }
-    }
-}
-
-/// How far it is, for a person who waits.
-struct Progress {
-    is_shown: bool,
-}
-
-impl Progress {
-    fn new() -> Self {
-        // Beside records on the same screen it would be in the way.
-        Self { is_shown: io::stderr().is_terminal() && !io::stdout().is_terminal() }
-    }
-
-    fn show(&mut self, count: u64) {
-        if self.is_shown {
-            drop(write!(io::stderr(), "\r{count} decisions so far"));
-        }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if self.is_shown {
-            drop(write!(io::stderr(), "\r{:40}\r", ""));
         }
     }
 }

@@ -7,7 +7,6 @@ use anyhow::Context;
 use super::{Source, note};
 use crate::cli::{Outcome, print};
 use crate::ledger::checkpoint::Checkpoint;
-use crate::ledger::port::Journal;
 use crate::policy::text::Plain;
 use crate::store::keys;
 
@@ -22,13 +21,11 @@ impl Newest {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
         let ledger = self.source.open().await?;
         let mut notes = Vec::new();
-        for writer in ledger.writers().await? {
-            if let Some(signed) = ledger.newest_signed(&writer).await? {
-                // What is kept must be what it says; and a terminal obeys no note.
-                Checkpoint::unverified(&signed.note)
-                    .with_context(|| format!("the newest checkpoint of `{}`", Plain(&writer)))?;
-                notes.push(signed.note);
-            }
+        for (writer, note) in ledger.latest_checkpoints().await? {
+            // What is kept must be what it says; and a terminal obeys no note.
+            Checkpoint::unverified(&note)
+                .with_context(|| format!("the newest checkpoint of `{}`", Plain(&writer)))?;
+            notes.push(note);
         }
         ledger.close().await;
         print(&notes.join("\n"))?;

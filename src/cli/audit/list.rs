@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::filter::{Filter, spelled};
-use super::{Format, PAGE, Source, note, table, write_json, write_yaml};
+use super::{Format, Source, note, table, write_json, write_yaml};
 use crate::cli::Outcome;
 use crate::ledger::{Entry, Query};
 use crate::store::{AnyLedger, Stored};
@@ -17,6 +17,8 @@ use crate::store::{AnyLedger, Stored};
 const SHOWN: usize = 50;
 /// Between two looks with `--watch`.
 const LOOK: Duration = Duration::from_secs(1);
+/// Most that is shown of what came between two looks; the rest comes with the next.
+const PAGE: usize = 500;
 /// Another server's clock may be late, and its records with it.
 const LATE: SignedDuration = SignedDuration::from_secs(30);
 /// Ids that are remembered as shown.
@@ -90,22 +92,20 @@ impl List {
     async fn stream(
         &self,
         ledger: &AnyLedger,
-        mut query: Query,
+        query: Query,
         write: impl Fn(&mut dyn Write, &Stored) -> anyhow::Result<()>,
     ) -> anyhow::Result<usize> {
         let mut out = BufWriter::new(io::stdout());
         let mut listed = 0;
-        loop {
-            query.limit = self.limit.map_or(PAGE, |limit| PAGE.min(limit - listed));
-            let page = self.page(ledger, &query).await?;
+        let mut pages = match self.events {
+            true => ledger.pages_of_events(query, self.limit),
+            false => ledger.pages(query, self.limit),
+        };
+        while let Some(page) = pages.next().await? {
             for stored in &page {
                 write(&mut out, stored)?;
             }
             listed += page.len();
-            match page.last() {
-                Some(last) if page.len() == query.limit => query.before = Some(last.cursor()),
-                _ => break,
-            }
         }
         out.flush()?;
         Ok(listed)

@@ -8,18 +8,27 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Of the bar, in characters.
 const WIDTH: usize = 30;
 
-/// A line on standard error that is drawn again and again; nothing where that is no terminal.
+/// A line on standard error that is drawn again and again, and gone with this value; nothing where
+/// that is no terminal.
 pub(super) struct Progress {
     what: String,
-    total: u64,
+    /// Nothing where it is not known.
+    total: Option<u64>,
     drawn: Option<Instant>,
     is_shown: bool,
 }
 
 impl Progress {
     pub(super) fn new(what: &str, total: u64) -> Self {
-        let is_shown = io::stderr().is_terminal();
-        Self { what: what.to_owned(), total: total.max(1), drawn: None, is_shown }
+        let total = Some(total.max(1));
+        Self { what: what.to_owned(), total, drawn: None, is_shown: io::stderr().is_terminal() }
+    }
+
+    /// For what is counted while it is printed: beside records on the same screen it would be in
+    /// the way.
+    pub(super) fn counting(what: &str) -> Self {
+        let is_shown = io::stderr().is_terminal() && !io::stdout().is_terminal();
+        Self { what: what.to_owned(), total: None, drawn: None, is_shown }
     }
 
     pub(super) fn at(&mut self, done: u64) {
@@ -28,16 +37,24 @@ impl Progress {
             return;
         }
         self.drawn = Some(Instant::now());
-        let Self { what, total, .. } = self;
-        let parts = done.min(*total).saturating_mul(WIDTH as u64) / *total;
-        let full = usize::try_from(parts).unwrap_or_default().min(WIDTH);
-        let (full, empty) = ("#".repeat(full), ".".repeat(WIDTH - full));
+        let what = &self.what;
+        let line = match self.total {
+            None => format!("{done} {what} so far"),
+            Some(total) => {
+                let parts = done.min(total).saturating_mul(WIDTH as u64) / total;
+                let full = usize::try_from(parts).unwrap_or_default().min(WIDTH);
+                let (full, empty) = ("#".repeat(full), ".".repeat(WIDTH - full));
+                format!("{what} [{full}{empty}] {done} of {total}")
+            }
+        };
         // Nobody may be left to read it.
-        drop(write!(io::stderr(), "\r{what} [{full}{empty}] {done} of {total} "));
+        drop(write!(io::stderr(), "\r{line} "));
     }
+}
 
-    pub(super) fn end(self) {
-        if self.is_shown && self.drawn.is_some() {
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.drawn.is_some() {
             drop(write!(io::stderr(), "\r\u{1b}[K"));
         }
     }

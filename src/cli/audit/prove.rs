@@ -154,6 +154,5 @@ async fn gather(
         }
         progress.at(after);
     }
-    progress.end();
     Ok(prover.finish())
 }

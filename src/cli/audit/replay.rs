@@ -5,17 +5,16 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::ValueEnum;
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::filter::{Filter, spelled};
-use super::{PAGE, Source, note};
+use super::{Form, Source, note};
 use crate::cli::check::examine::{Examination, examine};
 use crate::cli::check::{Asked, Phases};
 use crate::cli::{Outcome, print};
 use crate::folder;
-use crate::ledger::{self, Evidence, Query, Record};
+use crate::ledger::{self, Evidence, Record};
 use crate::policy::circumstances::{Circumstances, Right};
 use crate::policy::request::Fact;
 use crate::policy::set::PolicySet;
@@ -36,13 +35,7 @@ pub(super) struct Replay {
     filter: Filter,
     /// Lines to read, or an object for each decision whose answer would be another
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
-    output: Format,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    Text,
-    Json,
+    output: Form,
 }
 
 /// How many came out how.
@@ -66,16 +59,11 @@ impl Replay {
         let query = self.filter.query(Timestamp::now())?;
         let ledger =
             self.source.open_for_reading(format!("audit replay{}", spelled(&query))).await?;
-        let mut query = Query { limit: PAGE, ..query };
         let mut sum = Sum::default();
-        loop {
-            let page = ledger.list_stored(&query).await?;
+        let mut pages = ledger.pages(query, None);
+        while let Some(page) = pages.next().await? {
             for stored in &page {
                 print(&self.judge(&mut asked, &stored.record()?, &mut sum)?)?;
-            }
-            match page.last() {
-                Some(last) if page.len() == query.limit => query.before = Some(last.cursor()),
-                _ => break,
             }
         }
         ledger.close().await;
@@ -111,8 +99,8 @@ impl Replay {
         sum.other += 1;
         let why = reasons(&examination);
         Ok(match self.output {
-            Format::Text => text(record, now, &why)?,
-            Format::Json => {
+            Form::Text => text(record, now, &why)?,
+            Form::Json => {
                 let changed = json!({
                     "id": record.id, "time": record.time, "user": record.requester.username,
                     "namespace": record.namespace, "pod": record.pod.name,

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-use clap::ValueEnum;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::filter::{Filter, spelled};
-use super::{PAGE, Source};
+use super::{Form, Source};
 use crate::cli::{Outcome, print};
 use crate::ledger::Query;
 use crate::ledger::checkpoint::Checkpoint;
@@ -31,13 +30,7 @@ pub(super) struct Stats {
     silence: SignedDuration,
     /// Tables to read, or an object
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
-    output: Format,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    Text,
-    Json,
+    output: Form,
 }
 
 impl Stats {
@@ -45,13 +38,12 @@ impl Stats {
         let query = self.filter.query(Timestamp::now())?;
         let ledger =
             self.source.open_for_reading(format!("audit stats{}", spelled(&query))).await?;
-        let query = Query { limit: PAGE, ..query };
         let tally = count(&ledger, query.clone()).await?;
         let coverage = self.coverage(&ledger, &query).await?;
         ledger.close().await;
         print(&match self.output {
-            Format::Text => text(&tally, &coverage)?,
-            Format::Json => format!("{}\n", json!({"decisions": tally, "coverage": coverage})),
+            Form::Text => text(&tally, &coverage)?,
+            Form::Json => format!("{}\n", json!({"decisions": tally, "coverage": coverage})),
         })?;
         Ok(Outcome::Done)
     }
@@ -84,18 +76,15 @@ async fn has_stopped(ledger: &AnyLedger, writer: &str) -> anyhow::Result<bool> {
     Ok(entry.is_some_and(|entry| entry.sequence() == last))
 }
 
-async fn count(ledger: &AnyLedger, mut query: Query) -> anyhow::Result<Tally> {
+async fn count(ledger: &AnyLedger, query: Query) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
-    loop {
-        let page = ledger.list_stored(&query).await?;
+    let mut pages = ledger.pages(query, None);
+    while let Some(page) = pages.next().await? {
         for stored in &page {
             tally.add(&stored.record()?);
         }
-        match page.last() {
-            Some(last) if page.len() == query.limit => query.before = Some(last.cursor()),
-            _ => return Ok(tally),
-        }
     }
+    Ok(tally)
 }
 
 fn text(tally: &Tally, coverage: &[Coverage]) -> Result<String, fmt::Error> {

@@ -4,14 +4,13 @@ use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::ValueEnum;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::moment::Moment;
 use super::progress::Progress;
 use super::prove::Proof;
-use super::{Source, note};
+use super::{Form, Source, note};
 use crate::cli::{Misuse, Outcome, print};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::export::manifest;
@@ -66,13 +65,7 @@ pub(super) struct Verify {
     export: Option<PathBuf>,
     /// Text to read, or an object
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
-    output: Format,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    Text,
-    Json,
+    output: Form,
 }
 
 /// From where to where one chain is looked at.
@@ -104,8 +97,8 @@ impl Verify {
         }
         ledger.close().await;
         print(&match self.output {
-            Format::Text => text(&reports, !trusted.is_empty())?,
-            Format::Json => format!("{}\n", as_json(&reports, !trusted.is_empty())),
+            Form::Text => text(&reports, !trusted.is_empty())?,
+            Form::Json => format!("{}\n", as_json(&reports, !trusted.is_empty())),
         })?;
         let is_good = reports.iter().all(|report| report.fault.is_none());
         Ok(if is_good { Outcome::Done } else { Outcome::No })
@@ -170,7 +163,6 @@ impl Verify {
             page = next?;
             progress.at(last - from);
         }
-        progress.end();
         Ok(verifier.finish())
     }
 
