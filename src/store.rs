@@ -20,7 +20,6 @@ mod memory;
 mod pages;
 mod postgres;
 mod read;
-mod retire;
 mod row;
 mod search;
 mod sqlite;

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::row::Block;
 use super::statement::{Columns, Pool, Statement};
-use super::writer::State;
-use super::{StoreError, Stored, bulk, nanoseconds, number, retire};
+use super::writer::{State, upkeep};
+use super::{StoreError, Stored, bulk, nanoseconds, number};
 use crate::ledger::chain::Hash;
 use crate::ledger::id_prefix::IdPrefix;
 use crate::ledger::query::{Cursor, Query, column};
@@ -86,7 +86,7 @@ impl Reader {
 
     /// The notes in which a writer's keys handed over, the first first.
     pub(super) async fn rotations(&self, writer: &str) -> Result<Vec<Stored>, LedgerError> {
-        self.stored(retire::events(writer, "KeyRotated", i64::MAX)).await
+        self.stored(upkeep::events(writer, "KeyRotated", i64::MAX)).await
     }
 
     /// Whoever signed here, in order.

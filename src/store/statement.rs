@@ -18,6 +18,13 @@ pub(super) struct Statement {
 pub(super) enum Argument {
     Text(String),
     Integer(i64),
+    Bytes(Vec<u8>),
+}
+
+impl From<Vec<u8>> for Argument {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
 }
 
 impl From<String> for Argument {
@@ -94,6 +101,7 @@ macro_rules! bound {
             query = match argument {
                 Argument::Text(text) => query.bind(text),
                 Argument::Integer(number) => query.bind(number),
+                Argument::Bytes(bytes) => query.bind(bytes),
             };
         }
         query

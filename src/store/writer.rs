@@ -3,6 +3,7 @@
 mod inbox;
 mod retention;
 mod task;
+pub(super) mod upkeep;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use self::task::{Channels, Task};
 use super::StoreError;
 use super::row::{Batch, Block, Row};
+use super::statement::{Columns, Statement};
 use crate::ledger::chain::Hash;
 use crate::ledger::event::Event;
 use crate::ledger::note::SigningKey;
@@ -41,36 +43,18 @@ pub(super) trait Destination: Send + 'static {
     /// Writes all of it or nothing; it is durable once this returns `Ok`.
     fn write(&mut self, batch: Batch) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Writes a checkpoint.
-    fn attest(&mut self, signed: Signed) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// As which writer.
+    fn writer(&self) -> &str;
 
-    /// Events that others left to be written: id and text.
-    fn inbox(&mut self) -> impl Future<Output = Result<Vec<(String, String)>, StoreError>> + Send;
-
-    /// The last checkpoint below `size` that is either older than a time or of no more than `most`
-    /// entries: its size and its note.
-    fn boundary(
+    /// Reads something on the connection that writes.
+    fn fetch<T: Columns>(
         &mut self,
-        size: i64,
-        older_than: i64,
-        most: i64,
-    ) -> impl Future<Output = Result<Option<(i64, String)>, StoreError>> + Send;
+        sql: Statement,
+    ) -> impl Future<Output = Result<Vec<T>, StoreError>> + Send;
 
-    /// The texts of what holds everything, and releases it again, the first first.
-    fn holds(&mut self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
-
-    /// The texts of the hand-overs of this writer's keys among the entries up to this one.
-    fn rotations(
-        &mut self,
-        through: i64,
-    ) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
-
-    /// Deletes a few of the entries up to this one, and at last what else is about them alone;
-    /// `true` once nothing is left to do.
-    fn prune(&mut self, through: i64) -> impl Future<Output = Result<bool, StoreError>> + Send;
-
-    /// Writes something that says nothing, to learn whether it could write.
-    fn probe(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Changes something beside the entries; how many rows that were. It is durable once this
+    /// returns `Ok`.
+    fn execute(&mut self, sql: Statement) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Lets go of the database.
     fn close(self) -> impl Future<Output = ()> + Send;

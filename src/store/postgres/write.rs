@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::time::timeout;
 
 use super::super::location::Server;
-use super::super::read::{Listed, Reader};
+use super::super::read::Reader;
 use super::super::row::{Batch, Block, Row};
 use super::super::statement::{Columns, Statement};
-use super::super::writer::{BATCH, Destination, Signed, State};
-use super::super::{StoreError, nanoseconds, retire, unread};
+use super::super::writer::{Destination, State, upkeep};
+use super::super::{StoreError, unread};
 use super::{connect, schema, sql_error};
 use crate::ledger::chain::Hash;
 
@@ -24,8 +23,6 @@ pub(super) struct PostgresDestination {
     server: Server,
     writer: String,
     connection: Option<PgConnection>,
-    /// The last term that was looked at for what can go.
-    swept: i64,
     reader: Reader,
 }
 
@@ -36,8 +33,8 @@ impl PostgresDestination {
         reader: Reader,
     ) -> Result<Self, StoreError> {
         let (server, writer) = (server.clone(), writer.to_owned());
-        let mut this = Self { server, writer, connection: None, swept: 0, reader };
-        this.probe().await?;
+        let mut this = Self { server, writer, connection: None, reader };
+        upkeep::probe(&mut this).await?;
         Ok(this)
     }
 
@@ -67,20 +64,6 @@ impl PostgresDestination {
             return Err(StoreError::InUse { place, writer });
         }
         Ok(connection)
-    }
-
-    async fn fetch<T: Columns>(&mut self, sql: Statement) -> Result<Vec<T>, StoreError> {
-        let fetch = async |connection: &mut PgConnection, _: &str| {
-            sql.rows_for_postgres().fetch_all(connection).await
-        };
-        self.with(fetch).await
-    }
-
-    async fn execute(&mut self, sql: Statement) -> Result<u64, StoreError> {
-        let execute = async |connection: &mut PgConnection, _: &str| {
-            sql.for_postgres().execute(connection).await.map(|done| done.rows_affected())
-        };
-        self.with(execute).await
     }
 
     /// Does something with the connection; after an error nothing is known about it, so it goes.
@@ -147,89 +130,22 @@ impl Destination for PostgresDestination {
         if is_written { Ok(()) } else { Err(StoreError::Taken) }
     }
 
-    async fn attest(&mut self, signed: Signed) -> Result<(), StoreError> {
-        self.with(async |connection, writer| {
-            sqlx::query(
-                "INSERT INTO checkpoints (writer, size, time, note, frontier) \
-                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-            )
-            .bind(writer)
-            .bind(signed.size)
-            .bind(nanoseconds(signed.time))
-            .bind(signed.note.to_string())
-            .bind(signed.frontier)
-            .execute(connection)
-            .await
-            .map(drop)
-        })
-        .await
+    fn writer(&self) -> &str {
+        &self.writer
     }
 
-    async fn inbox(&mut self) -> Result<Vec<(String, String)>, StoreError> {
-        let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
-        self.with(async |connection, _| {
-            sqlx::query_as("SELECT id, event FROM inbox ORDER BY id LIMIT $1")
-                .bind(limit)
-                .fetch_all(connection)
-                .await
-        })
-        .await
-    }
-
-    async fn boundary(
-        &mut self,
-        size: i64,
-        older_than: i64,
-        most: i64,
-    ) -> Result<Option<(i64, String)>, StoreError> {
-        let sql = retire::boundary(&self.writer, size, older_than, most);
-        Ok(self.fetch(sql).await?.into_iter().next())
-    }
-
-    async fn holds(&mut self) -> Result<Vec<String>, StoreError> {
-        let rows: Vec<(String,)> = self.fetch(retire::holds()).await?;
-        Ok(rows.into_iter().map(|(text,)| text).collect())
-    }
-
-    async fn rotations(&mut self, through: i64) -> Result<Vec<String>, StoreError> {
-        let sql = retire::events(&self.writer, "KeyRotated", through);
-        let rows: Vec<Listed> = self.fetch(sql).await?;
-        Ok(rows.into_iter().map(|(_, _, text)| text).collect())
-    }
-
-    async fn prune(&mut self, through: i64) -> Result<bool, StoreError> {
-        let writer = self.writer.clone();
-        if self.execute(retire::entries(&writer, through)).await? > 0 {
-            return Ok(false);
-        }
-        if self.swept == 0 {
-            for sql in retire::about_entries(&writer, through) {
-                self.execute(sql).await?;
-            }
-        }
-        let terms: Vec<(i64,)> = self.fetch(retire::next_terms(self.swept)).await?;
-        let (Some((first,)), Some((last,))) = (terms.first(), terms.last()) else {
-            self.swept = 0;
-            return Ok(true);
+    async fn fetch<T: Columns>(&mut self, sql: Statement) -> Result<Vec<T>, StoreError> {
+        let fetch = async |connection: &mut PgConnection, _: &str| {
+            sql.rows_for_postgres().fetch_all(connection).await
         };
-        self.execute(retire::postings(*first, *last)).await?;
-        self.swept = *last;
-        Ok(false)
+        self.with(fetch).await
     }
 
-    async fn probe(&mut self) -> Result<(), StoreError> {
-        self.with(async |connection, writer| {
-            sqlx::query(
-                "INSERT INTO writers (writer, seen) VALUES ($1, $2) \
-                 ON CONFLICT (writer) DO UPDATE SET seen = excluded.seen",
-            )
-            .bind(writer)
-            .bind(nanoseconds(Timestamp::now()))
-            .execute(connection)
-            .await
-            .map(drop)
-        })
-        .await
+    async fn execute(&mut self, sql: Statement) -> Result<u64, StoreError> {
+        let execute = async |connection: &mut PgConnection, _: &str| {
+            sql.for_postgres().execute(connection).await.map(|done| done.rows_affected())
+        };
+        self.with(execute).await
     }
 
     async fn close(mut self) {

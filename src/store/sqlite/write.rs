@@ -4,15 +4,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnection, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
-use super::super::read::Listed;
 use super::super::row::Batch;
 use super::super::statement::{Columns, Statement};
-use super::super::writer::{BATCH, Destination, Signed, State};
-use super::super::{StoreError, nanoseconds, retire, unread};
+use super::super::writer::{BATCH, Destination, State, upkeep};
+use super::super::{StoreError, unread};
 use super::file::{self, Identity, Log};
 use super::insert::{bind_rows, insertion, write_more};
 use super::{options, place, read, schema, sql_error};
@@ -33,8 +31,6 @@ pub(super) struct SqliteDestination {
     /// The file that was opened first; no other will do, see [`Self::check_file`].
     identity: Identity,
     open: Option<Open>,
-    /// The last term that was looked at for what can go.
-    swept: i64,
     _held: File,
 }
 
@@ -53,10 +49,9 @@ impl SqliteDestination {
             writer: writer.to_owned(),
             identity: Identity::of(path)?,
             open: None,
-            swept: 0,
             _held: file::hold(path, writer)?,
         };
-        this.probe().await?;
+        upkeep::probe(&mut this).await?;
         Ok(this)
     }
 
@@ -142,37 +137,6 @@ impl SqliteDestination {
         self.written()
     }
 
-    async fn try_attest(&mut self, signed: Signed) -> Result<(), StoreError> {
-        let path = self.path.clone();
-        let writer = self.writer.clone();
-        self.check_file()?;
-        let open = self.connected().await?;
-        sqlx::query(
-            "INSERT INTO checkpoints (writer, size, time, note, frontier) VALUES (?, ?, ?, ?, ?)
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(writer)
-        .bind(signed.size)
-        .bind(nanoseconds(signed.time))
-        .bind(signed.note.to_string())
-        .bind(signed.frontier)
-        .execute(&mut open.connection)
-        .await
-        .map_err(|error| sql_error(&path, error))?;
-        self.written()
-    }
-
-    async fn try_inbox(&mut self) -> Result<Vec<(String, String)>, StoreError> {
-        let path = self.path.clone();
-        let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
-        let open = self.connected().await?;
-        sqlx::query_as("SELECT id, event FROM inbox ORDER BY id LIMIT ?")
-            .bind(limit)
-            .fetch_all(&mut open.connection)
-            .await
-            .map_err(|error| sql_error(&path, error))
-    }
-
     async fn try_fetch<T: Columns>(&mut self, sql: Statement) -> Result<Vec<T>, StoreError> {
         let path = self.path.clone();
         let connection = &mut self.connected().await?.connection;
@@ -189,43 +153,6 @@ impl SqliteDestination {
         self.written()?;
         Ok(done.rows_affected())
     }
-
-    async fn try_prune(&mut self, through: i64) -> Result<bool, StoreError> {
-        let writer = self.writer.clone();
-        if self.try_execute(retire::entries(&writer, through)).await? > 0 {
-            return Ok(false);
-        }
-        if self.swept == 0 {
-            for sql in retire::about_entries(&writer, through) {
-                self.try_execute(sql).await?;
-            }
-        }
-        let terms: Vec<(i64,)> = self.try_fetch(retire::next_terms(self.swept)).await?;
-        let (Some((first,)), Some((last,))) = (terms.first(), terms.last()) else {
-            self.swept = 0;
-            return Ok(true);
-        };
-        self.try_execute(retire::postings(*first, *last)).await?;
-        self.swept = *last;
-        Ok(false)
-    }
-
-    async fn try_probe(&mut self) -> Result<(), StoreError> {
-        let path = self.path.clone();
-        let writer = self.writer.clone();
-        self.check_file()?;
-        let open = self.connected().await?;
-        sqlx::query(
-            "INSERT INTO writers (writer, seen) VALUES (?, ?)
-             ON CONFLICT (writer) DO UPDATE SET seen = excluded.seen",
-        )
-        .bind(writer)
-        .bind(nanoseconds(Timestamp::now()))
-        .execute(&mut open.connection)
-        .await
-        .map_err(|error| sql_error(&path, error))?;
-        self.written()
-    }
 }
 
 impl Destination for SqliteDestination {
@@ -239,47 +166,17 @@ impl Destination for SqliteDestination {
         self.settle(result).await
     }
 
-    async fn attest(&mut self, signed: Signed) -> Result<(), StoreError> {
-        let result = self.try_attest(signed).await;
+    fn writer(&self) -> &str {
+        &self.writer
+    }
+
+    async fn fetch<T: Columns>(&mut self, sql: Statement) -> Result<Vec<T>, StoreError> {
+        let result = self.try_fetch(sql).await;
         self.settle(result).await
     }
 
-    async fn inbox(&mut self) -> Result<Vec<(String, String)>, StoreError> {
-        let result = self.try_inbox().await;
-        self.settle(result).await
-    }
-
-    async fn boundary(
-        &mut self,
-        size: i64,
-        older_than: i64,
-        most: i64,
-    ) -> Result<Option<(i64, String)>, StoreError> {
-        let sql = retire::boundary(&self.writer, size, older_than, most);
-        let result = self.try_fetch(sql).await.map(|rows| rows.into_iter().next());
-        self.settle(result).await
-    }
-
-    async fn holds(&mut self) -> Result<Vec<String>, StoreError> {
-        let result = self.try_fetch::<(String,)>(retire::holds()).await;
-        let result = result.map(|rows| rows.into_iter().map(|(text,)| text).collect());
-        self.settle(result).await
-    }
-
-    async fn rotations(&mut self, through: i64) -> Result<Vec<String>, StoreError> {
-        let sql = retire::events(&self.writer, "KeyRotated", through);
-        let result = self.try_fetch::<Listed>(sql).await;
-        let result = result.map(|rows| rows.into_iter().map(|(_, _, text)| text).collect());
-        self.settle(result).await
-    }
-
-    async fn prune(&mut self, through: i64) -> Result<bool, StoreError> {
-        let result = self.try_prune(through).await;
-        self.settle(result).await
-    }
-
-    async fn probe(&mut self) -> Result<(), StoreError> {
-        let result = self.try_probe().await;
+    async fn execute(&mut self, sql: Statement) -> Result<u64, StoreError> {
+        let result = self.try_execute(sql).await;
         self.settle(result).await
     }
 

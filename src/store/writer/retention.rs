@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::super::{StoreError, nanoseconds};
-use super::{Destination, Keep};
+use super::{Destination, Keep, upkeep};
 use crate::ledger::event::{Event, What};
 
 /// Up to where everything is to go, and what is to be written first; nothing where all is kept.
@@ -18,10 +18,11 @@ pub(super) async fn end<D: Destination>(
     let older_than = oldest.map_or(i64::MIN, nanoseconds);
     let entries = keep.entries.map(|entries| i64::try_from(entries).unwrap_or(i64::MAX));
     let most = entries.map_or(0, |entries| last.saturating_sub(entries));
-    let Some((through, checkpoint)) = destination.boundary(last, older_than, most).await? else {
+    let Some((through, checkpoint)) = upkeep::boundary(destination, last, older_than, most).await?
+    else {
         return Ok(None);
     };
-    if is_held(&destination.holds().await?) {
+    if is_held(&upkeep::holds(destination).await?) {
         return Ok(None);
     }
     let reason = if through <= most { "entries" } else { "age" }.to_owned();

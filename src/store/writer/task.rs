@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::super::StoreError;
 use super::super::row::Batch;
 use super::inbox;
+use super::upkeep::{self, Pruning};
 use super::{
     BATCH, Destination, Keep, Shared, Signed, Signing, State, Waiting, Writing, retention,
 };
@@ -52,8 +53,7 @@ pub(super) struct Task<D> {
     name: String,
     signing: Option<Signing>,
     keep: Keep,
-    /// Entries up to this one are being deleted.
-    pruning: Option<i64>,
+    pruning: Option<Pruning>,
     /// When the next checkpoint is.
     due: tokio::time::Interval,
     owes_checkpoint: bool,
@@ -201,7 +201,7 @@ impl<D: Destination> Task<D> {
         if !batch.is_empty() {
             self.write(batch.iter_mut().map(|waiting| &mut waiting.entry), Vec::new()).await?;
         } else if !is_writable {
-            self.destination.probe().await?;
+            upkeep::probe(&mut self.destination).await?;
         }
         self.attest().await
     }
@@ -266,7 +266,7 @@ impl<D: Destination> Task<D> {
             let state = self.take_state().await?;
             let signed = signed(&signing, &self.name, &state);
             let note = Arc::clone(&signed.note);
-            self.destination.attest(signed).await?;
+            upkeep::attest(&mut self.destination, signed).await?;
             self.attested = state.frontier.size();
             self.channels.published.send_replace(Some(note));
             self.state = Some(state);
@@ -291,21 +291,21 @@ impl<D: Destination> Task<D> {
         let cluster = self.signing.as_ref().map_or("", |signing| &signing.cluster);
         let mut entries = vec![Entry::from(Event::now(cluster, what))];
         // Whoever trusts an earlier key still has to find the way to this one.
-        for text in self.destination.rotations(through).await? {
+        for text in upkeep::rotations(&mut self.destination, through).await? {
             if let Ok(Event { what, .. }) = serde_json::from_str(&text) {
                 entries.push(Entry::from(Event::now(cluster, what)));
             }
         }
         self.write(entries.iter_mut(), Vec::new()).await?;
         self.owes_checkpoint = true;
-        self.pruning = Some(through);
+        self.pruning = Some(Pruning::new(through));
         Ok(())
     }
 
     /// A little at a time, between what somebody waits for.
     async fn prune(&mut self) {
-        let Some(through) = self.pruning else { return };
-        match self.destination.prune(through).await {
+        let Some(pruning) = &mut self.pruning else { return };
+        match pruning.step(&mut self.destination).await {
             Ok(false) => {}
             Ok(true) => self.pruning = None,
             Err(error) => {
@@ -316,7 +316,7 @@ impl<D: Destination> Task<D> {
     }
 
     async fn take_inbox(&mut self) -> Result<(), StoreError> {
-        let left = self.destination.inbox().await?;
+        let left = upkeep::inbox(&mut self.destination).await?;
         if left.is_empty() {
             return Ok(());
         }

@@ -68,37 +68,16 @@ impl Destination for Table {
         Ok(())
     }
 
-    async fn attest(&mut self, _signed: Signed) -> Result<(), StoreError> {
-        self.attempt().await
+    fn writer(&self) -> &str {
+        "w"
     }
 
-    async fn inbox(&mut self) -> Result<Vec<(String, String)>, StoreError> {
+    async fn fetch<T: Columns>(&mut self, _sql: Statement) -> Result<Vec<T>, StoreError> {
         Ok(Vec::new())
     }
 
-    async fn boundary(
-        &mut self,
-        _size: i64,
-        _older_than: i64,
-        _most: i64,
-    ) -> Result<Option<(i64, String)>, StoreError> {
-        Ok(None)
-    }
-
-    async fn holds(&mut self) -> Result<Vec<String>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn rotations(&mut self, _through: i64) -> Result<Vec<String>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn prune(&mut self, _through: i64) -> Result<bool, StoreError> {
-        Ok(true)
-    }
-
-    async fn probe(&mut self) -> Result<(), StoreError> {
-        self.attempt().await
+    async fn execute(&mut self, _sql: Statement) -> Result<u64, StoreError> {
+        self.attempt().await.map(|()| 1)
     }
 
     async fn close(self) {}

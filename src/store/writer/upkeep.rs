@@ -1,0 +1,137 @@
+//! What a writer reads and changes beside its entries, the same in every database.
+
+use jiff::Timestamp;
+
+use super::super::read::Listed;
+use super::super::statement::Statement;
+use super::super::{StoreError, nanoseconds};
+use super::{BATCH, Destination, Signed};
+
+/// Entries that are deleted at once: about a millisecond, for which somebody may wait.
+const STEP: i64 = 100;
+/// Terms that are looked at at once.
+const TERMS: i64 = 200;
+
+/// Writes something that says nothing, to learn whether it could write.
+pub(in crate::store) async fn probe<D: Destination>(to: &mut D) -> Result<(), StoreError> {
+    let mut sql = Statement::new("INSERT INTO writers (writer, seen) VALUES (");
+    sql.bind(to.writer()).push(", ").bind(nanoseconds(Timestamp::now()));
+    sql.push(") ON CONFLICT (writer) DO UPDATE SET seen = excluded.seen");
+    to.execute(sql).await.map(drop)
+}
+
+/// Writes a checkpoint.
+pub(super) async fn attest<D: Destination>(to: &mut D, signed: Signed) -> Result<(), StoreError> {
+    let mut sql =
+        Statement::new("INSERT INTO checkpoints (writer, size, time, note, frontier) VALUES (");
+    sql.bind(to.writer()).push(", ").bind(signed.size);
+    sql.push(", ").bind(nanoseconds(signed.time)).push(", ").bind(signed.note.as_ref());
+    sql.push(", ").bind(signed.frontier).push(") ON CONFLICT DO NOTHING");
+    to.execute(sql).await.map(drop)
+}
+
+/// Events that others left to be written: id and text.
+pub(super) async fn inbox<D: Destination>(to: &mut D) -> Result<Vec<(String, String)>, StoreError> {
+    let mut sql = Statement::new("SELECT id, event FROM inbox ORDER BY id LIMIT ");
+    sql.bind(i64::try_from(BATCH).unwrap_or(i64::MAX));
+    to.fetch(sql).await
+}
+
+/// The last checkpoint below `size` that is either older than a time or of no more than `most`
+/// entries: its size and its note.
+pub(super) async fn boundary<D: Destination>(
+    to: &mut D,
+    size: i64,
+    older_than: i64,
+    most: i64,
+) -> Result<Option<(i64, String)>, StoreError> {
+    let mut sql = Statement::new("SELECT size, note FROM checkpoints WHERE writer = ");
+    sql.bind(to.writer()).push(" AND size < ").bind(size);
+    // What is gone already need not go again.
+    sql.push(" AND size >= (SELECT MIN(sequence) FROM records WHERE writer = ").bind(to.writer());
+    sql.push(") AND (time < ").bind(older_than).push(" OR size <= ").bind(most);
+    sql.push(") ORDER BY size DESC, time LIMIT 1");
+    Ok(to.fetch(sql).await?.into_iter().next())
+}
+
+/// The texts of what holds everything, and releases it again, the first first.
+pub(super) async fn holds<D: Destination>(to: &mut D) -> Result<Vec<String>, StoreError> {
+    let sql = Statement::new(
+        "SELECT record FROM records WHERE answer = '' AND (record LIKE '%\"event\":\"Held\"%' \
+         OR record LIKE '%\"event\":\"Released\"%') ORDER BY time, id",
+    );
+    let rows: Vec<(String,)> = to.fetch(sql).await?;
+    Ok(rows.into_iter().map(|(text,)| text).collect())
+}
+
+/// The texts of the hand-overs of this writer's keys among the entries up to this one.
+pub(super) async fn rotations<D: Destination>(
+    to: &mut D,
+    through: i64,
+) -> Result<Vec<String>, StoreError> {
+    let sql = events(to.writer(), "KeyRotated", through);
+    let rows: Vec<Listed> = to.fetch(sql).await?;
+    Ok(rows.into_iter().map(|(_, _, text)| text).collect())
+}
+
+/// A writer's events of a kind, as a listing has them, up to a place of its sequence.
+pub(in crate::store) fn events(writer: &str, kind: &str, through: i64) -> Statement {
+    let mut sql = Statement::new("SELECT id, time, record FROM records WHERE answer = ''");
+    sql.push(" AND writer = ").bind(writer).push(" AND sequence <= ").bind(through);
+    sql.push(" AND record LIKE ").bind(format!("%\"event\":\"{kind}\"%"));
+    sql.push(" ORDER BY sequence");
+    sql
+}
+
+/// Old entries that are being deleted, a few at a time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pruning {
+    /// Entries up to this one.
+    through: i64,
+    /// The last term that was looked at for what can go.
+    swept: i64,
+}
+
+impl Pruning {
+    pub(super) fn new(through: i64) -> Self {
+        Self { through, swept: 0 }
+    }
+
+    /// Deletes a few more entries, and at last what else is about them alone; `true` once nothing
+    /// is left to do. The checkpoint of exactly those entries stays: it stands for them.
+    pub(super) async fn step<D: Destination>(&mut self, to: &mut D) -> Result<bool, StoreError> {
+        let through = self.through;
+        let mut entries = Statement::new("DELETE FROM records WHERE writer = ");
+        entries.bind(to.writer()).push(" AND sequence <= ").bind(through);
+        entries.push(" AND sequence < (SELECT MIN(sequence) FROM records WHERE writer = ");
+        entries.bind(to.writer()).push(") + ").bind(STEP);
+        if to.execute(entries).await? > 0 {
+            return Ok(false);
+        }
+        if self.swept == 0 {
+            let mut blocks = Statement::new("DELETE FROM blocks WHERE writer = ");
+            blocks.bind(to.writer()).push(" AND last <= ").bind(through);
+            to.execute(blocks).await?;
+            let mut checkpoints = Statement::new("DELETE FROM checkpoints WHERE writer = ");
+            checkpoints.bind(to.writer()).push(" AND size < ").bind(through);
+            to.execute(checkpoints).await?;
+        }
+        self.sweep(to).await
+    }
+
+    /// Where the next terms occur in blocks that are gone. Blocks are numbered as they are made.
+    async fn sweep<D: Destination>(&mut self, to: &mut D) -> Result<bool, StoreError> {
+        let mut next = Statement::new("SELECT id FROM terms WHERE id > ");
+        next.bind(self.swept).push(" ORDER BY id LIMIT ").bind(TERMS);
+        let terms: Vec<(i64,)> = to.fetch(next).await?;
+        let (Some((first,)), Some((last,))) = (terms.first(), terms.last()) else {
+            return Ok(true);
+        };
+        let mut postings = Statement::new("DELETE FROM postings WHERE term BETWEEN ");
+        postings.bind(*first).push(" AND ").bind(*last);
+        postings.push(" AND block < (SELECT MIN(id) FROM blocks)");
+        to.execute(postings).await?;
+        self.swept = *last;
+        Ok(false)
+    }
+}
