@@ -16,12 +16,14 @@ use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::export::manifest;
 use crate::ledger::note::{VerifyingKey, rotated_to};
 use crate::ledger::port::Journal;
-use crate::ledger::verify::{Report, StoredCheckpoint, Verifier};
+use crate::ledger::verify::{Link, Report, StoredCheckpoint, Verifier};
 use crate::policy::text::Plain;
 use crate::store::{AnyLedger, Location, keys};
 
 /// Entries read at once.
 const PAGE: usize = 2000;
+/// Entries looked at without a pause.
+const STEP: usize = 50;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -153,9 +155,7 @@ impl Verify {
         while let Some(last) = page.last().map(|link| link.sequence) {
             // The next page is on its way while this one is looked at.
             let next = ledger.links(writer, last, PAGE);
-            let look = async {
-                page.iter().take_while(|link| link.sequence <= to).all(|link| verifier.push(link))
-            };
+            let look = look(&mut verifier, &page, to);
             let (next, is_good) = tokio::join!(next, look);
             if !is_good || last >= to {
                 break;
@@ -275,6 +275,18 @@ impl Verify {
             }
         }
     }
+}
+
+/// Pushes a page as far as `to`, in small steps: between them whoever fetches the next page has its turn.
+async fn look(verifier: &mut Verifier<'_>, page: &[Link], to: u64) -> bool {
+    for step in page.chunks(STEP) {
+        let wanted = step.iter().take_while(|link| link.sequence <= to);
+        if !wanted.into_iter().all(|link| verifier.push(link)) {
+            return false;
+        }
+        tokio::task::yield_now().await;
+    }
+    true
 }
 
 /// A key as such, or a file with some.
