@@ -10,5 +10,6 @@ pub(crate) mod fixture;
 mod outage;
 #[path = "../support/postgres.rs"]
 mod postgres;
+mod screen;
 mod server;
 mod verify;

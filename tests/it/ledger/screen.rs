@@ -1,0 +1,99 @@
+//! `postern audit` as somebody sees it who sits before it: what comes in, and how far it is.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use jiff::{SignedDuration, Timestamp};
+use postern::ledger::{Ledger, Record};
+use postern::store::AnyLedger;
+use tokio::runtime::Runtime;
+use uuid::Uuid;
+
+use super::audit::{audit, ledger_of, stdout};
+use super::fixture::{Place, record};
+
+/// Ends with the test.
+struct Watching(Child);
+
+impl Watching {
+    fn start(place: &Place) -> Self {
+        let program = Command::new(env!("CARGO_BIN_EXE_postern"))
+            .args(["audit", "list", "--watch", "-o", "json", "--since", "1h", "--ledger"])
+            .arg(place.location().to_string())
+            .stdout(Stdio::piped())
+            .spawn();
+        Self(program.unwrap())
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn made_now(number: u64) -> Record {
+    Record { id: Uuid::now_v7(), time: Timestamp::now(), ..record(number) }
+}
+
+#[test]
+fn a_watch_shows_what_is_there_and_then_what_comes_once() {
+    let place = Place::new();
+    let runtime = Runtime::new().unwrap();
+    let ledger: AnyLedger = runtime.block_on(place.open());
+    let append = |number| runtime.block_on(ledger.append(made_now(number))).unwrap();
+    append(1);
+    let mut watching = Watching::start(&place);
+    let mut lines = BufReader::new(watching.0.stdout.take().unwrap()).lines();
+    let mut next = || -> u64 {
+        let line: serde_json::Value =
+            serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        line["sequence"].as_u64().unwrap()
+    };
+    assert_eq!(next(), 1);
+    append(2);
+    append(3);
+    assert_eq!((next(), next()), (2, 3));
+    append(4);
+    assert_eq!(next(), 4);
+}
+
+/// `script` gives a program a terminal; every Debian has it, most others too.
+#[test]
+fn who_verifies_at_a_terminal_sees_how_far_it_is_and_a_log_does_not() {
+    let place = ledger_of((1..=3000).map(record));
+    let location = place.location().to_string();
+    let verify = format!("{} audit verify --ledger {location}", env!("CARGO_BIN_EXE_postern"));
+    let seen = Command::new("script").args(["-qec", &verify, "/dev/null"]).output();
+    let seen = seen.expect("`script` is in bsdutils (Debian) or util-linux").stdout;
+    let seen = String::from_utf8(seen).unwrap();
+    assert!(seen.contains("..] 2000 of 3000"), "{seen}");
+    assert!(seen.contains("\r\u{1b}[K"), "the line is taken away again: {seen}");
+    assert!(seen.contains("good, records 1 to 3000"), "{seen}");
+
+    let logged = audit(&place).args(["verify", "--ledger", &location]).assert().success();
+    let output = logged.get_output();
+    let said = String::from_utf8([&output.stdout[..], &output.stderr[..]].concat()).unwrap();
+    assert!(!said.contains("of 3000") && !said.contains('\r'), "{said}");
+}
+
+/// A machine whose clock is set back writes on: the order is the sequence's, and nothing is wrong.
+#[test]
+fn a_clock_that_runs_backwards_leaves_a_good_ledger() {
+    let hour = SignedDuration::from_hours(1);
+    let back = |number: u32| {
+        let record = record(u64::from(number));
+        let time = record.time - hour * i32::try_from(number).unwrap();
+        Record { time, ..record }
+    };
+    let place = ledger_of((1..=300).map(back));
+    let location = place.location().to_string();
+    let verified = audit(&place).args(["verify", "--ledger", &location]).assert().success();
+    assert!(stdout(&verified).contains("good, records 1 to 300"));
+    // A listing is by time, so the one that was written first is the newest.
+    let args = ["list", "-o", "json", "--limit", "1", "--ledger", &location];
+    let newest = stdout(&audit(&place).args(args).assert().success());
+    let newest: serde_json::Value = serde_json::from_str(&newest).unwrap();
+    assert_eq!(newest["sequence"], 1);
+}
