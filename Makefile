@@ -30,6 +30,8 @@ bench: ## how fast a decision is, and how much a request over TLS costs
 	cargo bench --locked --bench load
 	cargo bench --locked --bench ledger
 	cargo bench --locked --bench search
+	tests/cluster/build.sh etcd kube-apiserver kubectl >/dev/null
+	cargo bench --locked --bench apiserver
 
 fuzz: $(CACHE)/tools/bin/cargo-fuzz ## each fuzz target for a minute
 	for target in review lists image patch policies expression ledger; do \

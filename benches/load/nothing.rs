@@ -20,13 +20,17 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
 
-/// As long as the yes that Postern says to the same review.
-const YES: &str = concat!(
-    r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":"#,
-    r#"{"uid":"e9c4a8b4-cf69-43d0-b2ed-5413ca98b9c8","allowed":true,"auditAnnotations":"#,
-    r#"{"decision":"019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071","policies":"developers","#,
-    r#""verdict":"allowed"}}}"#,
-);
+/// As long as the yes that Postern says to the same review; the API server wants its uid back.
+const YES: [&str; 2] = [
+    r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":""#,
+    concat!(
+        r#"","allowed":true,"auditAnnotations":"#,
+        r#"{"decision":"019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071","policies":"developers","#,
+        r#""verdict":"allowed"}}}"#,
+    ),
+];
+/// What stands before it, early in every review.
+const UID: &[u8] = br#""uid":""#;
 
 /// Serves on a free port and says which, as Postern does, in a line of JSON.
 pub(crate) fn serve(folder: &Path) -> anyhow::Result<()> {
@@ -47,12 +51,19 @@ pub(crate) fn serve(folder: &Path) -> anyhow::Result<()> {
 }
 
 fn router() -> Router {
-    Router::new().route("/validate", post(yes))
+    Router::new().route("/validate", post(yes)).route("/mutate", post(yes))
 }
 
 /// Taking `Bytes` is what reads the body.
-async fn yes(_body: Bytes) -> impl axum::response::IntoResponse {
-    ([(CONTENT_TYPE, "application/json")], YES)
+async fn yes(body: Bytes) -> impl axum::response::IntoResponse {
+    let [before, after] = YES;
+    ([(CONTENT_TYPE, "application/json")], [before, uid(&body), after].concat())
+}
+
+fn uid(body: &[u8]) -> &str {
+    let found = body.windows(UID.len()).position(|window| window == UID);
+    let uid = found.and_then(|at| body.get(at + UID.len()..)?.get(..36)).unwrap_or_default();
+    std::str::from_utf8(uid).unwrap_or_default()
 }
 
 fn tls(folder: &Path) -> anyhow::Result<Arc<ServerConfig>> {
