@@ -14,7 +14,9 @@ fn postern() -> Command {
 fn what_documents_show_is_what_happens() {
     let cases = trycmd::TestCases::new();
     cases.register_bin("postern", Path::new(env!("CARGO_BIN_EXE_postern")));
-    for (document, blocks) in [("README.md", 2), ("docs/testing.md", 4)] {
+    for (document, blocks) in
+        [("README.md", 2), ("docs/first-policy.md", 4), ("docs/testing.md", 4)]
+    {
         cases.case(document);
         let shown = fs::read_to_string(document).unwrap().matches("```console").count();
         assert!(shown >= blocks, "{document} shows {shown}");

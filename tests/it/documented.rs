@@ -1,10 +1,14 @@
 //! Pages that are written by tests, and the one of the policy language's fields.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs};
 
 use postern::crd;
 use serde_json::Value;
+
+use super::cluster::support::built_by;
 
 /// Holds a page to what a test says it should be. With `UPDATE_DOCS=1` the page is written instead.
 pub(crate) fn is_page(path: &str, text: &str) {
@@ -90,26 +94,78 @@ fn text(field: &Value) -> String {
     field["description"].as_str().unwrap_or_default().replace('|', "\\|")
 }
 
-/// What the pages about the ledger tell people to type is understood. What it needs is not here, so
-/// it may well fail.
+/// Whatever a page tells people to type is a command of that program, flags and all. It is asked for
+/// its help, so that nothing is done.
 #[test]
-fn commands_about_the_ledger_are_commands() {
-    let folder = tempfile::tempdir().unwrap();
+fn each_command_of_the_docs_is_one() {
+    let kubectl = built_by("tests/cluster/build.sh", &["kubectl"]).join("kubectl");
     let mut typed = 0;
-    for page in ["audit", "audit-export", "forwarding"] {
-        let text = fs::read_to_string(format!("docs/{page}.md")).unwrap();
-        let text = text.replace("\\\n", " ");
-        for line in text.lines().map(str::trim).filter(|line| line.starts_with("postern audit ")) {
-            let words = line.split(" > ").next().unwrap().split(" >> ").next().unwrap();
-            let words = words.split(" | ").next().unwrap().split_whitespace().skip(1);
-            let words = words.map(|word| word.trim_matches('\''));
-            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_postern"));
-            command.env_clear().env("POSTERN_LEDGER", "sqlite:none.db").args(words);
-            let output = command.current_dir(folder.path()).output().unwrap();
-            let said = String::from_utf8_lossy(&output.stderr);
-            assert_eq!(output.status.code(), Some(2), "docs/{page}.md: {line}\n{said}");
+    for (page, text) in pages() {
+        for line in shell_lines(&text) {
+            let words = words(&line);
+            let (program, arguments) = match words.iter().map(String::as_str).next() {
+                Some("postern") => (Path::new(env!("CARGO_BIN_EXE_postern")), &words[1..]),
+                Some("kubectl") => (kubectl.as_path(), &words[1..]),
+                _ => continue,
+            };
+            let given =
+                arguments.iter().filter(|word| *word != "…").take_while(|word| *word != "--");
+            let asked =
+                Command::new(program).env_clear().args(given).arg("--help").output().unwrap();
+            let said = String::from_utf8_lossy(&asked.stderr);
+            assert!(asked.status.success(), "{page}: {line}\n{said}");
             typed += 1;
         }
     }
-    assert!(typed >= 4, "{typed}");
+    assert!(typed >= 20, "{typed}");
+}
+
+/// Policies, pods and cases that a page shows are those of its folder.
+#[test]
+fn the_first_policy_is_the_one_that_is_tried() {
+    let page = fs::read_to_string("docs/first-policy.md").unwrap();
+    for file in ["policies", "pod", "cases"] {
+        let text = fs::read_to_string(format!("docs/first-policy/{file}.yaml")).unwrap();
+        assert!(page.contains(&format!("```yaml\n{text}```")), "{file}.yaml is not as it is shown");
+    }
+}
+
+/// A page links to no file that is not there.
+#[test]
+fn links_between_pages_lead_somewhere() {
+    for (page, text) in pages() {
+        let folder = Path::new(&page).parent().unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+            let is_elsewhere = link.is_empty() || link.contains("://") || link.contains(' ');
+            assert!(is_elsewhere || folder.join(link).exists(), "{page} links to {link}");
+        }
+    }
+}
+
+/// Every page that people read, with its text.
+fn pages() -> Vec<(String, String)> {
+    let docs = fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path());
+    let pages = docs.filter(|path| path.extension().is_some_and(|it| it == "md"));
+    let others = ["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(PathBuf::from);
+    pages
+        .chain(others)
+        .map(|path| (path.display().to_string(), fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+/// The lines in the shell blocks of a page, those that go on joined.
+fn shell_lines(text: &str) -> Vec<String> {
+    let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let joined = blocks.map(|block| block.replace("\\\n", " "));
+    joined.flat_map(|block| block.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// As a shell takes them, up to where something else begins.
+fn words(line: &str) -> Vec<String> {
+    let ends = [" | ", " > ", " >> ", " && ", " < ", " # "];
+    let end = ends.iter().filter_map(|end| line.find(end)).min().unwrap_or(line.len());
+    let command = format!("printf '%s\\0' {}", &line[..end]);
+    let split = Command::new("sh").args(["-fc", &command]).output().unwrap();
+    let text = String::from_utf8(split.stdout).unwrap();
+    text.split_terminator('\0').map(str::to_owned).collect()
 }
