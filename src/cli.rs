@@ -7,6 +7,8 @@ pub mod certs;
 pub mod check;
 pub mod completion;
 pub mod crds;
+pub mod manifests;
+pub mod ready;
 pub mod schema;
 pub mod serve;
 pub mod test;
@@ -49,6 +51,8 @@ enum Command {
     Audit(Box<audit::Args>),
     Certs(certs::Args),
     Crds(crds::Args),
+    Manifests(manifests::Args),
+    Ready(ready::Args),
     Schema(schema::Args),
     Completion(completion::Args),
 }
@@ -62,6 +66,8 @@ impl Command {
             Self::Audit(args) => audit::run(&args),
             Self::Certs(args) => certs::run(&args),
             Self::Crds(args) => crds::run(&args),
+            Self::Manifests(args) => manifests::run(&args),
+            Self::Ready(args) => ready::run(&args),
             Self::Schema(args) => schema::run(&args),
             Self::Completion(args) => completion::run(&args),
         }

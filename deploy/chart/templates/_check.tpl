@@ -1,0 +1,49 @@
+{{- /* What no schema can tell. Each says what to do instead. */ -}}
+{{- define "postern.check" -}}
+{{- $v := .Values -}}
+{{- if and (gt (int $v.replicaCount) 1) (eq $v.ledger.type "sqlite") -}}
+{{- fail "replicaCount: more than one server cannot share a SQLite file. Set ledger.type=postgres and ledger.postgres.existingSecret, or replicaCount=1" -}}
+{{- end -}}
+{{- if eq $v.ledger.type "postgres" -}}
+{{- if not $v.ledger.postgres.existingSecret -}}
+{{- fail "ledger.postgres.existingSecret: name the Secret whose key `url` holds postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full" -}}
+{{- end -}}
+{{- if not $v.ledger.signingKey.existingSecret -}}
+{{- fail "ledger.signingKey.existingSecret: servers that share a ledger sign it with one key. Make it: openssl genpkey -algorithm ed25519 -out ledger.key; kubectl create secret generic postern-signing-key --from-file=ledger.key" -}}
+{{- end -}}
+{{- end -}}
+{{- if and $v.tls.existingSecret $v.certManager.enabled -}}
+{{- fail "tls.existingSecret and certManager.enabled: only one of them can bring the certificate" -}}
+{{- end -}}
+{{- if and $v.tls.existingSecret (not $v.tls.caBundle) (not $v.webhook.annotations) -}}
+{{- fail "tls.caBundle: the API server must be told which authority (PEM) issued the certificate in tls.existingSecret: --set-file tls.caBundle=ca.pem" -}}
+{{- end -}}
+{{- if and $v.namespace.create $v.hostNetwork (ne $v.namespace.podSecurity "privileged") -}}
+{{- fail "hostNetwork: a namespace that enforces Pod Security admits no pod with it. Set namespace.podSecurity=privileged too" -}}
+{{- end -}}
+{{- if and $v.policies.examples (not (.Capabilities.APIVersions.Has "postern.dev/v1alpha1")) -}}
+{{- fail "policies.examples: DebugPolicy is not known to the cluster yet. Install first, then: helm upgrade … --reuse-values --set policies.examples=true" -}}
+{{- end -}}
+{{- if eq (int $v.ports.https) (int $v.ports.health) -}}
+{{- fail "ports.https and ports.health: they must differ" -}}
+{{- end -}}
+{{- include "postern.checkTimes" . -}}
+{{- end -}}
+
+{{- /* A deadline below the API server's, and time to end: in milliseconds, as the schema lets them be written. */ -}}
+{{- define "postern.checkTimes" -}}
+{{- $deadline := include "postern.milliseconds" .Values.settings.deadline | int -}}
+{{- $drain := include "postern.milliseconds" .Values.settings.drainDelay | int -}}
+{{- range $kind, $webhook := pick .Values.webhook "validating" "mutating" -}}
+{{- if ge $deadline (mul 1000 (int $webhook.timeoutSeconds)) -}}
+{{- fail (printf "settings.deadline: it must be shorter than webhook.%s.timeoutSeconds, or the API server hangs up before it hears why" $kind) -}}
+{{- end -}}
+{{- end -}}
+{{- if le (mul 1000 (int .Values.terminationGracePeriodSeconds)) (add $deadline $drain 5000) -}}
+{{- fail "terminationGracePeriodSeconds: it must be more than settings.drainDelay and settings.deadline together, and five seconds" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "postern.milliseconds" -}}
+{{- if hasSuffix "ms" . }}{{ trimSuffix "ms" . }}{{ else }}{{ mul 1000 (trimSuffix "s" . | int) }}{{ end -}}
+{{- end -}}

@@ -1,0 +1,84 @@
+{{- define "postern.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "postern.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "postern.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (ternary (include "postern.fullname" .) "default" .Values.serviceAccount.create) -}}
+{{- end -}}
+
+{{- define "postern.image" -}}
+{{- $parts := compact (list (.Values.global.imageRegistry | default .Values.image.registry) .Values.image.repository) -}}
+{{- $tag := .Values.image.tag | default .Chart.AppVersion -}}
+{{- join "/" $parts }}:{{ $tag }}{{ with .Values.image.digest }}@{{ . }}{{ end -}}
+{{- end -}}
+
+{{- /* By these the Service finds its pods; they never change. */ -}}
+{{- define "postern.selector" -}}
+app.kubernetes.io/name: {{ include "postern.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "postern.labels" -}}
+{{ include "postern.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- /* Name, labels and annotations of an object: (list $ NAME ANNOTATIONS LABELS), the last two may be left out. */ -}}
+{{- define "postern.metadata" -}}
+{{- $ := index . 0 -}}
+{{- $own := dict -}}
+{{- if gt (len .) 2 }}{{ $own = index . 2 | default dict }}{{ end -}}
+name: {{ index . 1 }}
+labels:
+  {{- include "postern.labels" $ | nindent 2 }}
+{{- if gt (len .) 3 }}{{ with index . 3 }}
+  {{- toYaml . | nindent 2 }}
+{{- end }}{{ end }}
+{{- with merge (deepCopy $own) $.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- /* The same with the namespace of the release. */ -}}
+{{- define "postern.namespaced" -}}
+{{ include "postern.metadata" . }}
+namespace: {{ (index . 0).Release.Namespace }}
+{{- end -}}
+
+{{- /* Which of the three ways the certificate comes: "existing", "cert-manager" or "built-in". */ -}}
+{{- define "postern.certificates" -}}
+{{- if .Values.tls.existingSecret -}}existing
+{{- else if .Values.certManager.enabled -}}cert-manager
+{{- else -}}built-in
+{{- end -}}
+{{- end -}}
+
+{{- define "postern.tlsSecret" -}}
+{{- .Values.tls.existingSecret | default .Values.tls.secretName -}}
+{{- end -}}
+
+{{- define "postern.claim" -}}
+{{- .Values.ledger.sqlite.persistence.existingClaim | default (printf "%s-ledger" (include "postern.fullname" .)) -}}
+{{- end -}}
+
+{{- define "postern.checkpointMap" -}}
+{{- include "postern.fullname" . }}-checkpoints
+{{- end -}}
+
+{{- /* Whether anything is asked of pods after a decision. */ -}}
+{{- define "postern.readsPods" -}}
+{{- if not (and (eq .Values.settings.followLimit "0s") (eq .Values.settings.scanInterval "0s")) }}yes{{ end -}}
+{{- end -}}

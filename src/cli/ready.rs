@@ -1,0 +1,119 @@
+//! `postern ready`: asks a server whether it is ready, for `helm test` and for scripts. The image has
+//! no other program that could.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::str::FromStr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+use jiff::SignedDuration;
+
+use super::{Outcome, print};
+
+const EXAMPLES: &str = "\
+Examples:
+  postern ready
+  postern ready --wait 1m http://postern.postern-system.svc:9090
+
+It prints what /readyz says. Exit code 1: it answers that it is not ready; 2: it does not answer.";
+
+/// How long one answer may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Between two questions.
+const PAUSE: Duration = Duration::from_millis(500);
+/// The longest answer that is read.
+const MAX_BYTES: u64 = 64 << 10;
+
+/// Ask a server whether it is ready
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Where its /readyz is (`--health-listen`)
+    #[arg(value_name = "URL", default_value = "http://127.0.0.1:9090")]
+    url: Place,
+
+    /// Ask again for so long, until it is
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    wait: SignedDuration,
+}
+
+/// A host and a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place(String);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("want http://HOST:PORT")]
+struct PlaceError;
+
+impl FromStr for Place {
+    type Err = PlaceError;
+
+    fn from_str(text: &str) -> Result<Self, PlaceError> {
+        let rest = text.strip_prefix("http://").ok_or(PlaceError)?;
+        let place = rest.strip_suffix("/readyz").unwrap_or(rest).trim_end_matches('/');
+        let (host, port) = place.rsplit_once(':').ok_or(PlaceError)?;
+        let fits = !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok();
+        fits.then(|| Self(place.to_owned())).ok_or(PlaceError)
+    }
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let Args { url, wait } = args;
+    let end = Instant::now() + Duration::try_from(*wait).unwrap_or_default();
+    loop {
+        let answer = ask(url);
+        if Instant::now() >= end || matches!(answer, Ok((200, _))) {
+            let (status, said) = answer.map_err(|error| anyhow!("{}: {error}", url.0))?;
+            print(&said)?;
+            return Ok(if status == 200 { Outcome::Done } else { Outcome::No });
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// One question: the status of the answer and its body.
+fn ask(Place(place): &Place) -> io::Result<(u16, String)> {
+    let address = place
+        .to_socket_addrs()?
+        .next()
+        .ok_or_else(|| io::Error::other("the name has no address"))?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    // HTTP/1.0: the answer ends with the connection, and comes in one piece.
+    write!(stream, "GET /readyz HTTP/1.0\r\nHost: {place}\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.take(MAX_BYTES).read_to_string(&mut answer)?;
+    read(&answer).ok_or_else(|| io::Error::other("that is no answer of a Postern"))
+}
+
+fn read(answer: &str) -> Option<(u16, String)> {
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Place, PlaceError, read};
+
+    #[test]
+    fn a_place_is_a_host_and_a_port() {
+        let place = |text: &str| text.parse::<Place>();
+        for text in ["http://a.b:9090", "http://a.b:9090/", "http://a.b:9090/readyz"] {
+            assert_eq!(place(text), Ok(Place("a.b:9090".to_owned())), "{text}");
+        }
+        assert_eq!(place("http://[::1]:9090"), Ok(Place("[::1]:9090".to_owned())));
+        for text in ["https://a:1", "http://a", "http://:1", "http://a:x", "http://a/b:1", "a:1"] {
+            assert_eq!(place(text), Err(PlaceError), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_answer_has_a_status_and_a_body() {
+        assert_eq!(read("HTTP/1.0 503 x\r\nA: b\r\n\r\n[-]a\n"), Some((503, "[-]a\n".to_owned())));
+        assert_eq!(read("220 mail ESMTP\r\n\r\n"), None);
+        assert_eq!(read("HTTP/1.1 200 OK"), None);
+    }
+}
