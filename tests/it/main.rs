@@ -21,6 +21,7 @@ mod forward;
 #[path = "../support/hostile.rs"]
 mod hostile;
 mod ledger;
+mod manifests;
 mod pod_security;
 mod properties;
 #[path = "../support/server.rs"]

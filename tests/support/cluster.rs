@@ -27,7 +27,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 pub(crate) use self::kubectl::Kubectl;
-pub(crate) use self::manifests::pod;
+pub(crate) use self::manifests::{installed, pod};
 pub(crate) use self::node::Node;
 pub(crate) use self::postern::Postern;
 pub(crate) use self::run::Output;
@@ -39,7 +39,7 @@ use self::workshop::Workshop;
 
 /// Who can talk to the API server, and in which groups. `admin` may do everything; the groups
 /// `dev`, `on-call`, `ops` and `break-glass` have what a debugger needs (`rbac.yaml`); mallory is
-/// known, no more. Postern is who `deploy/rbac.yaml` is for.
+/// known, no more. Postern is whom the manifests give its rights.
 const USERS: [(&str, &str); 8] = [
     ("admin", "system:masters"),
     ("alice", "dev,sre"),

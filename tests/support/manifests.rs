@@ -1,6 +1,21 @@
 //! The objects that tests create.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
+
+/// What users install, of these kinds.
+pub(crate) fn installed(kinds: &[&str]) -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/base/install.yaml");
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+    let mut objects: Vec<Value> = serde_saphyr::from_multiple(&text)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let is =
+        |object: &Value| object.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+    objects.retain(|object| kinds.contains(&is(object).as_str()));
+    objects
+}
 
 /// A pod with one container, `app`, and the label `app: NAME`. Change what the test is about before
 /// giving it to the cluster.

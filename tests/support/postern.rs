@@ -25,6 +25,8 @@ pub(crate) struct Postern {
     port: Port,
     runs: bool,
     options: Vec<String>,
+    /// Instead of options: all that the manifests tell it, each place moved to this machine.
+    arguments: Option<Vec<String>>,
 }
 
 impl Postern {
@@ -34,7 +36,7 @@ impl Postern {
         Postern::start_with(cluster, program, policies, &[])
     }
 
-    /// The same with the policies of the cluster, which it sees as `deploy/rbac.yaml` lets it.
+    /// The same with the policies of the cluster, which it sees as the installed roles let it.
     pub(crate) fn start_in(
         cluster: &Cluster,
         program: &Path,
@@ -59,6 +61,7 @@ impl Postern {
             port: claim_port(&cluster.programs),
             runs: false,
             options: options.iter().map(|&option| option.to_owned()).collect(),
+            arguments: None,
         };
         for (name, yaml) in policies {
             postern.write_policy(name, yaml);
@@ -70,16 +73,73 @@ impl Postern {
         postern
     }
 
+    /// Starts it with the arguments of an installed Deployment, and with no rights but those that
+    /// were installed. What differs is where things are: addresses, certificates, the ledger.
+    pub(crate) fn start_installed(
+        cluster: &Cluster,
+        program: &Path,
+        arguments: &[String],
+    ) -> Postern {
+        let mut postern = Postern {
+            workshop: Workshop::open("postern"),
+            program: program.to_owned(),
+            port: claim_port(&cluster.programs),
+            runs: false,
+            options: Vec::new(),
+            arguments: None,
+        };
+        let certificates = postern.workshop.text("certs");
+        let issued = postern.run(&["certs", "issue", "--dir", &certificates]);
+        assert!(issued.success(), "postern certs issue: {}", issued.stderr);
+        let mut moved: Vec<String> =
+            arguments.iter().filter_map(|argument| postern.moved(argument)).collect();
+        moved.push(format!("--tls-cert={certificates}/tls.crt"));
+        moved.push(format!("--tls-key={certificates}/tls.key"));
+        moved.push(format!("--kubeconfig={}", cluster.kubeconfig("postern").display()));
+        postern.arguments = Some(moved);
+        postern.start_again();
+        postern
+    }
+
+    fn moved(&self, argument: &str) -> Option<String> {
+        let flag = argument.split('=').next().unwrap_or_default();
+        Some(match flag {
+            "--listen" => format!("--listen={}", self.address()),
+            "--health-listen" => "--health-listen=127.0.0.1:0".to_owned(),
+            "--ledger" => format!("--ledger={}", self.ledger()),
+            // As if they had been brought: nobody here can be called by the name of a Service.
+            "--tls-secret" | "--tls-names" | "--webhook-configurations" => return None,
+            _ => argument.to_owned(),
+        })
+    }
+
     /// Starts it after [`Postern::stop`] and waits until it listens; nothing if it runs.
     pub(crate) fn start_again(&mut self) {
         if self.runs {
             return;
         }
         let address = self.address();
+        let mut command = match &self.arguments {
+            Some(arguments) => {
+                let mut command = clean_command(&self.program);
+                command.args(arguments);
+                command
+            }
+            None => self.command(&address),
+        };
+        command.current_dir(self.workshop.folder());
+        self.workshop.start("postern", &mut command);
+        self.runs = true;
+        let listens = || TcpStream::connect(&address).is_ok();
+        if let Err(why) = self.workshop.wait_until("Postern", PATIENCE, listens) {
+            panic!("{why}");
+        }
+    }
+
+    fn command(&self, address: &str) -> Command {
         let mut command = clean_command(&self.program);
         command
-            .current_dir(self.workshop.folder())
-            .args(["serve", "--listen", &address, "--health-listen", "127.0.0.1:0"])
+            .args(["serve", "--listen", address, "--health-listen", "127.0.0.1:0"])
             .args(["--tls-cert", &self.workshop.text("certs/tls.crt")])
             .args(["--tls-key", &self.workshop.text("certs/tls.key")])
             .args(["--ledger", &self.ledger()])
@@ -92,12 +152,7 @@ impl Postern {
         if self.policies().exists() {
             command.args(["--policies", &self.workshop.text("policies")]);
         }
-        self.workshop.start("postern", &mut command);
-        self.runs = true;
-        let listens = || TcpStream::connect(&address).is_ok();
-        if let Err(why) = self.workshop.wait_until("Postern", PATIENCE, listens) {
-            panic!("{why}");
-        }
+        command
     }
 
     /// Asks it to stop and waits until it has.
@@ -108,7 +163,7 @@ impl Postern {
         }
     }
 
-    /// Tells the API server to ask it, as `deploy/webhooks.yaml` says.
+    /// Tells the API server to ask it, as the installed configurations say.
     pub(crate) fn install(&self, cluster: &Cluster) {
         cluster.install_webhooks(&self.url("mutate"), &self.url("validate"), &self.authority());
     }
@@ -181,14 +236,19 @@ impl Postern {
         self.workshop.log("postern")
     }
 
-    /// One of `/livez`, `/readyz` and `/metrics`, with its status line.
-    pub(crate) fn probe(&self, path: &str) -> String {
+    /// Where its probes and metrics are.
+    pub(crate) fn health(&self) -> String {
         let log = self.log();
         // The last line of that kind is of the server that runs.
         let line = log.lines().rfind(|line| line.contains("Listening on")).unwrap_or_default();
         let fields = super::parse(line);
         let health = fields["health"].as_str().or(fields["fields"]["health"].as_str());
-        let health = health.unwrap_or_default().to_owned();
+        health.unwrap_or_default().to_owned()
+    }
+
+    /// One of `/livez`, `/readyz` and `/metrics`, with its status line.
+    pub(crate) fn probe(&self, path: &str) -> String {
+        let health = self.health();
         let mut answer = String::new();
         let asked = TcpStream::connect(&health).and_then(|mut stream| {
             write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;

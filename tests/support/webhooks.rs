@@ -1,44 +1,36 @@
 //! Tells the API server to call Postern, with the configurations that users install.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
-use super::Cluster;
+use super::{Cluster, installed};
 
 /// A webhook that nobody answers. It judges one label that only the canary's own object carries.
 const CANARY: &str = "postern.dev/canary";
 
 impl Cluster {
-    /// Installs `deploy/webhooks.yaml`, changed only in how the webhooks are reached: these URLs,
-    /// with certificates of this authority. Returns when the API server calls them.
+    /// Installs the webhook configurations that users install, changed only in how they are
+    /// reached: these URLs, with certificates of this authority. Returns when the API server
+    /// calls them.
     pub(crate) fn install_webhooks(&self, mutate_url: &str, validate_url: &str, ca_pem: &str) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/webhooks.yaml");
-        let yaml = std::fs::read_to_string(&path)
-            .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
-        // kubectl reads the YAML here as it would for a user.
-        let json = self
-            .kubectl("admin")
-            .args(["create", "--dry-run=client", "-o", "json", "-f", "-"])
-            .stdin(yaml)
-            .ok();
-        for object in serde_json::Deserializer::from_str(&json).into_iter() {
-            let mut object: Value =
-                object.unwrap_or_else(|error| panic!("kubectl printed no JSON ({error}): {json}"));
-            let url = match object.get("kind").and_then(Value::as_str) {
-                Some("MutatingWebhookConfiguration") => mutate_url,
-                Some("ValidatingWebhookConfiguration") => validate_url,
-                kind => panic!("{} holds a {kind:?}", path.display()),
-            };
-            for webhook in
-                object.get_mut("webhooks").and_then(Value::as_array_mut).into_iter().flatten()
-            {
-                webhook["clientConfig"] = json!({"url": url, "caBundle": BASE64.encode(ca_pem)});
+        for (kind, url) in [
+            ("MutatingWebhookConfiguration", mutate_url),
+            ("ValidatingWebhookConfiguration", validate_url),
+        ] {
+            let objects = installed(&[kind]);
+            assert_eq!(objects.len(), 1, "{kind}");
+            for mut object in objects {
+                for webhook in
+                    object.get_mut("webhooks").and_then(Value::as_array_mut).into_iter().flatten()
+                {
+                    let bundle = BASE64.encode(ca_pem);
+                    webhook["clientConfig"] = json!({"url": url, "caBundle": bundle});
+                }
+                self.apply(&object.to_string());
             }
-            self.apply(&object.to_string());
         }
         self.settle_webhooks();
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::support::{Cluster, Output, Postern, pod};
+use super::support::{Cluster, Output, Postern, installed, pod};
 
 /// How long anything may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -39,7 +39,9 @@ impl House {
         cluster.apply(&delivered("crds/debugpolicies.postern.dev.yaml"));
         let established = "wait --for=condition=Established crd/debugpolicies.postern.dev";
         cluster.kubectl("admin").args(established.split(' ')).args(["--timeout=20s"]).ok();
-        cluster.apply(&delivered("rbac.yaml"));
+        for role in installed(&["ClusterRole", "ClusterRoleBinding"]) {
+            cluster.apply(&role.to_string());
+        }
         let program = Path::new(env!("CARGO_BIN_EXE_postern"));
         let mut postern = Postern::start_in(&cluster, program, files, options);
         postern.wait_for_readiness(|said| said.starts_with("HTTP/1.1 200"));

@@ -1,0 +1,55 @@
+//! What the chart refuses, and whether the sentence says what to do instead.
+
+use super::helm::{said, template};
+
+#[track_caller]
+fn refuses(values: &[&str], sentence: &str) {
+    let output = template(values).output().unwrap();
+    let said = said(&output);
+    assert!(!output.status.success(), "{values:?} is accepted");
+    assert!(said.contains(sentence), "{values:?}: {said}");
+}
+
+#[test]
+fn more_than_one_server_needs_a_database() {
+    refuses(&["replicaCount=2"], "Set ledger.type=postgres");
+    refuses(&["ledger.type=postgres"], "ledger.postgres.existingSecret: name the Secret");
+    let half = ["ledger.type=postgres", "ledger.postgres.existingSecret=a"];
+    refuses(&half, "openssl genpkey -algorithm ed25519");
+}
+
+#[test]
+fn one_certificate_comes_one_way_and_its_authority_is_said() {
+    refuses(&["tls.existingSecret=a"], "--set-file tls.caBundle=ca.pem");
+    refuses(&["tls.existingSecret=a", "certManager.enabled=true"], "only one of them");
+    refuses(&["tls.existingSecret=a", "tls.caBundle=LS0tLS1"], "caBundle");
+}
+
+#[test]
+fn the_deadline_is_below_the_timeout_and_the_end_after_both() {
+    refuses(&["settings.deadline=3s"], "webhook.mutating.timeoutSeconds");
+    refuses(&["webhook.validating.timeoutSeconds=1"], "webhook.validating.timeoutSeconds");
+    refuses(&["settings.drainDelay=25s"], "terminationGracePeriodSeconds: it must be more");
+    refuses(&["settings.deadline=1m"], "deadline");
+}
+
+#[test]
+fn a_namespace_that_forbids_the_nodes_network_is_not_made_for_it() {
+    let both = ["namespace.create=true", "hostNetwork=true"];
+    refuses(&both, "Set namespace.podSecurity=privileged too");
+}
+
+#[test]
+fn policies_wait_for_their_definition() {
+    refuses(&["policies.examples=true"], "Install first, then: helm upgrade");
+    let mut known = template(&["policies.examples=true"]);
+    let output = known.args(["--api-versions", "postern.dev/v1alpha1"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.matches("\nkind: DebugPolicy\n").count(), 3);
+}
+
+#[test]
+fn two_servers_do_not_listen_on_one_port() {
+    refuses(&["ports.https=9090"], "they must differ");
+}

@@ -1,0 +1,192 @@
+//! `docs/values.md` is written from `values.yaml`, and the schema knows each value.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::helm::{render, template};
+use super::{one, texts};
+use crate::documented::is_page;
+
+const VALUES: &str = "deploy/chart/values.yaml";
+
+const HEAD: &str = "\
+# Values of the chart
+
+Written from `deploy/chart/values.yaml` (`UPDATE_DOCS=1 cargo test --test it manifests`). How to install with them is in
+[install.md](install.md). `values.schema.json` refuses a value that is not here, and one of another shape.
+
+| value | left out | |
+| --- | --- | --- |
+";
+
+/// A value with what is said above it.
+#[derive(Debug)]
+struct Documented {
+    path: String,
+    text: String,
+}
+
+/// The values that have a comment. One without is a group of others, which have.
+fn documented() -> Vec<Documented> {
+    let mut path: Vec<(usize, String)> = Vec::new();
+    let mut comment = String::new();
+    let mut found = Vec::new();
+    // The first lines are about the file.
+    let text = fs::read_to_string(VALUES).unwrap();
+    let (_, text) = text.split_once("\n\n").unwrap();
+    for line in text.lines() {
+        let indent = line.len() - line.trim_start().len();
+        let line = line.trim();
+        if let Some(said) = line.strip_prefix("# ") {
+            comment = format!("{comment} {said}").trim().to_owned();
+        } else if line.is_empty() {
+            comment.clear();
+        } else if let Some((key, _)) = line.split_once(':').filter(|_| !line.starts_with('-')) {
+            path.retain(|(depth, _)| *depth < indent);
+            path.push((indent, key.to_owned()));
+            if !comment.is_empty() {
+                let path: Vec<_> = path.iter().map(|(_, key)| key.as_str()).collect();
+                found.push(Documented { path: path.join("."), text: std::mem::take(&mut comment) });
+            }
+        }
+    }
+    found
+}
+
+fn defaults() -> Value {
+    serde_saphyr::from_str(&fs::read_to_string(VALUES).unwrap()).unwrap()
+}
+
+fn at<'a>(values: &'a Value, path: &str) -> &'a Value {
+    values.pointer(&format!("/{}", path.replace('.', "/"))).unwrap_or_else(|| panic!("{path}"))
+}
+
+#[test]
+fn the_page_of_values_is_that_of_the_chart() {
+    let defaults = defaults();
+    let mut page = HEAD.to_owned();
+    for Documented { path, text } in documented() {
+        let default = at(&defaults, &path).to_string();
+        let text = text.replace('|', "\\|");
+        writeln!(page, "| `{path}` | `{default}` | {text} |").unwrap();
+    }
+    is_page("docs/values.md", &page);
+}
+
+#[test]
+fn every_value_says_what_it_is_for() {
+    let documented: Vec<String> = documented().into_iter().map(|it| it.path).collect();
+    let mut undocumented = Vec::new();
+    walk(&defaults(), String::new(), &documented, &mut undocumented);
+    assert!(undocumented.is_empty(), "{undocumented:?}");
+    assert!(documented.len() > 90, "{}", documented.len());
+}
+
+fn walk(value: &Value, path: String, documented: &[String], missing: &mut Vec<String>) {
+    if documented.contains(&path) {
+        return;
+    }
+    match value.as_object().filter(|fields| !fields.is_empty()) {
+        None => missing.push(path),
+        Some(fields) => {
+            for (key, field) in fields {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                walk(field, path, documented, missing);
+            }
+        }
+    }
+}
+
+/// What the schema lets be given is what the file lists: no more and no less.
+#[test]
+fn the_schema_knows_the_values_and_no_others() {
+    let text = fs::read_to_string("deploy/chart/values.schema.json").unwrap();
+    let schema: Value = serde_json::from_str(&text).unwrap();
+    let defaults = defaults();
+    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&defaults));
+    compare(&schema, &defaults, "");
+}
+
+fn compare(schema: &Value, value: &Value, path: &str) {
+    let Some(properties) = schema["properties"].as_object() else { return };
+    if path != ".global" {
+        assert_eq!(schema["additionalProperties"], false, "{path}");
+    }
+    // What is said of an issuer is the user's alone.
+    if path == ".certManager.issuerRef" {
+        return;
+    }
+    let known: Vec<_> = properties.keys().collect();
+    let mut listed: Vec<_> = value.as_object().unwrap().keys().collect();
+    listed.sort();
+    let mut sorted = known.clone();
+    sorted.sort();
+    assert_eq!(sorted, listed, "{path}");
+    for (key, field) in properties {
+        compare(field, &value[key], &format!("{path}.{key}"));
+    }
+}
+
+/// A mistyped value is not silently nothing.
+#[test]
+fn what_is_no_value_is_refused_by_name() {
+    for (given, named) in [
+        ("replicas=3", "replicas"),
+        ("ledger.kind=postgres", "kind"),
+        ("webhook.validating.namespaceSelector.a=b", "namespaceSelector"),
+        ("webhook.validating.failurePolicy=fail", "failurePolicy"),
+        ("replicaCount=many", "replicaCount"),
+        ("image.digest=latest", "digest"),
+        ("ports.https=443", "https"),
+        ("breakGlass.group=a'b", "group"),
+        ("webhook.mutating.timeoutSeconds=31", "timeoutSeconds"),
+    ] {
+        let output = template(&[given]).output().unwrap();
+        let said = super::helm::said(&output);
+        assert!(!output.status.success(), "{given}");
+        assert!(said.contains(named), "{given}: {said}");
+    }
+}
+
+/// Each flag of the server is one that the chart gives, or one with a reason why not.
+#[test]
+fn no_setting_of_the_server_is_forgotten() {
+    let left_to_extra_args = [
+        // Made on the spot, for nobody's cluster.
+        "dev",
+        // Values are said as values; a file would be a second place.
+        "config",
+        // A pod knows its cluster.
+        "kubeconfig",
+        "help",
+    ];
+    let output = Command::new(env!("CARGO_BIN_EXE_postern")).args(["serve", "--help"]).output();
+    let help = String::from_utf8(output.unwrap().stdout).unwrap();
+    let flags =
+        help.lines().filter_map(|line| line.trim().strip_prefix("-h, ").or(Some(line.trim())));
+    let flags: Vec<&str> = flags
+        .filter_map(|line| line.strip_prefix("--"))
+        .map(|line| line.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).next().unwrap())
+        .collect();
+    assert!(flags.len() > 30, "{flags:?}");
+    let mut given: Vec<String> = Vec::new();
+    for (_, values) in super::SETS {
+        let objects = render(values);
+        let name = if values.contains(&"fullnameOverride=door") { "door" } else { "postern" };
+        let deployment = one(&objects, "Deployment", name);
+        given.extend(texts(deployment, "/spec/template/spec/containers/0/args"));
+    }
+    given.extend(texts(
+        one(&render(&["settings.dangerAllowOnLedgerFailure=true"]), "Deployment", "postern"),
+        "/spec/template/spec/containers/0/args",
+    ));
+    for flag in flags.iter().filter(|flag| !left_to_extra_args.contains(flag)) {
+        let says = |given: &String| {
+            given.strip_prefix("--").and_then(|it| it.split('=').next()) == Some(*flag)
+        };
+        assert!(given.iter().any(says), "no value of the chart gives `--{flag}`");
+    }
+}
