@@ -30,7 +30,9 @@ for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
     set -- "$@" "--remap-path-prefix=$crates=/crates"
     prefixes="$prefixes -ffile-prefix-map=$crates=/crates"
 done
-set -- "$@" "--remap-path-prefix=$out=/target" "--remap-path-prefix=$top=/postern"
+# The checkout's own files are named from its top as it is. Naming it here would have every crate
+# compiled anew in every clone.
+set -- "$@" "--remap-path-prefix=$out=/target"
 
 # Options in this variable are separated by the one character that no path has.
 CARGO_ENCODED_RUSTFLAGS=$(printf '%s\037' "$@")
