@@ -7,16 +7,20 @@ pub mod certs;
 pub mod check;
 pub mod completion;
 pub mod crds;
+pub mod man;
 pub mod manifests;
+mod plugin;
 pub mod ready;
 pub mod schema;
 pub mod serve;
 pub mod test;
+pub mod words;
 
+use std::env;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
 
 use crate::config::SettingError;
 use crate::policy::text::Lines;
@@ -55,6 +59,9 @@ enum Command {
     Ready(ready::Args),
     Schema(schema::Args),
     Completion(completion::Args),
+    Man(man::Args),
+    #[command(name = words::NAME, hide = true)]
+    Words(words::Args),
 }
 
 impl Command {
@@ -70,6 +77,8 @@ impl Command {
             Self::Ready(args) => ready::run(&args),
             Self::Schema(args) => schema::run(&args),
             Self::Completion(args) => completion::run(&args),
+            Self::Man(args) => man::run(&args),
+            Self::Words(args) => words::run(&args),
         }
     }
 }
@@ -91,7 +100,7 @@ pub struct Misuse(pub String);
 /// Runs the command that the process's arguments name.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => {
             // A reader that went away has what it wanted.
@@ -108,6 +117,13 @@ pub fn main() -> ExitCode {
             ExitCode::from(if misuse { MISUSE } else { FAILED })
         }
     }
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    let mut arguments = env::args_os().peekable();
+    let mut command = plugin::command(arguments.peek().map(AsRef::as_ref));
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 /// An error and its causes on one line. Many an error already says its cause.

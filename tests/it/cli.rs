@@ -42,6 +42,7 @@ fn every_command_explains_itself() {
         vec!["certs"],
         vec!["certs", "issue"],
         vec!["completion"],
+        vec!["man"],
     ] {
         let output = postern().args(&words).arg("--help").output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{words:?}");
@@ -67,6 +68,7 @@ fn what_is_called_wrongly_exits_with_64_and_says_so_on_standard_error() {
         vec!["schema", "crd"],
         vec!["certs", "issue", "--days", "x"],
         vec!["completion", "cmd"],
+        vec!["man"],
     ] {
         let output = postern().args(&words).output().unwrap();
         assert_eq!(output.status.code(), Some(64), "{words:?}");
@@ -81,4 +83,24 @@ fn completions_are_made_for_every_shell() {
         assert!(output.status.success());
         assert!(String::from_utf8(output.stdout).unwrap().contains("postern"));
     }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let man = folder.path().join("share/man1");
+    let output = postern().arg("man").arg(&man).output().unwrap();
+    assert!(output.status.success() && output.stdout.is_empty());
+    for command in ["", "-serve", "-check", "-audit", "-audit-list", "-certs-issue", "-man"] {
+        let page = fs::read_to_string(man.join(format!("postern{command}.1"))).unwrap();
+        for part in [".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION"] {
+            assert!(page.contains(part), "postern{command}.1 has no {part}");
+        }
+    }
+    let names = fs::read_dir(&man).unwrap().map(|entry| entry.unwrap().file_name());
+    let hidden = names.filter(|name| {
+        let name = name.to_string_lossy();
+        name.contains("help") || name.contains('_')
+    });
+    assert_eq!(hidden.count(), 0);
 }

@@ -17,6 +17,7 @@ mod manifests;
 mod node;
 mod outage;
 mod playground;
+mod plugin;
 mod pods;
 mod policies;
 mod profiles;

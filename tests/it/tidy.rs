@@ -28,6 +28,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("base64", &["admission", "ledger"]),
     ("clap", &["cli", "config"]),
     ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("comfy_table", &["cli"]),
     ("csv", &["ledger"]),
     ("ct_merkle", &["ledger"]),

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use super::fixture::{Place, execute, id, injection, record, refusal, time};
 
 /// A ledger that was written and closed.
-pub(super) fn ledger_of(records: impl IntoIterator<Item = Record>) -> Place {
+pub(crate) fn ledger_of(records: impl IntoIterator<Item = Record>) -> Place {
     let place = Place::new();
     Runtime::new().unwrap().block_on(async {
         let ledger = place.open().await;
@@ -26,7 +26,7 @@ pub(super) fn ledger_of(records: impl IntoIterator<Item = Record>) -> Place {
 }
 
 /// What a day's ledger holds: allowed, refused, two at once, only warned of, not delivered.
-pub(super) fn some_of_each() -> Vec<Record> {
+pub(crate) fn some_of_each() -> Vec<Record> {
     let mut two = record(3);
     two.requester.username = "system:serviceaccount:ci-cd:pipeline-debugger".to_owned();
     two.namespace = "shop".to_owned();

@@ -143,7 +143,7 @@ pub(super) fn all() -> Query {
 }
 
 /// A folder that is gone after the test, with a place for a ledger in it.
-pub(super) struct Place {
+pub(crate) struct Place {
     pub(super) folder: TempDir,
 }
 
@@ -157,7 +157,7 @@ impl Place {
         self.folder.path().join("var/lib/postern.db")
     }
 
-    pub(super) fn location(&self) -> Location {
+    pub(crate) fn location(&self) -> Location {
         Location::Sqlite(self.file())
     }
 
