@@ -1,7 +1,7 @@
 //! One suite over every kind of ledger, what each promises when its store fails, and
 //! `postern audit` over all of it.
 
-mod audit;
+pub(crate) mod audit;
 mod conformance;
 mod crash;
 mod export;
@@ -12,4 +12,5 @@ mod outage;
 mod postgres;
 mod screen;
 mod server;
+mod upgrade;
 mod verify;

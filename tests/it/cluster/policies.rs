@@ -7,6 +7,7 @@ mod away;
 mod checkpoints;
 mod definition;
 mod live;
+mod upgrade;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};

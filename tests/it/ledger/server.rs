@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::fixture::until;
 use crate::server::{Server, Site};
 
-const POLICIES: &str = "\
+pub(super) const POLICIES: &str = "\
 apiVersion: postern.dev/v1alpha1
 kind: DebugPolicy
 metadata: {name: developers}
@@ -36,7 +36,7 @@ fn review() -> String {
     .to_string()
 }
 
-async fn ask(site: &Site, server: &Server) {
+pub(super) async fn ask(site: &Site, server: &Server) {
     let client = site.client().build().unwrap();
     let request = client.post(server.url("/validate")).header("content-type", "application/json");
     let answer: Value = request.body(review()).send().await.unwrap().json().await.unwrap();
