@@ -1,5 +1,7 @@
 //! Pages that are written by tests, and the one of the policy language's fields.
 
+mod threats;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
