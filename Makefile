@@ -5,8 +5,9 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/postern
 DENY_VERSION := 0.20.2
 FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS := 60
+CYCLONEDX_VERSION := 0.5.9
 
-.PHONY: help run test playground bench fuzz lint
+.PHONY: help run test playground bench fuzz lint release tools
 
 help: ## list these words
 	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -33,18 +34,21 @@ bench: ## how fast a decision is, and how much a request over TLS costs
 	tests/cluster/build.sh etcd kube-apiserver kubectl >/dev/null
 	cargo bench --locked --bench apiserver
 
-fuzz: $(CACHE)/tools/bin/cargo-fuzz ## each fuzz target for a minute
-	for target in review lists image patch policies expression ledger; do \
-		mkdir -p tests/fuzz/corpus/$$target; \
-		PATH=$(CACHE)/tools/bin:$$PATH cargo fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz \
-			--sanitizer none $$target tests/fuzz/corpus/$$target tests/corpus/reviews deploy/examples tests/corpus/expressions \
-			-- -max_total_time=$(FUZZ_SECONDS) || exit; \
-	done
+fuzz: $(CACHE)/tools/bin/cargo-fuzz ## each fuzz target for a minute (FUZZ_SECONDS=60)
+	@tests/fuzz/run.sh $(FUZZ_SECONDS)
+
+release: tools ## the archive, its checksums and the kubectl plugin's manifest, in target/dist
+	@tests/release.sh
 
 lint: $(CACHE)/tools/bin/cargo-deny ## format, clippy, licences and banned crates
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	$(CACHE)/tools/bin/cargo-deny --locked check bans licenses sources
+
+tools: $(CACHE)/tools/bin/cargo-cyclonedx
+
+$(CACHE)/tools/bin/cargo-cyclonedx:
+	cargo install --locked cargo-cyclonedx --version $(CYCLONEDX_VERSION) --root $(CACHE)/tools
 
 $(CACHE)/tools/bin/cargo-deny:
 	cargo install --locked cargo-deny --version $(DENY_VERSION) --root $(CACHE)/tools

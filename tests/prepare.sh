@@ -37,6 +37,7 @@ run) ;;
 test)
     [ -e /usr/lib/postgresql ] || command -v initdb >/dev/null ||
         install "the ledger is tested on a real PostgreSQL" postgresql
+    make -s -C "$here/.." tools >&2
     "$here/pod-security/build.sh" >/dev/null
     "$here/cluster/build.sh" >/dev/null
     "$here/helm/build.sh" >/dev/null

@@ -24,6 +24,7 @@ mod ledger;
 mod manifests;
 mod pod_security;
 mod properties;
+mod release;
 #[path = "../support/server.rs"]
 mod server;
 mod test_cases;
