@@ -96,8 +96,8 @@ fn text(field: &Value) -> String {
     field["description"].as_str().unwrap_or_default().replace('|', "\\|")
 }
 
-/// Whatever a page tells people to type is a command of that program, flags and all. It is asked for
-/// its help, so that nothing is done.
+/// Whatever a page tells people to type is a command of that program, flags and all. It is asked
+/// for its help, so that nothing is done.
 #[test]
 fn each_command_of_the_docs_is_one() {
     let kubectl = built_by("tests/cluster/build.sh", &["kubectl"]).join("kubectl");
