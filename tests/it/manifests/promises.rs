@@ -1,6 +1,7 @@
 //! What every rendering keeps to, whatever values it is of.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -142,7 +143,9 @@ fn what_is_mounted_is_a_volume_and_only_the_ledger_can_be_written() {
         let arguments = texts(spec, "/containers/0/args");
         for argument in arguments.iter().filter(|it| it.contains("=/etc/postern/")) {
             let path = argument.split_once('=').unwrap().1;
-            let mounted = |mount: &Value| path.starts_with(mount["mountPath"].as_str().unwrap());
+            let folder = Path::new(path).parent().unwrap().to_str().unwrap();
+            let mounted =
+                |mount: &Value| [path, folder].contains(&mount["mountPath"].as_str().unwrap());
             assert!(mounts.iter().any(mounted), "{name}: {argument}");
         }
     }
@@ -371,4 +374,18 @@ fn on_the_nodes_network_names_are_still_those_of_the_cluster() {
     let plain = render(&[]);
     let spec = &one(&plain, "Deployment", "postern")["spec"]["template"]["spec"];
     assert!(spec["hostNetwork"].is_null() && spec["dnsPolicy"].is_null());
+}
+
+/// A field that an API server does not know is an error of a server-side apply.
+#[test]
+fn an_older_cluster_is_told_only_what_it_knows() {
+    let budget = |version: &str| {
+        let output = template(SEVERAL).args(["--kube-version", version]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.success(), text.contains("unhealthyPodEvictionPolicy"))
+    };
+    assert_eq!(budget("1.27.0"), (true, true));
+    assert_eq!(budget("1.26.5-gke.100"), (true, false));
+    assert_eq!(budget("1.25.0"), (true, false));
+    assert!(!budget("1.24.9").0, "ephemeral containers were not stable yet");
 }
