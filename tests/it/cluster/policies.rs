@@ -40,9 +40,7 @@ impl House {
         cluster.apply(&delivered("crds/debugpolicies.postern.dev.yaml"));
         let established = "wait --for=condition=Established crd/debugpolicies.postern.dev";
         cluster.kubectl("admin").args(established.split(' ')).args(["--timeout=20s"]).ok();
-        for role in installed(&["ClusterRole", "ClusterRoleBinding"]) {
-            cluster.apply(&role.to_string());
-        }
+        give_roles(&cluster);
         let program = Path::new(env!("CARGO_BIN_EXE_postern"));
         let mut postern = Postern::start_in(&cluster, program, files, options);
         postern.wait_for_readiness(|said| said.starts_with("HTTP/1.1 200"));
@@ -129,6 +127,13 @@ impl House {
 }
 
 const IMAGE: &str = "busybox:1.36";
+
+/// The roles as they are delivered, and Postern bound to its own.
+fn give_roles(cluster: &Cluster) {
+    for role in installed(&["ClusterRole", "ClusterRoleBinding"]) {
+        cluster.apply(&role.to_string());
+    }
+}
 
 /// A file of `deploy`.
 fn delivered(name: &str) -> String {

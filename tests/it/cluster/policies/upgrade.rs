@@ -6,8 +6,8 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
-use super::super::support::{Cluster, Postern, installed};
-use super::{House, TTLS, condition, delivered};
+use super::super::support::{Cluster, Postern};
+use super::{House, TTLS, condition, delivered, give_roles};
 
 const CORPUS: &str = "tests/corpus/upgrade";
 
@@ -62,9 +62,7 @@ fn the_definition_is_replaced_under_policies_that_stay_in_force() {
 
     define(&cluster, &kept("definition-2"));
     assert_eq!(specs(&policies(&cluster)), specs(&first));
-    for role in installed(&["ClusterRole", "ClusterRoleBinding"]) {
-        cluster.apply(&role.to_string());
-    }
+    give_roles(&cluster);
     let program = Path::new(env!("CARGO_BIN_EXE_postern"));
     let mut postern = Postern::start_in(&cluster, program, &[], &TTLS);
     postern.wait_for_readiness(|said| said.starts_with("HTTP/1.1 200"));
