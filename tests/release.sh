@@ -52,6 +52,11 @@ components() { # FILE: the crates in the program, as CycloneDX
     sed "s|file://$work/crate|file:///postern|g" "$work/crate/components.json" >"$1"
 }
 
+pack() { # FOLDER FILE: nothing in it is of this machine or moment
+    tar --create --directory "$work" --format=ustar --sort=name --mtime="@$SOURCE_DATE_EPOCH" \
+        --owner=0 --group=0 --numeric-owner "$1" | gzip -n -9 >"$work/dist/$2"
+}
+
 sums() { # FOLDER: SHA256SUMS of everything in it
     (cd "$1" && find . -type f ! -name SHA256SUMS | sed 's|^\./||' | sort | xargs sha256sum) \
         >"$work/sums"
@@ -69,6 +74,7 @@ cp "$top/LICENSE" "$top/README.md" "$top/CHANGELOG.md" "$stage"
 "$program" completion kubectl >"$stage/completions/kubectl_complete-postern"
 "$program" man "$stage/man/man1"
 "$program" crds >"$stage/crds.yaml"
+"$program" manifests >"$stage/install.yaml"
 for schema in policy cases ledger-record; do
     "$program" schema "$schema" >"$stage/schemas/$schema.json"
 done
@@ -77,12 +83,14 @@ find "$stage" -type f -exec chmod 644 {} +
 chmod 755 "$stage/postern" "$stage/completions/kubectl_complete-postern"
 sums "$stage"
 
-rm -rf "$work/dist"
 mkdir "$work/dist"
-tar --create --directory "$work" --format=ustar --sort=name --mtime="@$SOURCE_DATE_EPOCH" \
-    --owner=0 --group=0 --numeric-owner "$name" | gzip -n -9 >"$work/dist/$name.tar.gz"
+pack "$name" "$name.tar.gz"
+# As helm wants it: a folder by the chart's name, and the version in the file's.
+cp -RL "$top/deploy/chart" "$work/postern"
+find "$work/postern" -type f -exec chmod 644 {} +
+pack postern "postern-$version.tgz"
 cp "$stage/postern.cdx.json" "$work/dist/$name.cdx.json"
-cp "$stage/crds.yaml" "$work/dist"
+cp "$stage/crds.yaml" "$stage/install.yaml" "$work/dist"
 sum=$(sha256sum "$work/dist/$name.tar.gz" | cut -d' ' -f1)
 sed -e '/^#/d' -e "s|URL/ARCHIVE|${RELEASE_URL:-https://example.com/postern}/$name.tar.gz|" \
     -e "s|VERSION|$version|; s|ARCHITECTURE|$architecture|; s|FOLDER|$name|; s|SHA256|$sum|" \

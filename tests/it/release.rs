@@ -8,6 +8,8 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::manifests::helm;
+
 /// A moment that no commit has.
 const EPOCH: &str = "1767225600";
 
@@ -83,6 +85,7 @@ fn an_archive_is_complete_and_the_same_each_time() {
         "completions/postern.fish",
         "completions/postern.ps1",
         "crds.yaml",
+        "install.yaml",
         "man/man1/postern.1",
         "man/man1/postern-audit-list.1",
         "postern",
@@ -93,8 +96,17 @@ fn an_archive_is_complete_and_the_same_each_time() {
     ] {
         assert!(files.contains(expected), "{expected} is not in {files:?}");
     }
-    let delivered = fs::read("deploy/crds/debugpolicies.postern.dev.yaml").unwrap();
-    assert!(fs::read(unpacked.join("crds.yaml")).unwrap() == delivered);
+    for (file, delivered) in [
+        ("crds.yaml", "deploy/crds/debugpolicies.postern.dev.yaml"),
+        ("install.yaml", "deploy/base/install.yaml"),
+    ] {
+        let delivered = fs::read(delivered).unwrap();
+        assert!(fs::read(unpacked.join(file)).unwrap() == delivered, "{file}");
+        assert!(fs::read(dist.join(file)).unwrap() == delivered, "{file}");
+    }
+    let chart = dist.join(format!("postern-{}.tgz", env!("CARGO_PKG_VERSION")));
+    let rendered = run(Command::new(helm::program()).args(["template", "postern"]).arg(&chart));
+    assert!(rendered.contains("kind: ValidatingWebhookConfiguration"), "{rendered}");
     assert!(run(Command::new(unpacked.join("postern")).arg("--version")).starts_with("postern "));
 
     components(&fs::read_to_string(unpacked.join("postern.cdx.json")).unwrap(), folder.path());
