@@ -4,6 +4,7 @@
 //! may use it.
 
 mod aftermath;
+mod certificates;
 mod chronicle;
 mod cluster;
 mod forward;
@@ -108,10 +109,8 @@ impl Parts {
         let mut beside = JoinSet::new();
 
         // Each watch begins before its files are read, so that no change falls in between.
-        let files = tls_files(settings);
-        let watch = Watch::new(&files.paths());
-        let certificates = Arc::new(Certificates::load(files).context("cannot serve over TLS")?);
-        beside.spawn(Arc::clone(&certificates).keep_fresh(watch, Arc::clone(&metrics)));
+        let (certificates, tasks) = certificates::prepare(settings, &metrics).await?;
+        tasks.into_iter().for_each(|task| drop(beside.spawn(task)));
 
         let connected = cluster::prepare(settings).await.context("cannot use the cluster")?;
         let watched = Watched::new(connected.as_ref(), settings);
@@ -204,14 +203,6 @@ fn warn_of_dangers(settings: &Settings) {
         warn!(
             "Enforcement is `{level}`: what policy refuses is let through, structural faults not"
         );
-    }
-}
-
-fn tls_files(settings: &Settings) -> tls::Files {
-    tls::Files {
-        certificate: settings.tls_cert.clone(),
-        key: settings.tls_key.clone(),
-        client_ca: settings.client_ca.clone(),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod access;
 mod aftermath;
+mod certificates;
 mod checkpoints;
 mod client;
 mod conditions;
@@ -37,6 +38,7 @@ use crate::policy::request::Fact;
 
 pub use access::AccessLimits;
 pub use aftermath::{Aftermath, AftermathOptions, Archive, Fate, Happened, PodContainer, Tally};
+pub use certificates::{Custody, CustodyEvent, CustodyOptions, custody};
 pub use checkpoints::CheckpointMap;
 pub use client::ConnectError;
 pub use health::Health;

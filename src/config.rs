@@ -9,6 +9,7 @@ mod error;
 mod forward;
 mod given;
 mod named;
+mod tls;
 mod value;
 
 use std::io::{self, IsTerminal};
@@ -24,8 +25,9 @@ pub use cluster::ClusterSettings;
 pub use error::SettingError;
 pub use forward::ForwardSettings;
 pub use given::Given;
+pub use tls::{Serving, TlsSecret, TlsSettings};
 use value::{Address, Count, Deadline, DrainDelay, KeepFor, KeepRecords, Name, Strictness, Writer};
-pub use value::{LogFormat, LogLevel};
+pub use value::{LogFormat, LogLevel, SecretName, ServerName, TlsVersion};
 
 /// Everything the server is told, complete and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +36,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// `--health-listen`
     pub health_listen: SocketAddr,
-    /// `--tls-cert`
-    pub tls_cert: PathBuf,
-    /// `--tls-key`
-    pub tls_key: PathBuf,
-    /// `--client-ca`
-    pub client_ca: Option<PathBuf>,
+    /// What is shown to the API server, and asked of it.
+    pub tls: TlsSettings,
     /// `--policies`, at least one unless `cluster` has policies.
     pub policies: Vec<PathBuf>,
     /// What is asked of the cluster; `None`: nothing.
@@ -120,10 +118,10 @@ impl Given {
         }
     }
 
-    /// Whether a certificate or a key is given.
+    /// Whether it is said where the certificate comes from.
     #[must_use]
     pub fn names_a_certificate(&self) -> bool {
-        self.tls_cert.is_some() || self.tls_key.is_some()
+        self.names_a_file() || self.tls_secret.is_some()
     }
 
     /// Puts in the defaults.
@@ -136,6 +134,7 @@ impl Given {
         let everywhere = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
         let cluster = self.cluster();
         let forward = self.forward();
+        let tls = self.tls()?;
         if self.policies.is_empty() && !cluster.as_ref().is_some_and(|cluster| cluster.policies) {
             let wanted = "want a folder of DebugPolicies (POSTERN_POLICIES), or --cluster-policies";
             return Err(missing("policies", wanted));
@@ -145,19 +144,7 @@ impl Given {
             health_listen: self
                 .health_listen
                 .map_or_else(|| everywhere(HEALTH_PORT), |Address(it)| it),
-            tls_cert: self.tls_cert.ok_or_else(|| {
-                missing(
-                    "tls-cert",
-                    "want a PEM file (POSTERN_TLS_CERT); `postern certs issue` makes one",
-                )
-            })?,
-            tls_key: self.tls_key.ok_or_else(|| {
-                missing(
-                    "tls-key",
-                    "want a PEM file (POSTERN_TLS_KEY); `postern certs issue` makes one",
-                )
-            })?,
-            client_ca: self.client_ca,
+            tls,
             policies: self.policies,
             cluster,
             ledger: self.ledger.map_or_else(|| "sqlite:postern.db".to_owned(), |Name(it)| it),

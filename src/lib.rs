@@ -14,7 +14,7 @@
 //! | 0, the pure core | [`policy`] |
 //! | 1, containers as JSON | [`document`] |
 //! | 2, what policies say in CEL | [`expression`] |
-//! | 3, shapes of the outside world | [`admission`], [`crd`], [`kubectl`], [`ledger`] |
+//! | 3, shapes of the outside world | [`admission`], [`certificate`], [`crd`], [`kubectl`], [`ledger`] |
 //! | 4, the conveyor | [`gate`], [`watch`] |
 //! | 5, parts that touch the world | [`cluster`], [`folder`], [`store`], [`forward`], [`server`], [`config`], [`telemetry`] |
 //! | 6, everything built from settings | [`app`] |
@@ -27,6 +27,7 @@ pub mod document;
 pub mod expression;
 
 pub mod admission;
+pub mod certificate;
 pub mod crd;
 pub mod kubectl;
 pub mod ledger;

@@ -2,27 +2,21 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
-use jiff::Timestamp;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
-};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{Misuse, Outcome, print};
+use crate::certificate::{Pem, issue, read};
+use crate::config::ServerName;
 
 /// How the API server, and a person on this machine, call a Postern.
 const HOSTS: [&str; 4] = ["postern.postern-system.svc", "localhost", "127.0.0.1", "::1"];
-/// A little before now, for clocks that are behind.
-const HEAD_START: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,7 +50,7 @@ struct IssueArgs {
     /// A further name or address under which the webhook is called, beside
     /// postern.postern-system.svc, localhost, 127.0.0.1 and ::1
     #[arg(long = "host", value_name = "DNS|IP")]
-    hosts: Vec<Host>,
+    hosts: Vec<ServerName>,
 
     /// How long both certificates are valid
     #[arg(long, value_name = "NUMBER", default_value_t = 365,
@@ -78,30 +72,6 @@ enum Output {
     Json,
 }
 
-/// A DNS name or an address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Host(String);
-
-impl std::str::FromStr for Host {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_label = |label: &str| {
-            (1..=63).contains(&label.len())
-                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        };
-        let name = text.strip_prefix("*.").unwrap_or(text);
-        let is_name = text.len() <= 253 && name.split('.').all(is_label);
-        if is_name || text.parse::<IpAddr>().is_ok() {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err("want a DNS name or an IP address")
-        }
-    }
-}
-
 /// What was written where.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -121,7 +91,7 @@ pub(super) struct Issued {
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let Command::Issue(args) = &args.command;
     let IssueArgs { dir, hosts, days, force, output } = args;
-    let hosts: Vec<_> = hosts.iter().map(|Host(host)| host.as_str()).collect();
+    let hosts: Vec<_> = hosts.iter().map(|ServerName(host)| host.as_str()).collect();
     let issued = issue(dir, &hosts, *days, *force)?;
     match output {
         Output::Text => print(&issued.text())?,
@@ -173,24 +143,25 @@ pub(super) fn issue(
             hosts.push((*host).to_owned());
         }
     }
-    let now = SystemTime::now();
-    let until = now + DAY * days;
-    let not_after = Timestamp::try_from(until)?.round(jiff::Unit::Second)?;
+    let valid = issue::span(Timestamp::now(), DAY * i32::try_from(days)?);
+    let not_after = valid.until.round(jiff::Unit::Second)?;
     let issued = Issued::in_folder(folder, hosts, not_after);
     if !force {
         issued.refuse_to_overwrite()?;
     }
 
-    let ca = CertifiedIssuer::self_signed(authority(now, until), KeyPair::generate()?)?;
-    let key = KeyPair::generate()?;
-    let certificate = serving(&issued.hosts, now, until)?.signed_by(&key, &ca)?;
+    let ca = issue::authority(valid)?;
+    let pem = Pem { place: "the authority".to_owned(), text: ca.certificate.clone().into_bytes() };
+    let authority = read::certificates(&pem)?;
+    let authority = authority.first().context("there is no authority")?;
+    let serving = issue::serving(&authority.der, &ca.key, &issued.hosts, valid)?;
 
     fs::create_dir_all(folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
     // Keys before certificates: a server that watches the folder sees a pair at the end.
-    write(&issued.ca_key, &ca.key().serialize_pem(), Secrecy::Secret)?;
-    write(&issued.ca, &ca.pem(), Secrecy::Public)?;
-    write(&issued.key, &key.serialize_pem(), Secrecy::Secret)?;
-    write(&issued.certificate, &certificate.pem(), Secrecy::Public)?;
+    write(&issued.ca_key, &ca.key, Secrecy::Secret)?;
+    write(&issued.ca, &ca.certificate, Secrecy::Public)?;
+    write(&issued.key, &serving.key, Secrecy::Secret)?;
+    write(&issued.certificate, &serving.certificate, Secrecy::Public)?;
     Ok(issued)
 }
 
@@ -205,37 +176,6 @@ impl Issued {
         }
         Ok(())
     }
-}
-
-fn authority(from: SystemTime, until: SystemTime) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name = named("Postern authority");
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params.not_before = (from - HEAD_START).into();
-    params.not_after = until.into();
-    params
-}
-
-fn serving(
-    hosts: &[String],
-    from: SystemTime,
-    until: SystemTime,
-) -> Result<CertificateParams, rcgen::Error> {
-    let mut params = CertificateParams::new(hosts)?;
-    params.distinguished_name = named("Postern");
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params.use_authority_key_identifier_extension = true;
-    params.not_before = (from - HEAD_START).into();
-    params.not_after = until.into();
-    Ok(params)
-}
-
-fn named(name: &str) -> DistinguishedName {
-    let mut distinguished = DistinguishedName::new();
-    distinguished.push(DnType::CommonName, name);
-    distinguished
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::value::{
-    Address, CheckpointInterval, Count, Deadline, DrainDelay, KeepFor, KeepRecords, LogFormat,
-    LogLevel, Name, Span, StaleLimit, Strictness, Ttl, Writer,
+    Address, CheckpointInterval, Count, Deadline, DrainDelay, KeepFor, KeepRecords, Lifetime,
+    LogFormat, LogLevel, Name, ObjectName, SecretName, ServerName, Span, StaleLimit, Strictness,
+    TlsVersion, Ttl, Writer,
 };
 
 /// Settings as given in one place; what is not given there is left to the next.
@@ -34,9 +35,62 @@ pub struct Given {
     #[arg(long, env = "POSTERN_TLS_KEY", value_name = "FILE", hide_env_values = true)]
     pub(super) tls_key: Option<PathBuf>,
 
+    /// Instead of both: make certificate and authority, keep them in this Secret, replace them in
+    /// time, and tell the API server (`caBundle`) whom to trust
+    #[arg(long, env = "POSTERN_TLS_SECRET", value_name = "[NAMESPACE/]NAME", hide_env_values = true)]
+    pub(super) tls_secret: Option<SecretName>,
+
+    /// Names and addresses that a certificate made here is for, divided by `,`
+    /// [default: postern.NAMESPACE.svc]
+    #[arg(
+        long,
+        env = "POSTERN_TLS_NAMES",
+        value_name = "DNS|IP",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub(super) tls_names: Vec<ServerName>,
+
+    /// The mutating and the validating webhook configuration whose `caBundle` is kept right
+    /// [default: postern]
+    #[arg(
+        long,
+        env = "POSTERN_WEBHOOK_CONFIGURATIONS",
+        value_name = "NAME",
+        hide_env_values = true
+    )]
+    pub(super) webhook_configurations: Option<ObjectName>,
+
+    /// How long a certificate made here lives; it is replaced when a third is left [default: 90d]
+    #[arg(long, env = "POSTERN_TLS_LIFETIME", value_name = "DURATION", hide_env_values = true)]
+    pub(super) tls_lifetime: Option<Lifetime>,
+
+    /// How long an authority made here lives; replaced likewise [default: 365d]
+    #[arg(long, env = "POSTERN_TLS_CA_LIFETIME", value_name = "DURATION", hide_env_values = true)]
+    pub(super) tls_ca_lifetime: Option<Lifetime>,
+
+    /// The oldest TLS that is spoken [default: 1.2]
+    #[arg(long, env = "POSTERN_TLS_MIN_VERSION", value_name = "1.2|1.3", hide_env_values = true)]
+    pub(super) tls_min_version: Option<TlsVersion>,
+
     /// Let in only clients with a certificate from these authorities (PEM)
     #[arg(long, env = "POSTERN_CLIENT_CA", value_name = "FILE", hide_env_values = true)]
     pub(super) client_ca: Option<PathBuf>,
+
+    /// Of those only clients with one of these names, divided by `,`: the common name or an
+    /// alternative one
+    #[arg(
+        long,
+        env = "POSTERN_CLIENT_NAMES",
+        value_name = "NAME",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub(super) client_names: Vec<String>,
+
+    /// Answer only requests with a bearer token of this file, which holds one a line
+    #[arg(long, env = "POSTERN_TOKEN_FILE", value_name = "FILE", hide_env_values = true)]
+    pub(super) token_file: Option<PathBuf>,
 
     /// A folder of DebugPolicies; several are read as one. In the variable they are divided by `:`
     #[arg(
@@ -203,7 +257,15 @@ impl Given {
             health_listen: self.health_listen.or(lower.health_listen),
             tls_cert: self.tls_cert.or(lower.tls_cert),
             tls_key: self.tls_key.or(lower.tls_key),
+            tls_secret: self.tls_secret.or(lower.tls_secret),
+            tls_names: either(self.tls_names, lower.tls_names),
+            webhook_configurations: self.webhook_configurations.or(lower.webhook_configurations),
+            tls_lifetime: self.tls_lifetime.or(lower.tls_lifetime),
+            tls_ca_lifetime: self.tls_ca_lifetime.or(lower.tls_ca_lifetime),
+            tls_min_version: self.tls_min_version.or(lower.tls_min_version),
             client_ca: self.client_ca.or(lower.client_ca),
+            client_names: either(self.client_names, lower.client_names),
+            token_file: self.token_file.or(lower.token_file),
             policies: either(self.policies, lower.policies),
             forward: either(self.forward, lower.forward),
             forward_ca: self.forward_ca.or(lower.forward_ca),

@@ -12,7 +12,6 @@ impl Settings {
         let cluster = self.cluster.as_ref();
         let optional = |value: Option<&std::path::PathBuf>| value.map(|it| path(it));
         let given = [
-            ("client-ca", optional(self.client_ca.as_ref())),
             ("ledger-key", optional(self.ledger_key.as_ref())),
             ("keep-for", self.keep_for.map(|age| age.to_string())),
             ("keep-records", self.keep_records.map(|number| number.to_string())),
@@ -27,8 +26,6 @@ impl Settings {
         let always = [
             ("listen", self.listen.to_string()),
             ("health-listen", self.health_listen.to_string()),
-            ("tls-cert", path(&self.tls_cert)),
-            ("tls-key", path(&self.tls_key)),
             ("policies", paths.join(":")),
             ("checkpoint-interval", format!("{:?}", self.checkpoint_interval)),
             ("enforcement", self.enforcement.as_str().to_owned()),
@@ -41,6 +38,6 @@ impl Settings {
             ("danger-allow-on-ledger-failure", self.danger_allow_on_ledger_failure.to_string()),
         ];
         let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        always.into_iter().chain(given).collect()
+        always.into_iter().chain(self.tls.named()).chain(given).collect()
     }
 }

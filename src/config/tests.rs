@@ -29,7 +29,7 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!(settings.deadline, Duration::from_secs(1));
     assert_eq!(settings.drain_delay, Duration::from_secs(5));
     assert_eq!(settings.enforcement, Enforcement::Enforce);
-    assert_eq!(settings.client_ca, None);
+    assert_eq!(settings.tls.client_ca, None);
     assert_eq!(settings.cluster, None);
     assert!(!settings.danger_allow_on_ledger_failure);
     assert!(!settings.writer.is_empty());
@@ -41,6 +41,9 @@ const FILE: &str = "listen: 127.0.0.1:1\n\
     tls-cert: c\n\
     tls-key: k\n\
     client-ca: a\n\
+    client-names: [n]\n\
+    token-file: t\n\
+    tls-min-version: \"1.3\"\n\
     policies: [p, q]\n\
     cluster-policies: true\n\
     kubeconfig: u\n\
@@ -70,9 +73,7 @@ fn every_setting_can_come_from_the_file() {
     let Settings {
         listen,
         health_listen,
-        tls_cert,
-        tls_key,
-        client_ca,
+        tls,
         policies,
         cluster,
         ledger,
@@ -94,7 +95,10 @@ fn every_setting_can_come_from_the_file() {
         (listen.to_string(), health_listen.to_string()),
         ("127.0.0.1:1".to_owned(), "[::1]:2".to_owned())
     );
-    assert_eq!((tls_cert, tls_key, client_ca), ("c".into(), "k".into(), Some("a".into())));
+    let files = Serving::Files { certificate: "c".into(), key: "k".into() };
+    assert_eq!((tls.serving, tls.client_ca), (files, Some("a".into())));
+    assert_eq!((tls.client_names, tls.token_file), (vec!["n".to_owned()], Some("t".into())));
+    assert_eq!(tls.min_version, TlsVersion::V1_3);
     assert_eq!(policies, [PathBuf::from("p"), PathBuf::from("q")]);
     let expected = ClusterSettings {
         policies: true,

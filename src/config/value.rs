@@ -1,5 +1,7 @@
 //! One type for each shape of a setting, with its one parser, for flags and file alike.
 
+mod tls;
+
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,6 +12,9 @@ use serde::de::{Deserializer, Error};
 
 use crate::policy::rule::Enforcement;
 use crate::policy::text::is_plain;
+
+pub(super) use tls::{Lifetime, ObjectName};
+pub use tls::{SecretName, ServerName, TlsVersion};
 
 /// The longest timeout that the API server grants a webhook.
 const MAX_DEADLINE: Duration = Duration::from_secs(30);
@@ -172,12 +177,8 @@ impl FromStr for KeepFor {
 
     /// Days are not a duration to everybody: `90d` is ninety times 24 hours.
     fn from_str(text: &str) -> Result<Self, Wanted> {
-        let days = text.strip_suffix('d').and_then(|days| days.trim().parse::<i32>().ok());
-        let age = match days {
-            Some(days) => SignedDuration::from_hours(24).checked_mul(days),
-            None => text.parse().ok(),
-        };
-        age.filter(|age| *age >= MIN_KEEP)
+        with_days(text)
+            .filter(|age| *age >= MIN_KEEP)
             .map(Self)
             .ok_or(Wanted("a duration of at least 1h, as in 400d or 24h"))
     }
@@ -214,6 +215,15 @@ impl FromStr for Span {
             .filter(|span| span.is_zero() || (Duration::from_secs(1)..=MAX_SPAN).contains(span))
             .map(Self)
             .ok_or(Wanted("0s, or a duration from 1s to 24h, as in 10m"))
+    }
+}
+
+/// Days are 24 hours each.
+fn with_days(text: &str) -> Option<SignedDuration> {
+    let days = text.strip_suffix('d').and_then(|days| days.trim().parse::<i32>().ok());
+    match days {
+        Some(days) => SignedDuration::from_hours(24).checked_mul(days),
+        None => text.parse().ok(),
     }
 }
 
@@ -334,5 +344,10 @@ read_from_text!(
     Name,
     Writer,
     LogFormat,
-    LogLevel
+    LogLevel,
+    Lifetime,
+    ObjectName,
+    SecretName,
+    ServerName,
+    TlsVersion
 );

@@ -41,6 +41,7 @@ pub struct Metrics {
     cluster_watch_age: Family<WatchLabel, Gauge<f64, AtomicU64>>,
     certificate_expiry: Family<KindLabel, Gauge>,
     certificate_reload_failures: Counter,
+    certificate_rotations: Family<RotationLabels, Counter>,
     forwarding: Forwarding,
     pod_events: Family<ResultLabel, Counter>,
     observations: Family<ResultLabel, Counter>,
@@ -59,6 +60,10 @@ pub enum CertificateKind {
     Serving,
     /// The authority whose clients are let in.
     ClientCa,
+    /// The authority that signs serving certificates, where Postern makes them.
+    Ca,
+    /// One that has signed before and is still trusted.
+    RetiringCa,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -91,6 +96,12 @@ struct WatchLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RotationLabels {
+    what: &'static str,
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {
     kind: &'static str,
 }
@@ -120,6 +131,7 @@ impl Metrics {
             cluster_watch_age: Family::default(),
             certificate_expiry: Family::default(),
             certificate_reload_failures: Counter::default(),
+            certificate_rotations: Family::default(),
             forwarding: Forwarding::default(),
             pod_events: Family::default(),
             observations: Family::default(),
@@ -191,6 +203,11 @@ impl Metrics {
             "certificate_reload_failures",
             "Changed certificates that could not be loaded; the old ones stayed in use",
             self.certificate_reload_failures.clone(),
+        );
+        registry.register(
+            "certificate_rotations",
+            "Certificates made here that were replaced, or could not be",
+            self.certificate_rotations.clone(),
         );
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The running program", version);
@@ -287,13 +304,30 @@ impl Metrics {
         self.cluster_watch_age.get_or_create(&WatchLabel { watch }).set(age.as_secs_f64());
     }
 
-    /// This is the first moment at which a certificate in use is no longer valid.
-    pub fn certificate_loaded(&self, kind: CertificateKind, expires: Timestamp) {
+    /// This is the first moment at which a certificate in use is no longer valid; `None`: there is
+    /// none of that kind.
+    pub fn certificate_loaded(&self, kind: CertificateKind, expires: Option<Timestamp>) {
         let kind = match kind {
             CertificateKind::Serving => "serving",
             CertificateKind::ClientCa => "client_ca",
+            CertificateKind::Ca => "ca",
+            CertificateKind::RetiringCa => "retiring_ca",
         };
-        self.certificate_expiry.get_or_create(&KindLabel { kind }).set(expires.as_second());
+        let kind = KindLabel { kind };
+        match expires {
+            Some(expires) => {
+                self.certificate_expiry.get_or_create(&kind).set(expires.as_second());
+            }
+            None => {
+                self.certificate_expiry.remove(&kind);
+            }
+        }
+    }
+
+    /// A certificate made here was replaced, or could not be: `serving`, `ca`, `bundle` or
+    /// `webhooks`.
+    pub fn certificate_rotated(&self, what: &'static str, result: &'static str) {
+        self.certificate_rotations.get_or_create(&RotationLabels { what, result }).inc();
     }
 
     /// Changed certificates could not be loaded.
@@ -368,7 +402,7 @@ mod tests {
         metrics.answered(&summary, Duration::from_micros(700));
         metrics.turned_away(413);
         metrics.policies_loaded(&PolicySet::default(), Timestamp::UNIX_EPOCH);
-        metrics.certificate_loaded(CertificateKind::Serving, Timestamp::UNIX_EPOCH);
+        metrics.certificate_loaded(CertificateKind::Serving, Some(Timestamp::UNIX_EPOCH));
         metrics.cluster_watch_age("policies", Duration::from_millis(1500));
         metrics.pod_events("limited", 2);
         metrics.observations("done", 1);

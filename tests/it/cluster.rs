@@ -10,6 +10,7 @@
 pub(crate) mod support;
 
 mod answers;
+mod certificates;
 mod custom;
 mod desk;
 mod expressions;

@@ -62,21 +62,32 @@ pub(crate) struct Cluster {
     server: String,
     // Held so that no other run takes it.
     port: Port,
+    /// Further arguments of the API server.
+    options: Vec<String>,
 }
 
 impl Cluster {
     /// Starts one and waits until it answers. The first call ever builds the programs, which takes
     /// minutes; after that it takes about four seconds.
     pub(crate) fn start() -> Cluster {
+        Cluster::start_with(|_, _| Vec::new())
+    }
+
+    /// The same with further arguments of the API server. `prepare` writes the files that they name.
+    pub(crate) fn start_with(
+        prepare_more: impl FnOnce(&Workshop, &Authority) -> Vec<String>,
+    ) -> Cluster {
         let programs = build(&["etcd", "kube-apiserver", "kubectl"]);
         let port = claim_port(&programs);
         let mut workshop = Workshop::open("cluster");
         let server = format!("https://127.0.0.1:{}", port.number);
-        prepare(&workshop, &server);
+        let authority = Authority::new();
+        prepare(&workshop, &server, &authority);
+        let options = prepare_more(&workshop, &authority);
         start_etcd(&mut workshop, &programs);
-        start_api_server(&mut workshop, &programs, port.number);
+        start_api_server(&mut workshop, &programs, port.number, &options);
 
-        let mut cluster = Cluster { workshop, programs, server, port };
+        let mut cluster = Cluster { workshop, programs, server, port, options };
         cluster.wait_until_ready();
         cluster.apply(include_str!("rbac.yaml"));
         cluster
@@ -170,7 +181,7 @@ impl Cluster {
 
     /// Starts it after [`Cluster::stop_api_server`] and waits until it answers.
     pub(crate) fn start_api_server_again(&mut self) {
-        start_api_server(&mut self.workshop, &self.programs, self.port.number);
+        start_api_server(&mut self.workshop, &self.programs, self.port.number, &self.options);
         self.wait_until_ready();
     }
 
@@ -244,8 +255,7 @@ fn parse(text: &str) -> Value {
 }
 
 /// Writes keys, certificates, tokens and kubeconfigs.
-fn prepare(workshop: &Workshop, server: &str) {
-    let authority = Authority::new();
+fn prepare(workshop: &Workshop, server: &str, authority: &Authority) {
     workshop.write("ca.crt", authority.certificate());
     for (name, identity) in [
         ("apiserver", authority.server(&["127.0.0.1", "localhost"])),
@@ -307,7 +317,7 @@ fn start_etcd(workshop: &mut Workshop, programs: &Path) {
     workshop.start("etcd", &mut command);
 }
 
-fn start_api_server(workshop: &mut Workshop, programs: &Path, port: u16) {
+fn start_api_server(workshop: &mut Workshop, programs: &Path, port: u16, options: &[String]) {
     let file = |flag: &str, name: &str| format!("--{flag}={}", workshop.text(name));
     let mut command = clean_command(&programs.join("kube-apiserver"));
     command
@@ -337,6 +347,7 @@ fn start_api_server(workshop: &mut Workshop, programs: &Path, port: u16) {
         .arg("--kubelet-preferred-address-types=Hostname")
         .arg(file("kubelet-certificate-authority", "ca.crt"))
         .arg(file("kubelet-client-certificate", "kubelet-client.crt"))
-        .arg(file("kubelet-client-key", "kubelet-client.key"));
+        .arg(file("kubelet-client-key", "kubelet-client.key"))
+        .args(options);
     workshop.start("kube-apiserver", &mut command);
 }

@@ -66,11 +66,18 @@ impl Postern {
         for (name, yaml) in policies {
             postern.write_policy(name, yaml);
         }
-        let certificates = postern.workshop.text("certs");
-        let issued = postern.run(&["certs", "issue", "--dir", &certificates]);
-        assert!(issued.success(), "postern certs issue: {}", issued.stderr);
+        if !postern.makes_certificates() {
+            let certificates = postern.workshop.text("certs");
+            let issued = postern.run(&["certs", "issue", "--dir", &certificates]);
+            assert!(issued.success(), "postern certs issue: {}", issued.stderr);
+        }
         postern.start_again();
         postern
+    }
+
+    /// Whether it is told to make its certificates itself.
+    fn makes_certificates(&self) -> bool {
+        self.options.iter().any(|option| option == "--tls-secret")
     }
 
     /// Starts it with the arguments of an installed Deployment, and with no rights but those that
@@ -140,11 +147,13 @@ impl Postern {
         let mut command = clean_command(&self.program);
         command
             .args(["serve", "--listen", address, "--health-listen", "127.0.0.1:0"])
-            .args(["--tls-cert", &self.workshop.text("certs/tls.crt")])
-            .args(["--tls-key", &self.workshop.text("certs/tls.key")])
             .args(["--ledger", &self.ledger()])
             .args(["--cluster-name", "test", "--drain-delay", "0s"])
             .args(&self.options);
+        if !self.makes_certificates() {
+            command.args(["--tls-cert", &self.workshop.text("certs/tls.crt")]);
+            command.args(["--tls-key", &self.workshop.text("certs/tls.key")]);
+        }
         if !self.options.iter().any(|option| option == "--writer") {
             command.args(["--writer", "postern-0"]);
         }
@@ -161,6 +170,17 @@ impl Postern {
         if let Err(why) = self.workshop.stop("postern", PATIENCE) {
             panic!("{why}");
         }
+    }
+
+    /// Ends it at once, as a machine that loses its power would.
+    pub(crate) fn kill(&mut self) {
+        self.runs = false;
+        self.workshop.kill("postern");
+    }
+
+    /// A file of its folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.workshop.path(name)
     }
 
     /// Tells the API server to ask it, as the installed configurations say.
@@ -278,7 +298,8 @@ impl Postern {
             .unwrap_or_else(|error| panic!("postern {arguments:?}: {error}"))
     }
 
-    fn address(&self) -> String {
+    /// Where it listens.
+    pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port.number)
     }
 }

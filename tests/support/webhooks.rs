@@ -13,8 +13,8 @@ const CANARY: &str = "postern.dev/canary";
 
 impl Cluster {
     /// Installs the webhook configurations that users install, changed only in how they are
-    /// reached: these URLs, with certificates of this authority. Returns when the API server
-    /// calls them.
+    /// reached: these URLs, with certificates of this authority, or of nobody yet. Returns when
+    /// the API server calls them.
     pub(crate) fn install_webhooks(&self, mutate_url: &str, validate_url: &str, ca_pem: &str) {
         for (kind, url) in [
             ("MutatingWebhookConfiguration", mutate_url),
@@ -26,8 +26,10 @@ impl Cluster {
                 for webhook in
                     object.get_mut("webhooks").and_then(Value::as_array_mut).into_iter().flatten()
                 {
-                    let bundle = BASE64.encode(ca_pem);
-                    webhook["clientConfig"] = json!({"url": url, "caBundle": bundle});
+                    webhook["clientConfig"] = json!({"url": url});
+                    if !ca_pem.is_empty() {
+                        webhook["clientConfig"]["caBundle"] = json!(BASE64.encode(ca_pem));
+                    }
                 }
                 self.apply(&object.to_string());
             }

@@ -148,6 +148,16 @@ impl Workshop {
         Err(format!("{name} did not end within {limit:?}\n{}", self.log(name)))
     }
 
+    /// Kills a program.
+    pub(crate) fn kill(&mut self, name: &str) {
+        let position = self.running.iter().position(|(running, _)| running == name);
+        let Some(position) = position else { panic!("{name} does not run") };
+        let (_, mut child) = self.running.remove(position);
+        // The only failure is that it has ended this moment.
+        drop(child.kill());
+        drop(child.wait());
+    }
+
     /// Everything that a program wrote so far.
     pub(crate) fn log(&self, name: &str) -> String {
         fs::read(self.log_file(name))

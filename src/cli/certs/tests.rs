@@ -38,10 +38,10 @@ fn one_file_alone_is_not_overwritten_either() {
 #[test]
 fn hosts_are_names_or_addresses() {
     for good in ["postern.security.svc", "*.example.com", "10.0.0.1", "::1", "a"] {
-        assert!(good.parse::<Host>().is_ok(), "{good}");
+        assert!(good.parse::<ServerName>().is_ok(), "{good}");
     }
     for bad in ["", "a b", "-a", "a..b", "https://a", "a:1", "a\n"] {
-        assert!(bad.parse::<Host>().is_err(), "{bad}");
+        assert!(bad.parse::<ServerName>().is_err(), "{bad}");
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::app::Addresses;
 use crate::cli::certs;
 use crate::config::Given;
-use crate::server::tls::{Certificates, Files};
+use crate::server::tls::{Certificates, Demands, Origin, Source};
 
 const CERTS: &str = "certs";
 const EXAMPLES: &str = "deploy/examples";
@@ -30,7 +30,7 @@ const POLICIES: [(&str, &str); 3] = [
 #[derive(Debug)]
 pub(super) struct Bench {
     /// Nothing where the caller brings an own certificate.
-    certificates: Option<Files>,
+    certificates: Option<(PathBuf, PathBuf)>,
     policies: PathBuf,
 }
 
@@ -52,11 +52,7 @@ impl Bench {
 
     /// The settings that follow from it.
     pub(super) fn given(&self) -> Given {
-        let pair = self
-            .certificates
-            .as_ref()
-            .map(|Files { certificate, key, client_ca: _ }| (certificate.clone(), key.clone()));
-        Given::dev(pair, self.policies.clone(), LEDGER)
+        Given::dev(self.certificates.clone(), self.policies.clone(), LEDGER)
     }
 
     /// Says what to try, ready to paste.
@@ -84,22 +80,23 @@ impl Bench {
 }
 
 /// Keeps a pair that is still valid; an expired one is issued again.
-fn certificates() -> anyhow::Result<Files> {
+fn certificates() -> anyhow::Result<(PathBuf, PathBuf)> {
     let folder = Path::new(CERTS);
     let (ca, certificate, key) =
         (folder.join("ca.pem"), folder.join("tls.crt"), folder.join("tls.key"));
-    let files = Files { certificate, key, client_ca: None };
-    let there = [&ca, &files.certificate, &files.key].iter().filter(|path| path.exists()).count();
+    let there = [&ca, &certificate, &key].iter().filter(|path| path.exists()).count();
     match there {
         0 => drop(certs::issue(folder, &[], DAYS, false)?),
         3 => {
-            if Certificates::load(files.clone())?.check(Timestamp::now()).state.is_err() {
+            let source = Source::Files { certificate: certificate.clone(), key: key.clone() };
+            let origin = Origin { source, demands: Demands::default() };
+            if Certificates::load(origin)?.check(Timestamp::now()).state.is_err() {
                 certs::issue(folder, &[], DAYS, true)?;
             }
         }
         _ => return Err(anyhow!("`{CERTS}` holds only some of ca.pem, tls.crt and tls.key")),
     }
-    Ok(files)
+    Ok((certificate, key))
 }
 
 fn policies() -> anyhow::Result<PathBuf> {

@@ -14,16 +14,13 @@ fn pair(from: i32, until: i32) -> (String, String) {
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }
 
-fn files(certificate: &str, key: &str) -> (TempDir, Files) {
+fn files(pem: &str, key_pem: &str) -> (TempDir, Origin) {
     let folder = tempfile::tempdir().unwrap();
-    let files = Files {
-        certificate: folder.path().join("tls.crt"),
-        key: folder.path().join("tls.key"),
-        client_ca: None,
-    };
-    fs::write(&files.certificate, certificate).unwrap();
-    fs::write(&files.key, key).unwrap();
-    (folder, files)
+    let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+    fs::write(&certificate, pem).unwrap();
+    fs::write(&key, key_pem).unwrap();
+    let source = Source::Files { certificate, key };
+    (folder, Origin { source, demands: Demands::default() })
 }
 
 fn load(certificate: &str, key: &str) -> Result<Certificates, String> {
@@ -69,11 +66,11 @@ fn a_file_without_end_is_not_read_to_its_end() {
 #[test]
 fn a_pair_that_is_not_valid_yet_is_taken_once_it_is() {
     let (certificate, key) = pair(2020, 2030);
-    let (_folder, files) = files(&certificate, &key);
-    let certificates = Certificates::load(files.clone()).unwrap();
+    let (folder, files) = files(&certificate, &key);
+    let certificates = Certificates::load(files).unwrap();
     let (certificate, key) = pair(2025, 2040);
-    fs::write(&files.certificate, certificate).unwrap();
-    fs::write(&files.key, key).unwrap();
+    fs::write(folder.path().join("tls.crt"), certificate).unwrap();
+    fs::write(folder.path().join("tls.key"), key).unwrap();
 
     let error = certificates.reload(year(2024)).unwrap_err().to_string();
     assert!(error.contains("is valid from 2025-01-01T00:00:00Z"), "{error}");

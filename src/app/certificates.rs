@@ -1,0 +1,74 @@
+//! The certificates, as the settings want them.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use crate::certificate::custody::Wanted;
+use crate::cluster::{Custody, CustodyEvent, CustodyOptions, Task, custody};
+use crate::config::{Serving, Settings, TlsSecret, TlsSettings, TlsVersion};
+use crate::server::metrics::{CertificateKind, Metrics};
+use crate::server::tls::{Certificates, Demands, Origin, Published, Source};
+use crate::watch::Watch;
+
+/// Loads them, and prepares what keeps them fresh.
+pub(super) async fn prepare(
+    settings: &Settings,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<(Arc<Certificates>, Vec<Task>)> {
+    let TlsSettings { serving, client_ca, client_names, min_version, token_file: _ } =
+        &settings.tls;
+    let demands = Demands {
+        client_ca: client_ca.clone(),
+        client_names: client_names.clone(),
+        only_tls_1_3: *min_version == TlsVersion::V1_3,
+    };
+    let (source, mut tasks) = match serving {
+        Serving::Files { certificate, key } => {
+            let (certificate, key) = (certificate.clone(), key.clone());
+            (Source::Files { certificate, key }, Vec::new())
+        }
+        Serving::Secret(secret) => in_custody(secret, &settings.writer, metrics).await?,
+    };
+    let origin = Origin { source, demands };
+    // The watch begins before the files are read, so that no change falls in between.
+    let watch = Watch::new(&origin.paths());
+    let certificates = Arc::new(Certificates::load(origin).context("cannot serve over TLS")?);
+    let fresh = Arc::clone(&certificates).keep_fresh(watch, Arc::clone(metrics));
+    tasks.push(Box::pin(fresh));
+    Ok((certificates, tasks))
+}
+
+async fn in_custody(
+    secret: &TlsSecret,
+    replica: &str,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<(Source, Vec<Task>)> {
+    let metrics = Arc::clone(metrics);
+    let tell = move |event| match event {
+        CustodyEvent::Done(what) => metrics.certificate_rotated(what, "done"),
+        CustodyEvent::Failed(what) => metrics.certificate_rotated(what, "failed"),
+        CustodyEvent::Authorities { issuing, retiring } => {
+            metrics.certificate_loaded(CertificateKind::Ca, issuing);
+            metrics.certificate_loaded(CertificateKind::RetiringCa, retiring);
+        }
+    };
+    let custody = custody(options(secret, replica), tell);
+    let Custody { pair, trouble, tasks } = custody.await.context("cannot use `--tls-secret`")?;
+    Ok((Source::Published(Published { pair, trouble }), tasks))
+}
+
+fn options(secret: &TlsSecret, replica: &str) -> CustodyOptions {
+    let TlsSecret {
+        namespace,
+        name,
+        names,
+        webhook_configurations,
+        lifetime,
+        authority_lifetime,
+        kubeconfig,
+    } = secret.clone();
+    let wanted = Wanted { names, lifetime, authority_lifetime };
+    let replica = replica.to_owned();
+    CustodyOptions { kubeconfig, namespace, name, webhook_configurations, wanted, replica }
+}

@@ -1,0 +1,96 @@
+//! What a handshake offers and asks.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rustls::crypto::CryptoProvider;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::{TLS12, TLS13};
+use rustls::{RootCertStore, ServerConfig};
+
+use super::clients::Named;
+use super::origin::Pems;
+use super::{Demands, TlsError, provider};
+use crate::certificate::Pem;
+use crate::certificate::read::{self, ReadError, Validity};
+
+/// A configuration of the TLS library, and until when what is in it is valid.
+pub(super) struct Offer {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) validity: Validity,
+    pub(super) client_ca_expires: Option<Timestamp>,
+}
+
+type ClientVerifier = (Arc<dyn ClientCertVerifier>, Option<Timestamp>);
+
+impl Offer {
+    pub(super) fn new(pems: &Pems, demands: &Demands) -> Result<Self, TlsError> {
+        let Pems { pair, client_ca } = pems;
+        let provider = Arc::new(provider());
+        let chain = read::certificates(&pair.certificate)?;
+        let place = || pair.certificate.place.clone();
+        let no_certificate = || ReadError::NoCertificate { place: place() };
+        let validity = chain.first().ok_or_else(no_certificate)?.validity;
+        let chain = chain.into_iter().map(|certificate| certificate.der).collect();
+        let wrong =
+            |source| TlsError::Pair { certificate: place(), key: pair.key.place.clone(), source };
+        let certified =
+            CertifiedKey::from_der(chain, read::key(&pair.key)?, &provider).map_err(wrong)?;
+        let (verifier, client_ca_expires) = match client_ca {
+            Some(client_ca) => clients(client_ca, &demands.client_names, &provider)?,
+            None => (WebPkiClientVerifier::no_client_auth(), None),
+        };
+        let versions =
+            if demands.only_tls_1_3 { &[&TLS13][..] } else { &[&TLS13, &TLS12][..] };
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .map_err(wrong)?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self { config: Arc::new(config), validity, client_ca_expires })
+    }
+}
+
+/// Before there is a certificate: every handshake fails.
+pub(super) fn nothing() -> Result<Arc<ServerConfig>, TlsError> {
+    let none = || "none yet".to_owned();
+    let wrong = |source| TlsError::Pair { certificate: none(), key: none(), source };
+    let config = ServerConfig::builder_with_provider(Arc::new(provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(wrong)?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(Nothing));
+    Ok(Arc::new(config))
+}
+
+#[derive(Debug)]
+struct Nothing;
+
+impl ResolvesServerCert for Nothing {
+    fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+}
+
+fn clients(
+    pem: &Pem,
+    names: &[String],
+    provider: &Arc<CryptoProvider>,
+) -> Result<ClientVerifier, TlsError> {
+    let unusable = |why: String| TlsError::ClientCa { place: pem.place.clone(), why };
+    let authorities = read::certificates(pem)?;
+    let expires = authorities.iter().map(|authority| authority.validity.until).min();
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        roots.add(authority.der).map_err(|error| unusable(error.to_string()))?;
+    }
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+            .build()
+            .map_err(|error| unusable(error.to_string()))?;
+    let verifier = if names.is_empty() { verifier } else { Named::new(verifier, names) };
+    Ok((verifier, expires))
+}
