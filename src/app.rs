@@ -34,6 +34,7 @@ use crate::server::listener::{Bound, Stop};
 use crate::server::metrics::Metrics;
 use crate::server::probes::{self, Check};
 use crate::server::tls::{self, Certificates};
+use crate::server::tokens::{self, Tokens};
 use crate::server::webhook::{self, Draining, Limits};
 use crate::store::AnyLedger;
 use crate::telemetry::{self, Format};
@@ -93,6 +94,7 @@ fn start_logs(logs: Logs) -> anyhow::Result<()> {
 struct Parts {
     metrics: Arc<Metrics>,
     certificates: Arc<Certificates>,
+    tokens: Option<Arc<Tokens>>,
     policies: Arc<PolicyFolders>,
     watched: Watched,
     gate: Arc<Gate<AnyLedger, AnyCluster>>,
@@ -109,7 +111,12 @@ impl Parts {
         let mut beside = JoinSet::new();
 
         // Each watch begins before its files are read, so that no change falls in between.
-        let (certificates, tasks) = certificates::prepare(settings, &metrics).await?;
+        let (certificates, mut tasks) = certificates::prepare(settings, &metrics).await?;
+        let tokens = certificates::tokens(settings)?;
+        let tokens = tokens.map(|(tokens, task)| {
+            tasks.push(task);
+            tokens
+        });
         tasks.into_iter().for_each(|task| drop(beside.spawn(task)));
 
         let connected = cluster::prepare(settings).await.context("cannot use the cluster")?;
@@ -139,7 +146,17 @@ impl Parts {
             run_cluster(connected, publisher, &mut beside);
             beside.spawn(watched.clone().measure(Arc::clone(&metrics)));
         }
-        Ok(Self { metrics, certificates, policies, watched, gate, chronicle, sending, beside })
+        Ok(Self {
+            metrics,
+            certificates,
+            tokens,
+            policies,
+            watched,
+            gate,
+            chronicle,
+            sending,
+            beside,
+        })
     }
 
     async fn listen(self, settings: &Settings) -> anyhow::Result<Running> {
@@ -147,14 +164,27 @@ impl Parts {
         let health = Bound::bind(settings.health_listen).await.context("`--health-listen`")?;
         let addresses = Addresses { webhook: webhook.address(), health: health.address() };
 
-        let Self { metrics, certificates, policies, watched, gate, chronicle, sending, beside } =
-            self;
+        let Self {
+            metrics,
+            certificates,
+            tokens,
+            policies,
+            watched,
+            gate,
+            chronicle,
+            sending,
+            beside,
+        } = self;
         let draining = Draining::default();
         let limits = Limits { deadline: settings.deadline, max_in_flight: settings.max_in_flight };
         let reviews =
             webhook::router(Arc::clone(&gate), limits, Arc::clone(&metrics), Arc::clone(&draining));
+        let reviews = match &tokens {
+            Some(tokens) => tokens::guard(reviews, Arc::clone(tokens), Arc::clone(&metrics)),
+            None => reviews,
+        };
         let danger = settings.danger_allow_on_ledger_failure;
-        let ready = Readiness { certificates, policies, watched, gate, draining, danger };
+        let ready = Readiness { certificates, tokens, policies, watched, gate, draining, danger };
         let probes = probes_router(Arc::clone(&metrics), &ready);
 
         let stop_webhook = Stop::default();
@@ -218,6 +248,7 @@ fn gate_settings(settings: &Settings) -> GateSettings {
 #[derive(Clone)]
 struct Readiness {
     certificates: Arc<Certificates>,
+    tokens: Option<Arc<Tokens>>,
     policies: Arc<PolicyFolders>,
     watched: Watched,
     gate: Arc<Gate<AnyLedger, AnyCluster>>,
@@ -244,6 +275,7 @@ impl Readiness {
             self.policies.check(),
             Check { name: "ledger", state: ledger },
         ];
+        checks.extend(self.tokens.as_ref().map(|tokens| tokens.check()));
         checks.extend(self.watched.check());
         checks
     }

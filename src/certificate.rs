@@ -10,6 +10,9 @@ pub mod read;
 
 use std::fmt;
 
+/// A certificate as it travels.
+pub type Der = rustls::pki_types::CertificateDer<'static>;
+
 /// A text that should be PEM, and where it was found.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pem {

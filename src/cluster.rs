@@ -38,7 +38,9 @@ use crate::policy::request::Fact;
 
 pub use access::AccessLimits;
 pub use aftermath::{Aftermath, AftermathOptions, Archive, Fate, Happened, PodContainer, Tally};
-pub use certificates::{Custody, CustodyEvent, CustodyOptions, custody};
+pub use certificates::{
+    Call, Custody, CustodyEvent, CustodyOptions, Inspector, Rotated, Rotation, custody, rotate,
+};
 pub use checkpoints::CheckpointMap;
 pub use client::ConnectError;
 pub use health::Health;

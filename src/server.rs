@@ -9,4 +9,5 @@ pub mod listener;
 pub mod metrics;
 pub mod probes;
 pub mod tls;
+pub mod tokens;
 pub mod webhook;

@@ -9,6 +9,7 @@ use crate::cluster::{Custody, CustodyEvent, CustodyOptions, Task, custody};
 use crate::config::{Serving, Settings, TlsSecret, TlsSettings, TlsVersion};
 use crate::server::metrics::{CertificateKind, Metrics};
 use crate::server::tls::{Certificates, Demands, Origin, Published, Source};
+use crate::server::tokens::Tokens;
 use crate::watch::Watch;
 
 /// Loads them, and prepares what keeps them fresh.
@@ -71,4 +72,13 @@ fn options(secret: &TlsSecret, replica: &str) -> CustodyOptions {
     let wanted = Wanted { names, lifetime, authority_lifetime };
     let replica = replica.to_owned();
     CustodyOptions { kubeconfig, namespace, name, webhook_configurations, wanted, replica }
+}
+
+/// The tokens that clients must show; `None`: none.
+pub(super) fn tokens(settings: &Settings) -> anyhow::Result<Option<(Arc<Tokens>, Task)>> {
+    let Some(path) = &settings.tls.token_file else { return Ok(None) };
+    let watch = Watch::new(std::slice::from_ref(path));
+    let tokens = Arc::new(Tokens::load(path).context("cannot use `--token-file`")?);
+    let fresh = Arc::clone(&tokens).keep_fresh(watch);
+    Ok(Some((tokens, Box::pin(fresh))))
 }

@@ -88,13 +88,22 @@ pub fn certificates(pem: &Pem) -> Result<Vec<Certificate>, ReadError> {
         }
         let position = certificates.len() + 1;
         let wrong = |why| ReadError::Certificate { place: place(), position, why };
-        let validity = validity(&der).map_err(wrong)?;
-        certificates.push(Certificate { der: CertificateDer::from(der), validity });
+        certificates.push(certificate(CertificateDer::from(der)).map_err(wrong)?);
     }
     if certificates.is_empty() {
         return Err(ReadError::NoCertificate { place: place() });
     }
     Ok(certificates)
+}
+
+/// A certificate that travelled without PEM.
+///
+/// # Errors
+///
+/// What the parser says.
+pub fn certificate(der: CertificateDer<'static>) -> Result<Certificate, String> {
+    let validity = validity(&der)?;
+    Ok(Certificate { der, validity })
 }
 
 /// The one private key of a text.

@@ -1,5 +1,8 @@
 //! `postern certs`
 
+mod inspect;
+mod rotate;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -27,7 +30,7 @@ Examples:
 ca.pem is what the webhook configurations carry as caBundle.
 Keep ca.key off the cluster, or delete it: it is only needed to issue again.";
 
-/// Issue certificates
+/// Issue, inspect and replace certificates
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -37,6 +40,8 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Issue(IssueArgs),
+    Inspect(inspect::Args),
+    Rotate(rotate::Args),
 }
 
 /// Make an authority and a serving certificate: ca.pem, ca.key, tls.crt, tls.key
@@ -89,7 +94,14 @@ pub(super) struct Issued {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let Command::Issue(args) = &args.command;
+    match &args.command {
+        Command::Issue(args) => run_issue(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Rotate(args) => rotate::run(args),
+    }
+}
+
+fn run_issue(args: &IssueArgs) -> anyhow::Result<Outcome> {
     let IssueArgs { dir, hosts, days, force, output } = args;
     let hosts: Vec<_> = hosts.iter().map(|ServerName(host)| host.as_str()).collect();
     let issued = issue(dir, &hosts, *days, *force)?;

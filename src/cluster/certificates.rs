@@ -7,8 +7,10 @@
 //! what the first has made, and serves that.
 
 mod configurations;
+mod inspect;
 mod latest;
 mod lease;
+mod rotate;
 mod secret;
 mod warden;
 mod write;
@@ -22,10 +24,10 @@ use kube::{Api, Client, Config};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
+use super::Task;
 use super::client::{self, ConnectError, Pulse};
 use super::health::Health;
 use super::watch::{self as watching};
-use super::Task;
 use crate::certificate::Pair;
 use crate::certificate::custody::Wanted;
 
@@ -35,6 +37,8 @@ use lease::Lease;
 use secret::Keeping;
 use warden::Warden;
 
+pub use inspect::{Call, Inspector};
+pub use rotate::{Rotated, Rotation, rotate};
 pub use warden::CustodyEvent;
 
 /// How long one watch lasts.

@@ -37,7 +37,12 @@ pub struct Given {
 
     /// Instead of both: make certificate and authority, keep them in this Secret, replace them in
     /// time, and tell the API server (`caBundle`) whom to trust
-    #[arg(long, env = "POSTERN_TLS_SECRET", value_name = "[NAMESPACE/]NAME", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "POSTERN_TLS_SECRET",
+        value_name = "[NAMESPACE/]NAME",
+        hide_env_values = true
+    )]
     pub(super) tls_secret: Option<SecretName>,
 
     /// Names and addresses that a certificate made here is for, divided by `,`

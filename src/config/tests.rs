@@ -242,3 +242,73 @@ fn targets_of_a_flag_replace_those_of_the_file_and_are_not_shown() {
     let given = flags(&[&NEEDED[..], &["--forward", "a", "--forward", "b"]].concat()).or(lower);
     assert_eq!(given.settings().unwrap().forward.entries_to, ["a", "b"]);
 }
+
+/// Certificates that are made here.
+const MADE: [&str; 4] = ["--policies", "p", "--tls-secret", "postern-system/postern-tls"];
+
+fn made(arguments: &[&str]) -> Result<TlsSecret, String> {
+    let settings = flags(&[&MADE, arguments].concat()).settings();
+    match settings.map_err(|error| error.to_string())?.tls.serving {
+        Serving::Secret(secret) => Ok(secret),
+        Serving::Files { .. } => panic!("files"),
+    }
+}
+
+#[test]
+fn certificates_are_made_for_months_unless_said_otherwise() {
+    let days = |days: i64| SignedDuration::from_hours(24 * days);
+    let secret = made(&[]).unwrap();
+    assert_eq!((secret.lifetime, secret.authority_lifetime), (days(90), days(365)));
+    assert_eq!(
+        (secret.namespace.as_deref(), secret.name.as_str()),
+        (Some("postern-system"), "postern-tls")
+    );
+    assert_eq!((secret.names.len(), secret.webhook_configurations.as_str()), (0, "postern"));
+    let secret = made(&["--tls-names", "a.b.svc,::1", "--tls-lifetime", "30d"]).unwrap();
+    assert_eq!(
+        (secret.names, secret.lifetime),
+        (vec!["a.b.svc".to_owned(), "::1".to_owned()], days(30))
+    );
+}
+
+#[test]
+fn certificates_are_made_here_or_brought() {
+    for (arguments, why) in [
+        (
+            &["--tls-cert", "c", "--tls-key", "k"][..],
+            "`--tls-secret`: Postern makes the certificate",
+        ),
+        (&["--tls-key", "k"], "not both"),
+        (&["--tls-ca-lifetime", "30d"], "`--tls-ca-lifetime`: want no less than `--tls-lifetime`"),
+        (&["--client-names", "n"], "`--client-names`: names of clients need `--client-ca`"),
+    ] {
+        let error = made(arguments).unwrap_err();
+        assert!(error.contains(why), "{error}");
+    }
+    for only_for_made in [
+        ["--tls-names", "a"],
+        ["--webhook-configurations", "w"],
+        ["--tls-lifetime", "1d"],
+        ["--tls-ca-lifetime", "1d"],
+    ] {
+        let error = flags(&[&NEEDED[..], &only_for_made].concat()).settings().unwrap_err();
+        assert!(error.to_string().contains("want `--tls-secret` as well"), "{error}");
+    }
+}
+
+#[test]
+fn shapes_of_settings_about_certificates() {
+    let wrong = [
+        ["--tls-secret", "a/b/c"],
+        ["--tls-secret", "A"],
+        ["--tls-names", "https://x"],
+        ["--tls-lifetime", "9s"],
+        ["--tls-lifetime", "20000d"],
+        ["--tls-min-version", "1.1"],
+        ["--webhook-configurations", ""],
+    ];
+    for arguments in wrong {
+        let parsed = Flags::try_parse_from([&["postern"][..], &arguments].concat());
+        assert!(parsed.is_err(), "{arguments:?}");
+    }
+}

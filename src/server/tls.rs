@@ -6,6 +6,7 @@
 mod clients;
 mod offer;
 mod origin;
+mod shown;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::watch::Watch;
 use offer::Offer;
 
 pub use origin::{Origin, Published, Source};
+pub use shown::shown;
 
 /// What clients must bring, and how old a TLS they may speak.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -251,6 +251,31 @@ async fn tls_1_2_and_1_3_are_spoken_with_http_1_and_2() {
 }
 
 #[tokio::test]
+async fn tls_1_2_can_be_dropped() {
+    let site = Site::new();
+    let server = site.start(&["--tls-min-version", "1.3"]);
+    connect_1_3(&site, &server).await;
+    let old = tokio::spawn(async move { connect(&site, &server, &[&TLS12], "h2").await });
+    let refused = old.await.unwrap_err().into_panic();
+    let refused = refused.downcast_ref::<String>().unwrap();
+    assert!(refused.contains("ProtocolVersion"), "{refused}");
+}
+
+#[test]
+fn the_page_names_the_cipher_suites_that_are_offered() {
+    let page = fs::read_to_string("docs/certificates.md").unwrap();
+    let offered: Vec<_> = postern::server::tls::provider()
+        .cipher_suites
+        .iter()
+        .map(|suite| format!("`{:?}`", suite.suite()))
+        .collect();
+    for suite in &offered {
+        assert!(page.contains(suite), "{suite}");
+    }
+    assert_eq!(page.matches("`TLS").count(), offered.len());
+}
+
+#[tokio::test]
 async fn whoever_is_slow_is_cut_off() {
     let site = Site::new();
     let server = site.start(&[]);

@@ -292,9 +292,14 @@ impl Postern {
 
     /// Runs the program with other arguments, to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.run_for(PATIENCE.as_secs(), arguments)
+    }
+
+    /// The same where it may take so many seconds.
+    pub(crate) fn run_for(&self, seconds: u64, arguments: &[&str]) -> Output {
         let mut command: Command = clean_command(&self.program);
         command.args(arguments).current_dir(self.workshop.folder());
-        run(&mut command, &[], PATIENCE)
+        run(&mut command, &[], Duration::from_secs(seconds))
             .unwrap_or_else(|error| panic!("postern {arguments:?}: {error}"))
     }
 

@@ -48,6 +48,11 @@ impl Authority {
         self.issue(&["localhost", "127.0.0.1"], |_| {})
     }
 
+    /// For a server under another name.
+    pub(crate) fn serving_as(&self, name: &str) -> Pair {
+        self.issue(&[name], |_| {})
+    }
+
     /// For a server whose time has passed.
     pub(crate) fn expired(&self) -> Pair {
         self.issue(&["localhost", "127.0.0.1"], |params| {

@@ -58,11 +58,7 @@ fn certificates(place: &str, text: &[u8]) -> Result<Vec<Certificate>, String> {
         .map_err(|error: ReadError| error.to_string())
 }
 
-fn issuer(
-    authorities: &[Certificate],
-    key: &[u8],
-    now: Timestamp,
-) -> Result<Certificate, String> {
+fn issuer(authorities: &[Certificate], key: &[u8], now: Timestamp) -> Result<Certificate, String> {
     if key.is_empty() {
         return Err("there is no `ca.key`".to_owned());
     }

@@ -55,13 +55,8 @@ pub(super) struct State {
 
 impl Configurations {
     pub(super) fn new(client: &Client, name: &str) -> Self {
-        let mutating = ApiResource::erase::<MutatingWebhookConfiguration>(&());
-        let validating = ApiResource::erase::<ValidatingWebhookConfiguration>(&());
-        let api = |resource: &ApiResource| Api::all_with(client.clone(), resource);
-        let kinds = [
-            ("mutating", api(&mutating), mutating),
-            ("validating", api(&validating), validating),
-        ];
+        let kinds = kinds()
+            .map(|(kind, resource)| (kind, Api::all_with(client.clone(), &resource), resource));
         Self { name: name.to_owned(), kinds, settled: None }
     }
 
@@ -125,8 +120,9 @@ impl Configurations {
             }
         }
         let name = &self.name;
-        let remark = (!missing.is_empty())
-            .then(|| format!("there is no {} webhook configuration `{name}`", missing.join(", no ")));
+        let remark = (!missing.is_empty()).then(|| {
+            format!("there is no {} webhook configuration `{name}`", missing.join(", no "))
+        });
         let now = Instant::now();
         let since = match kept {
             Some(before) if before.bundle == bundle && !written => before.since,
@@ -135,10 +131,22 @@ impl Configurations {
             _ => now,
         };
         let settled = since.elapsed();
-        self.settled =
-            Some(Settled { bundle: bundle.to_vec(), since, looked: Some(now), remark: remark.clone() });
+        self.settled = Some(Settled {
+            bundle: bundle.to_vec(),
+            since,
+            looked: Some(now),
+            remark: remark.clone(),
+        });
         Ok(State { settled, written, remark })
     }
+}
+
+/// Both kinds that there are.
+pub(super) fn kinds() -> [(&'static str, ApiResource); 2] {
+    [
+        ("mutating", ApiResource::erase::<MutatingWebhookConfiguration>(&())),
+        ("validating", ApiResource::erase::<ValidatingWebhookConfiguration>(&())),
+    ]
 }
 
 enum Kept {

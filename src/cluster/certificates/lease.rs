@@ -131,3 +131,80 @@ impl Lease {
 fn now() -> MicroTime {
     MicroTime(Timestamp::now())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::testing::{Asked, api_server, refusal};
+
+    fn held_by(holder: &str, version: &str) -> (u16, Value) {
+        let object = json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {"name": "l", "resourceVersion": version},
+            // A clock that is years behind, or ahead, is nothing to go by.
+            "spec": {"holderIdentity": holder, "renewTime": "2001-01-01T00:00:00.000000Z",
+                     "leaseDurationSeconds": -7, "leaseTransitions": 2147483647},
+        });
+        (200, object)
+    }
+
+    fn writes(asked: &Asked) -> Vec<Value> {
+        let asked = asked.lock().unwrap();
+        let patches = asked.iter().filter(|(line, _)| line.starts_with("PATCH "));
+        patches.map(|(_, body)| body.clone()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_holder_is_gone_once_its_lease_has_not_changed_for_long_enough() {
+        let (client, asked) = api_server(|_| async { held_by("other", "7") });
+        let mut lease = Lease::new(client, "ns", "l", "me".to_owned());
+        for _ in 0..3 {
+            assert_eq!(lease.hold().await, Ok(false));
+            tokio::time::advance(RENEW).await;
+        }
+        assert!(writes(&asked).is_empty());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(lease.hold().await, Ok(true));
+        let written = writes(&asked);
+        assert_eq!(written[0]["metadata"]["resourceVersion"], "7");
+        assert_eq!(written[0]["spec"]["holderIdentity"], "me");
+        // Held without asking again, and not for ever without being able to.
+        let before = asked.lock().unwrap().len();
+        assert_eq!(lease.hold().await, Ok(true));
+        assert_eq!(asked.lock().unwrap().len(), before);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_changes_is_never_taken() {
+        let (client, asked) =
+            api_server(|number| async move { held_by("other", &number.to_string()) });
+        let mut lease = Lease::new(client, "ns", "l", "me".to_owned());
+        for _ in 0..10 {
+            assert_eq!(lease.hold().await, Ok(false));
+            tokio::time::advance(RENEW).await;
+        }
+        assert!(writes(&asked).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_outrun_or_cut_off_does_not_hold_it() {
+        let (client, _) = api_server(|number| async move {
+            match number {
+                1 => held_by("", "7"),
+                2 => refusal(409, "Conflict", "too late"),
+                3 => held_by("me", "8"),
+                4 => held_by("me", "9"),
+                _ => refusal(503, "ServiceUnavailable", "gone"),
+            }
+        });
+        let mut lease = Lease::new(client, "ns", "l", "me".to_owned());
+        assert_eq!(lease.hold().await, Ok(false));
+        tokio::time::advance(RENEW).await;
+        assert_eq!(lease.hold().await, Ok(true));
+        tokio::time::advance(RENEW).await;
+        assert_eq!(lease.hold().await, Ok(true), "it lasts a while");
+        tokio::time::advance(LASTS).await;
+        let why = lease.hold().await.unwrap_err();
+        assert_eq!(why, "the Lease `l` cannot be held: gone");
+    }
+}

@@ -16,9 +16,7 @@ use super::lease::Lease;
 use super::secret::{Holding, Keeping};
 use super::write::Unwritten;
 use crate::certificate::Pair;
-use crate::certificate::custody::{
-    Contents, Due, Inventory, Wanted, carry_out, decide, settling,
-};
+use crate::certificate::custody::{Contents, Due, Inventory, Wanted, carry_out, decide, settling};
 use crate::cluster::health::Health;
 
 /// How often everything is looked at although nothing was heard.
@@ -93,8 +91,14 @@ impl Warden {
         let mut secrets = self.secrets.clone();
         let pace = settling(&self.wanted).unsigned_abs().clamp(FASTEST, PACE);
         loop {
-            let outcome = self.step().await;
-            self.say(outcome.unwrap_or_else(Some));
+            match self.seen() {
+                Some(holding) => {
+                    let outcome = self.step(holding).await;
+                    self.say(outcome.unwrap_or_else(Some));
+                }
+                // The watch says in the log what is wrong with it.
+                None => drop(self.trouble.send_replace(self.health.state(PACE).err())),
+            }
             tokio::select! {
                 changed = secrets.changed() => {
                     if changed.is_err() {
@@ -120,16 +124,16 @@ impl Warden {
         }
     }
 
-    /// What is remarkable, or what went wrong.
-    async fn step(&mut self) -> Result<Option<String>, String> {
-        let holding = match &*self.secrets.borrow_and_update() {
+    fn seen(&mut self) -> Option<Holding> {
+        match &*self.secrets.borrow_and_update() {
             Seen::NotYet => None,
             Seen::Absent => Some(Holding::nothing()),
             Seen::Present(secret) => Some(Holding::of(secret)),
-        };
-        let Some(holding) = holding else {
-            return Err(self.health.state(PACE).err().unwrap_or_default());
-        };
+        }
+    }
+
+    /// What is remarkable, or what went wrong.
+    async fn step(&mut self, holding: Holding) -> Result<Option<String>, String> {
         if holding.foreign {
             return Err("it was filled by somebody else and is left alone: give its content by \
                         `--tls-cert` and `--tls-key`, or name another Secret"

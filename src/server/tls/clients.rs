@@ -1,5 +1,6 @@
 //! Lets in only clients with certain names.
 
+use std::fmt;
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
@@ -19,9 +20,16 @@ pub(super) struct Named {
     names: Vec<String>,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("a client called `{0}` is not let in")]
 struct Stranger(String);
+
+/// The TLS library tells other people's errors in this form alone.
+impl fmt::Debug for Stranger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl Named {
     pub(super) fn new(

@@ -42,8 +42,7 @@ impl Offer {
             Some(client_ca) => clients(client_ca, &demands.client_names, &provider)?,
             None => (WebPkiClientVerifier::no_client_auth(), None),
         };
-        let versions =
-            if demands.only_tls_1_3 { &[&TLS13][..] } else { &[&TLS13, &TLS12][..] };
+        let versions = if demands.only_tls_1_3 { &[&TLS13][..] } else { &[&TLS13, &TLS12][..] };
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
             .map_err(wrong)?

@@ -2,12 +2,16 @@
 //! share an API server of their own, one after the other: there is one Secret, one Lease and one
 //! pair of webhook configurations.
 
+mod brought;
 mod caller;
 mod made;
+mod mutual;
 mod replicas;
+mod rotate;
 mod rotation;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -69,12 +73,21 @@ impl Ground {
     /// A Postern that makes its certificates itself.
     fn postern(&self, writer: &str, options: &[&str]) -> Postern {
         let kubeconfig = self.cluster.kubeconfig("postern").display().to_string();
-        let mut all = vec!["--tls-secret", SECRET, "--tls-names", "127.0.0.1"];
+        let mut all = vec!["--tls-secret", SECRET];
+        if !options.contains(&"--tls-names") {
+            all.extend(["--tls-names", "127.0.0.1"]);
+        }
         all.extend(["--kubeconfig", &kubeconfig, "--writer", writer]);
         all.extend(["--pod-events", "false", "--scan-interval", "0s", "--follow-limit", "0s"]);
         all.extend(options);
         let program = Path::new(env!("CARGO_BIN_EXE_postern"));
         Postern::start_with(&self.cluster, program, &[POLICY], &all)
+    }
+
+    /// A Postern that is given its certificate, in files of its folder `certs`.
+    fn postern_with_files(&self, options: &[&str]) -> Postern {
+        let program = Path::new(env!("CARGO_BIN_EXE_postern"));
+        Postern::start_with(&self.cluster, program, &[POLICY], options)
     }
 
     /// Has the API server call these, without telling it whom to trust.
@@ -101,12 +114,9 @@ impl Ground {
         ["mutating", "validating"].iter().all(|kind| self.trusted(kind) == bundle)
     }
 
-    /// `kubectl debug` as alice, dry.
+    /// `kubectl debug` as alice.
     fn debug(&self, image: &str) -> Output {
-        static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let line = format!("debug api -n room --image={image} -c dbg-{number}");
-        self.cluster.kubectl("alice").args(line.split(' ')).run()
+        debug(&self.cluster, image)
     }
 
     /// Waits until alice is let in, which takes as long as the API server needs to hear whom to
@@ -119,6 +129,13 @@ impl Ground {
             output.success()
         });
     }
+}
+
+fn debug(cluster: &Cluster, image: &str) -> Output {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let line = format!("debug api -n room --image={image} -c dbg-{number}");
+    cluster.kubectl("alice").args(line.split(' ')).run()
 }
 
 fn decoded(value: &Value) -> String {

@@ -24,9 +24,8 @@ impl Caller {
         let token = config["users"][0]["user"]["token"].as_str().unwrap().to_owned();
         let ca = config["clusters"][0]["cluster"]["certificate-authority"].as_str().unwrap();
         let ca = reqwest::Certificate::from_pem(&std::fs::read(ca).unwrap()).unwrap();
-        let url = format!(
-            "{server}/api/v1/namespaces/room/pods/api/ephemeralcontainers?dryRun=All"
-        );
+        let url =
+            format!("{server}/api/v1/namespaces/room/pods/api/ephemeralcontainers?dryRun=All");
         let thread = std::thread::spawn(move || {
             drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

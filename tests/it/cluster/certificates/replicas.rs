@@ -56,7 +56,8 @@ fn three_that_start_at_once_agree_on_one_authority() {
             shown(postern, &authorities) == Ok(leaf.clone())
         });
     }
-    let made: Vec<_> = posterns.iter().map(|it| it.log().matches("has a new authority").count()).collect();
+    let made: Vec<_> =
+        posterns.iter().map(|it| it.log().matches("has a new authority").count()).collect();
     assert_eq!(made.iter().sum::<usize>(), 1, "{made:?}");
 }
 

@@ -1,0 +1,63 @@
+//! `postern certs rotate`
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow};
+
+use crate::cli::{Outcome, print};
+use crate::cluster::{Rotated, Rotation, rotate};
+use crate::config::SecretName;
+use crate::server::tls;
+
+const EXAMPLES: &str = "\
+Examples:
+  postern certs rotate --secret postern-system/postern-tls
+  postern certs rotate --ca --secret postern-system/postern-tls
+
+Only for certificates that Postern makes itself (--tls-secret). Whoever runs it needs the rights of
+deploy/rbac-certificates.yaml, and get on the Secret.";
+
+/// Have a certificate that Postern makes replaced now, and wait until it is
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The Secret that is given to the server as --tls-secret
+    #[arg(long, value_name = "[NAMESPACE/]NAME")]
+    secret: SecretName,
+
+    /// Replace the authority too; the old one stays trusted until what it has signed has ended
+    #[arg(long)]
+    ca: bool,
+
+    /// The webhook configurations that must hear of it
+    #[arg(long, value_name = "NAME", default_value = "postern")]
+    webhook_configurations: String,
+
+    /// How to reach the cluster [default: as a pod of it, else KUBECONFIG]
+    #[arg(long, env = "POSTERN_KUBECONFIG", value_name = "FILE", hide_env_values = true)]
+    kubeconfig: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let Args { secret, ca, webhook_configurations, kubeconfig } = args;
+    let rotation = Rotation {
+        kubeconfig: kubeconfig.clone(),
+        namespace: secret.namespace.clone(),
+        name: secret.name.clone(),
+        webhook_configurations: webhook_configurations.clone(),
+        authority: *ca,
+    };
+    drop(tls::provider().install_default());
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    // Whoever closed standard error does not want to know.
+    let say = |step: &str| drop(writeln!(io::stderr(), "{step}"));
+    let rotated = runtime.block_on(rotate(&rotation, say)).map_err(|why| anyhow!(why))?;
+    let Rotated { until, authority_until, trusted } = rotated;
+    print(&format!(
+        "certificate: valid until {until}\n\
+         authority: valid until {authority_until}\n\
+         trusted authorities: {trusted}\n"
+    ))?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,196 @@
+//! Asks for certificates to be replaced now, and waits until they are.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::inspect::Inspector;
+use super::secret::{Holding, REPLACE, REPLACE_AUTHORITY};
+use super::{Custody, CustodyOptions, WATCH, custody, write};
+use crate::certificate::custody::{Inventory, Leaf, Wanted};
+use crate::certificate::facts::fingerprint;
+use crate::certificate::issue::HEAD_START;
+use crate::certificate::read::{Certificate, Validity};
+use crate::cluster::client;
+
+/// How often it is looked whether it is done.
+const LOOK: Duration = Duration::from_millis(500);
+/// A holder that is gone is waited for first, then API servers to hear of a new authority.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// What is to be replaced.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    /// Where the cluster is.
+    pub kubeconfig: Option<PathBuf>,
+    /// Where the Secret is, if not where whoever asks is.
+    pub namespace: Option<String>,
+    /// The Secret.
+    pub name: String,
+    /// The configurations that must know of it.
+    pub webhook_configurations: String,
+    /// The authority too.
+    pub authority: bool,
+}
+
+/// What there is after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotated {
+    /// Until when the new certificate is valid.
+    pub until: Timestamp,
+    /// Until when its authority is.
+    pub authority_until: Timestamp,
+    /// How many authorities are trusted now.
+    pub trusted: usize,
+}
+
+struct Standing {
+    leaf: Leaf,
+    issuer: Certificate,
+    trusted: usize,
+    bundle: Vec<u8>,
+}
+
+/// Has them replaced: by the server that holds the Lease, else by this one, with the same code.
+/// `say` hears of each step.
+///
+/// # Errors
+///
+/// Why nothing was replaced, or what is still to be done.
+pub async fn rotate(rotation: &Rotation, say: impl Fn(&str)) -> Result<Rotated, String> {
+    let Rotation { kubeconfig, namespace, name, webhook_configurations, authority } = rotation;
+    let inspector =
+        Inspector::new(kubeconfig.as_deref()).await.map_err(|error| error.to_string())?;
+    let namespace = namespace.clone().unwrap_or_else(|| inspector.namespace().to_owned());
+    let config = client::config(kubeconfig.as_deref(), WATCH).await;
+    let client = config.and_then(|config| client::client(&config));
+    let api = api(client.map_err(|error| error.to_string())?, &namespace);
+
+    let before = standing(&api, name).await?;
+    ask(&api, name, &before, *authority).await?;
+    say("asked; a server that holds the Lease does it within seconds, else this command in 20");
+    // Beside the servers: it acts only if none of them holds the Lease.
+    let options = CustodyOptions {
+        kubeconfig: kubeconfig.clone(),
+        namespace: Some(namespace.clone()),
+        name: name.clone(),
+        webhook_configurations: webhook_configurations.clone(),
+        wanted: wanted(&before),
+        replica: "certs-rotate".to_owned(),
+    };
+    let Custody { tasks, trouble, pair: _ } =
+        custody(options, |_| {}).await.map_err(|error| error.to_string())?;
+    let mut beside = JoinSet::new();
+    tasks.into_iter().for_each(|task| drop(beside.spawn(task)));
+
+    let end = Instant::now() + PATIENCE;
+    let mut said = String::new();
+    loop {
+        let step = match standing(&api, name).await {
+            Ok(now) => match missing(&before, &now, *authority) {
+                Some(step) => step.to_owned(),
+                None => match unaware(&inspector, webhook_configurations, &now.bundle).await? {
+                    Some(step) => step,
+                    None => return Ok(now.rotated()),
+                },
+            },
+            Err(why) => why,
+        };
+        if said != step {
+            say(&step);
+            said.clone_from(&step);
+        }
+        if Instant::now() > end {
+            let why = trouble.borrow().clone().map(|why| format!(": {why}"));
+            return Err(format!("not done after {PATIENCE:?}: {said}{}", why.unwrap_or_default()));
+        }
+        sleep(LOOK).await;
+    }
+}
+
+fn api(client: Client, namespace: &str) -> Api<Secret> {
+    Api::namespaced(client, namespace)
+}
+
+async fn standing(api: &Api<Secret>, name: &str) -> Result<Standing, String> {
+    let secret = write::read(api, name).await?.ok_or(format!("there is no Secret `{name}`"))?;
+    let Holding { contents, foreign, .. } = Holding::of(&secret);
+    if foreign {
+        return Err(format!(
+            "Secret `{name}` was filled by somebody else, who must replace what is in it"
+        ));
+    }
+    let Inventory { leaf, authorities, issuer } = Inventory::of(&contents, Timestamp::now());
+    let trusted = authorities.len();
+    Ok(Standing { leaf: leaf?, issuer: issuer?, trusted, bundle: contents.authorities })
+}
+
+async fn ask(
+    api: &Api<Secret>,
+    name: &str,
+    before: &Standing,
+    authority: bool,
+) -> Result<(), String> {
+    let (key, replaced) = if authority {
+        (REPLACE_AUTHORITY, &before.issuer.der)
+    } else {
+        (REPLACE, &before.leaf.certificate.der)
+    };
+    let fields = json!({"metadata": {"annotations": {key: fingerprint(replaced)}}});
+    let params = kube::api::PatchParams::default();
+    let patch = kube::api::Patch::Merge(fields);
+    let asked = api.patch(name, &params, &patch).await;
+    asked.map(drop).map_err(|error| crate::cluster::watch::reason(&error))
+}
+
+/// As they were wanted when the present ones were made.
+fn wanted(before: &Standing) -> Wanted {
+    let Standing { leaf, issuer, .. } = before;
+    Wanted {
+        names: leaf.names.clone(),
+        lifetime: lifetime(leaf.certificate.validity),
+        authority_lifetime: lifetime(issuer.validity),
+    }
+}
+
+/// Without the head start.
+fn lifetime(valid: Validity) -> SignedDuration {
+    let whole = valid.from.duration_until(valid.until);
+    if whole > HEAD_START * 11 { whole - HEAD_START } else { whole * 10 / 11 }
+}
+
+fn missing(before: &Standing, now: &Standing, authority: bool) -> Option<&'static str> {
+    if authority && now.issuer == before.issuer {
+        return Some("waiting for a new authority");
+    }
+    if now.leaf.certificate == before.leaf.certificate || now.leaf.signer != now.issuer.der {
+        return Some("waiting for a new serving certificate");
+    }
+    None
+}
+
+async fn unaware(
+    inspector: &Inspector,
+    name: &str,
+    bundle: &[u8],
+) -> Result<Option<String>, String> {
+    let calls = inspector.calls(name).await?;
+    let waiting = calls.into_iter().find(|call| call.bundle != bundle);
+    Ok(waiting.map(|call| format!("waiting for the caBundle of {}", call.webhook)))
+}
+
+impl Standing {
+    fn rotated(&self) -> Rotated {
+        Rotated {
+            until: self.leaf.certificate.validity.until,
+            authority_until: self.issuer.validity.until,
+            trusted: self.trusted,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `postern certs inspect` and `postern certs rotate`, of certificates that Postern makes.
+
+use serde_json::Value;
+
+use super::super::support::{Output, Postern};
+use super::caller::Caller;
+use super::replicas::{der, shown};
+use super::{Ground, IMAGE, SECRET, wait};
+
+fn certs(ground: &Ground, postern: &Postern, words: &[&str]) -> Output {
+    let kubeconfig = ground.cluster.kubeconfig("admin").display().to_string();
+    postern.run_for(60, &[&["certs"], words, &["--kubeconfig", &kubeconfig]].concat())
+}
+
+fn inspected(ground: &Ground, postern: &Postern) -> (bool, Value) {
+    let output = certs(ground, postern, &["inspect", "--secret", SECRET, "-o", "json"]);
+    assert!(matches!(output.status, Some(0 | 1)), "{output:?}");
+    (output.success(), serde_json::from_str(&output.stdout).unwrap())
+}
+
+#[test]
+fn what_is_asked_for_is_replaced_now_and_without_a_failed_call() {
+    let ground = Ground::clean();
+    let lifetimes = ["--tls-lifetime", "2m", "--tls-ca-lifetime", "10m"];
+    let mut postern = ground.postern("postern-0", &lifetimes);
+    ground.install(&postern, &postern);
+    ground.wait_until_allowed(&postern);
+    let (good, report) = inspected(&ground, &postern);
+    assert!(good && report["accepted"] == true, "{report}");
+    let messages = report["checks"].to_string();
+    let believed = "the validating webhook `validate.postern.dev` believes it as `127.0.0.1`";
+    assert!(messages.contains(believed), "{report}");
+    assert_eq!(report["certificates"][0]["names"][0], "127.0.0.1");
+
+    let caller = Caller::start(&ground.cluster.kubeconfig("alice"), ground.cluster.server());
+    let (leaf, authority) = (ground.held("tls.crt"), ground.held("ca.key"));
+    let rotated = certs(&ground, &postern, &["rotate", "--secret", SECRET]);
+    assert!(rotated.success(), "{rotated:?}\n{}", postern.log());
+    assert!(rotated.stdout.contains("trusted authorities: 1\n"), "{rotated:?}");
+    assert!(rotated.stderr.contains("waiting for a new serving certificate"), "{rotated:?}");
+    assert_ne!(ground.held("tls.crt"), leaf);
+    assert_eq!(ground.held("ca.key"), authority);
+
+    let rotated = certs(&ground, &postern, &["rotate", "--ca", "--secret", SECRET]);
+    assert!(rotated.success(), "{rotated:?}\n{}", postern.log());
+    assert!(rotated.stdout.contains("trusted authorities: 2\n"), "{rotated:?}");
+    assert_ne!(ground.held("ca.key"), authority);
+    assert!(ground.both_trust(&ground.held("ca.crt")));
+    wait("it is served", &postern, || {
+        shown(&postern, &ground.held("ca.crt")) == Ok(der(&ground.held("tls.crt")))
+    });
+    let calls = caller.calls();
+    assert_eq!(caller.failed(), Vec::<String>::new());
+    assert!(calls > 20, "{calls}");
+
+    // Nobody is there who could do it, so the command does.
+    postern.stop();
+    let leaf = ground.held("tls.crt");
+    let rotated = certs(&ground, &postern, &["rotate", "--secret", SECRET]);
+    assert!(rotated.success(), "{rotated:?}");
+    assert_ne!(ground.held("tls.crt"), leaf);
+    postern.start_again();
+    ground.wait_until_allowed(&postern);
+}
+
+#[test]
+fn a_certificate_for_another_name_is_found_by_inspection_as_the_api_server_finds_it() {
+    let ground = Ground::clean();
+    let names = ["--tls-names", "elsewhere.example"];
+    let postern = ground.postern("postern-0", &names);
+    ground.install(&postern, &postern);
+    wait("the bundle is written", &postern, || !ground.trusted("validating").is_empty());
+    ground.cluster.settle_webhooks();
+    let refused = ground.debug(IMAGE);
+    assert!(refused.stderr.contains("cannot validate certificate for 127.0.0.1"), "{refused:?}");
+    let (good, report) = inspected(&ground, &postern);
+    assert!(!good && report["accepted"] == false, "{report}");
+    let why = "calls `127.0.0.1`: certificate not valid for name \\\"127.0.0.1\\\"";
+    assert!(report["checks"].to_string().contains(why), "{report}");
+}
