@@ -52,6 +52,7 @@ const OWNERS: &[(&str, &[&str])] = &[
         &[
             "admission",
             "cli",
+            "cluster",
             "config",
             "crd",
             "expression",

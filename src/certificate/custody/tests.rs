@@ -1,3 +1,5 @@
+use std::slice::from_ref;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -209,8 +211,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     /// Over years, looked at whenever: what is served from now on is believed by whoever heard of
-    /// the authorities at the last look, and what was ever served and has not ended by whoever hears
-    /// of those there are now.
+    /// the authorities at the last look, and what was ever served and has not ended by whoever
+    /// hears of those there are now.
     #[test]
     fn nobody_ever_meets_a_certificate_that_is_not_believed(
         hours in prop::collection::vec(1_i64..24 * 12, 150),
@@ -238,7 +240,7 @@ proptest! {
             served.push(leaf.certificate.clone());
             served.retain(|it| it.validity.holds(now));
             for old in &served {
-                let believed = believed(&der(&after.authorities), &[old.der.clone()], NAME, now);
+                let believed = believed(&der(&after.authorities), from_ref(&old.der), NAME, now);
                 prop_assert_eq!(believed, Ok(()), "{:?}", due);
             }
             prop_assert!(leaf.certificate.validity.until <= now + wanted.lifetime);

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::Watched;
 use super::configurations::Configurations;
@@ -178,7 +178,7 @@ impl Warden {
             remark = told?;
             let Some(what) = due.what() else {
                 if let Due::Wait(why) = &due {
-                    info!("A new serving certificate waits for API servers to hear of it: {why}");
+                    debug!("A new certificate waits until API servers have heard of it: {why}");
                 }
                 return Ok(remark);
             };

@@ -32,7 +32,7 @@ impl fmt::Debug for Stranger {
 }
 
 impl Named {
-    pub(super) fn new(
+    pub(super) fn verifier(
         verifier: Arc<dyn ClientCertVerifier>,
         names: &[String],
     ) -> Arc<dyn ClientCertVerifier> {

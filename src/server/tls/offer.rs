@@ -90,6 +90,6 @@ fn clients(
         WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
             .build()
             .map_err(|error| unusable(error.to_string()))?;
-    let verifier = if names.is_empty() { verifier } else { Named::new(verifier, names) };
+    let verifier = if names.is_empty() { verifier } else { Named::verifier(verifier, names) };
     Ok((verifier, expires))
 }
