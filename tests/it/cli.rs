@@ -41,6 +41,8 @@ fn every_command_explains_itself() {
         vec!["schema"],
         vec!["certs"],
         vec!["certs", "issue"],
+        vec!["certs", "inspect"],
+        vec!["certs", "rotate"],
         vec!["completion"],
         vec!["man"],
     ] {
@@ -103,4 +105,46 @@ fn every_command_has_a_manual_page() {
         name.contains("help") || name.contains('_')
     });
     assert_eq!(hidden.count(), 0);
+}
+
+#[test]
+fn certificates_are_inspected_as_a_client_would_judge_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let certs = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+        command.current_dir(folder.path()).arg("certs").args(arguments).output().unwrap()
+    };
+    assert!(certs(&["issue", "--dir", ".", "--days", "30"]).status.success());
+
+    let ca = ["--ca", "ca.pem", "--host", "postern.postern-system.svc"];
+    let good = certs(&[&["inspect", "tls.crt"], &ca[..]].concat());
+    let text = String::from_utf8(good.stdout).unwrap();
+    assert_eq!(good.status.code(), Some(0), "{text}");
+    for said in [
+        "  for      postern.postern-system.svc, localhost, 127.0.0.1, ::1\n",
+        " 29 days left\n",
+        "[+] chain: it is believed as `postern.postern-system.svc`\naccepted\n",
+    ] {
+        assert!(text.contains(said), "{said} is not in\n{text}");
+    }
+    let other = certs(&["inspect", "tls.crt", "--ca", "ca.pem", "--host", "x.svc", "-o", "json"]);
+    assert_eq!(other.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&other.stdout).unwrap();
+    assert_eq!(report["accepted"], false);
+    assert_eq!(report["certificates"][0]["daysLeft"], 29);
+    // Its own authority is the only one that believes it.
+    let self_signed = certs(&["inspect", "tls.crt", "--ca", "tls.crt", "-o", "yaml"]);
+    assert_eq!(self_signed.status.code(), Some(1));
+    assert!(String::from_utf8(self_signed.stdout).unwrap().contains("accepted: false"));
+
+    for (arguments, code) in [
+        (&["inspect"][..], 64),
+        (&["inspect", "tls.crt", "--url", "https://localhost"], 64),
+        (&["inspect", "--url", "http://localhost"], 64),
+        (&["inspect", "nowhere.pem"], 2),
+        (&["inspect", "tls.key"], 2),
+        (&["rotate"], 64),
+    ] {
+        assert_eq!(certs(arguments).status.code(), Some(code), "{arguments:?}");
+    }
 }

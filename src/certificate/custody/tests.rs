@@ -251,3 +251,69 @@ proptest! {
         }
     }
 }
+
+/// What somebody may do by hand to a part of a Secret.
+#[derive(Debug, Clone)]
+enum Tamper {
+    Nothing,
+    Other(Vec<u8>),
+    Byte(prop::sample::Index, u8),
+    Cut(prop::sample::Index),
+}
+
+impl Tamper {
+    fn any() -> impl Strategy<Value = Self> {
+        prop_oneof![
+            3 => Just(Self::Nothing),
+            1 => prop::collection::vec(any::<u8>(), 0..200).prop_map(Self::Other),
+            1 => any::<(prop::sample::Index, u8)>().prop_map(|(at, byte)| Self::Byte(at, byte)),
+            1 => any::<prop::sample::Index>().prop_map(Self::Cut),
+        ]
+    }
+
+    fn with(&self, text: &[u8]) -> Vec<u8> {
+        let mut text = text.to_vec();
+        match self {
+            Self::Nothing => {}
+            Self::Other(other) => text.clone_from(other),
+            Self::Byte(at, byte) => {
+                let at = at.index(text.len());
+                text[at] = *byte;
+            }
+            Self::Cut(at) => text.truncate(at.index(text.len())),
+        }
+        text
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// Whatever somebody does to it, at whatever time, with or without a memory of what was good:
+    /// in a few steps there is something that is believed.
+    #[test]
+    fn whatever_was_done_to_a_secret_is_repaired(
+        tampers in prop::array::uniform4(Tamper::any()),
+        days in 0_i64..500,
+        remembers in any::<bool>(),
+    ) {
+        let good = fresh();
+        let now = day(days);
+        let mut contents = Contents {
+            certificate: tampers[0].with(&good.certificate),
+            key: tampers[1].with(&good.key),
+            authorities: tampers[2].with(&good.authorities),
+            authority_key: tampers[3].with(&good.authority_key),
+        };
+        let memory = remembers.then_some(&good);
+        let mut steps = 0;
+        while due(&contents, now) != Due::Nothing {
+            steps += 1;
+            prop_assert!(steps <= 4, "{:?}", due(&contents, now));
+            contents = carry_out(&due(&contents, now), &contents, memory, &wanted(), now).unwrap();
+        }
+        let leaf = Inventory::of(&contents, now).leaf.unwrap();
+        let believed = believed(&[leaf.signer], &[leaf.certificate.der], NAME, now);
+        prop_assert_eq!(believed, Ok(()));
+    }
+}
