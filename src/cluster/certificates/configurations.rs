@@ -1,5 +1,6 @@
 //! The webhook configurations: whom the API server is told to trust.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +37,8 @@ pub(super) struct Configurations {
 #[derive(Debug)]
 struct Settled {
     bundle: Vec<u8>,
-    since: Instant,
+    /// `None`: for ever, because there are none.
+    since: Option<Instant>,
     /// `None`: since then they may have been changed.
     looked: Option<Instant>,
     remark: Option<String>,
@@ -95,49 +97,54 @@ impl Configurations {
         }
     }
 
-    /// Has all of them carry this bundle.
-    pub(super) async fn keep(&mut self, bundle: &[u8]) -> Result<State, String> {
+    /// Has all of them carry this bundle. `names` are what the certificate is for.
+    pub(super) async fn keep(&mut self, bundle: &[u8], names: &[String]) -> Result<State, String> {
         if let Some(settled) = &self.settled
             && settled.bundle == bundle
             && settled.looked.is_some_and(|looked| looked.elapsed() < LOOK)
         {
-            let (settled, remark) = (settled.since.elapsed(), settled.remark.clone());
-            return Ok(State { settled, written: false, remark });
+            return Ok(settled.state(false));
         }
-        let (mut written, mut missing) = (false, Vec::new());
-        let kept = self.settled.take();
+        let before = self.settled.take();
+        let (mut written, mut missing, mut remarks) = (false, Vec::new(), Vec::new());
         for (kind, api, _) in &self.kinds {
-            match keep_one(api, &self.name, bundle).await {
-                Ok(Kept::AsItWas) => {}
-                Ok(Kept::Written) => written = true,
-                Ok(Kept::Missing) => missing.push(*kind),
-                Err(why) => {
-                    let name = &self.name;
-                    return Err(format!(
-                        "the {kind} webhook configuration `{name}` cannot be kept: {why}"
-                    ));
+            let name = &self.name;
+            let wrong =
+                |why| format!("the {kind} webhook configuration `{name}` cannot be kept: {why}");
+            match keep_one(api, name, bundle).await.map_err(wrong)? {
+                Kept::Missing => missing.push(*kind),
+                Kept::There { changed, hosts } => {
+                    written |= changed;
+                    let strange = hosts.into_iter().filter(|host| !covers(names, host));
+                    remarks.extend(strange.map(|host| {
+                        format!("the {kind} webhook calls `{host}`, which it is not for")
+                    }));
                 }
             }
         }
-        let name = &self.name;
-        let remark = (!missing.is_empty()).then(|| {
-            format!("there is no {} webhook configuration `{name}`", missing.join(", no "))
-        });
+        if !missing.is_empty() {
+            let (kinds, name) = (missing.join(", no "), &self.name);
+            remarks.push(format!("there is no {kinds} webhook configuration `{name}`"));
+        }
         let now = Instant::now();
-        let since = match kept {
+        let since = match before {
             Some(before) if before.bundle == bundle && !written => before.since,
             // Nobody calls us by what is not there.
-            _ if missing.len() == self.kinds.len() => now - Duration::from_secs(3600),
-            _ => now,
+            _ if missing.len() == self.kinds.len() => None,
+            _ => Some(now),
         };
-        let settled = since.elapsed();
-        self.settled = Some(Settled {
-            bundle: bundle.to_vec(),
-            since,
-            looked: Some(now),
-            remark: remark.clone(),
-        });
-        Ok(State { settled, written, remark })
+        let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
+        let settled = Settled { bundle: bundle.to_vec(), since, looked: Some(now), remark };
+        let state = settled.state(written);
+        self.settled = Some(settled);
+        Ok(state)
+    }
+}
+
+impl Settled {
+    fn state(&self, written: bool) -> State {
+        let settled = self.since.map_or(Duration::MAX, |since| since.elapsed());
+        State { settled, written, remark: self.remark.clone() }
     }
 }
 
@@ -150,30 +157,61 @@ pub(super) fn kinds() -> [(&'static str, ApiResource); 2] {
 }
 
 enum Kept {
-    AsItWas,
-    Written,
     Missing,
+    There { changed: bool, hosts: Vec<String> },
 }
 
 async fn keep_one(api: &Api<DynamicObject>, name: &str, bundle: &[u8]) -> Result<Kept, String> {
     let Some(object) = write::read(api, name).await? else { return Ok(Kept::Missing) };
     let bundle = json!(ByteString(bundle.to_vec()));
     let webhooks = object.data.get("webhooks").and_then(Value::as_array);
-    let wrong: Vec<Value> = webhooks
-        .into_iter()
-        .flatten()
+    let webhooks = || webhooks.into_iter().flatten();
+    let hosts = webhooks().map(called_host).collect();
+    let wrong: Vec<Value> = webhooks()
         .filter(|webhook| webhook.pointer("/clientConfig/caBundle") != Some(&bundle))
         .map(|webhook| json!({"name": webhook["name"], "clientConfig": {"caBundle": bundle}}))
         .collect();
     if wrong.is_empty() {
-        return Ok(Kept::AsItWas);
+        return Ok(Kept::There { changed: false, hosts });
     }
     let version = object.metadata.resource_version.unwrap_or_default();
     match write::change_named(api, name, &version, json!({"webhooks": wrong})).await {
-        Ok(_) => Ok(Kept::Written),
+        Ok(_) => Ok(Kept::There { changed: true, hosts }),
         Err(Unwritten::Outrun) => Err("somebody else is changing it".to_owned()),
         Err(Unwritten::Refused(why)) => Err(why),
     }
+}
+
+/// The name or address that a certificate must be for.
+pub(super) fn called_host(webhook: &Value) -> String {
+    let text = |pointer: &str| webhook.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    match text("/clientConfig/url") {
+        "" => {
+            let (name, namespace) =
+                (text("/clientConfig/service/name"), text("/clientConfig/service/namespace"));
+            format!("{name}.{namespace}.svc")
+        }
+        url => host(url).to_owned(),
+    }
+}
+
+/// `example.com` of `https://example.com:8443/validate`.
+fn host(url: &str) -> &str {
+    let authority = url.split("://").nth(1).unwrap_or(url).split('/').next().unwrap_or_default();
+    match authority.strip_prefix('[') {
+        Some(address) => address.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    }
+}
+
+fn covers(names: &[String], host: &str) -> bool {
+    names.iter().any(|name| match name.strip_prefix("*.") {
+        Some(parent) => host.split_once('.').is_some_and(|(_, rest)| rest == parent),
+        None => match (name.parse::<IpAddr>(), host.parse::<IpAddr>()) {
+            (Ok(name), Ok(host)) => name == host,
+            _ => name.eq_ignore_ascii_case(host),
+        },
+    })
 }
 
 /// Says that something has changed.
@@ -190,5 +228,39 @@ impl Keep for Stir {
 
     fn publish(&mut self) {
         self.0.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_is_called_by_the_name_of_its_service_or_the_host_of_its_url() {
+        let of = |client: Value| called_host(&json!({"name": "x", "clientConfig": client}));
+        let service = json!({"service": {"name": "postern", "namespace": "security"}});
+        assert_eq!(of(service), "postern.security.svc");
+        for (url, host) in [
+            ("https://127.0.0.1:8443/mutate", "127.0.0.1"),
+            ("https://[::1]:8443/mutate", "::1"),
+            ("https://webhooks.example.com/x:y", "webhooks.example.com"),
+        ] {
+            assert_eq!(of(json!({"url": url})), host);
+        }
+    }
+
+    #[test]
+    fn names_cover_hosts_as_in_a_certificate() {
+        let names = ["*.b.svc", "a.svc", "::1"].map(str::to_owned);
+        for (host, covered) in [
+            ("x.b.svc", true),
+            ("x.y.b.svc", false),
+            ("b.svc", false),
+            ("A.svc", true),
+            ("0:0::1", true),
+            ("127.0.0.1", false),
+        ] {
+            assert_eq!(covers(&names, host), covered, "{host}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use kube::core::DynamicObject;
 use kube::{Api, Client};
 use serde_json::Value;
 
-use super::configurations::kinds;
+use super::configurations::{called_host, kinds};
 use super::secret::{Holding, Keeping};
 use super::{WATCH, write};
 use crate::certificate::Pair;
@@ -97,48 +97,10 @@ impl Inspector {
 }
 
 fn call(kind: &'static str, webhook: &Value) -> Call {
-    let text = |pointer: &str| webhook.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let host = match text("/clientConfig/url") {
-        "" => {
-            let (name, namespace) =
-                (text("/clientConfig/service/name"), text("/clientConfig/service/namespace"));
-            format!("{name}.{namespace}.svc")
-        }
-        url => host(url).to_owned(),
-    };
     let bundle = webhook.pointer("/clientConfig/caBundle").cloned();
     let bundle = bundle.and_then(|it| serde_json::from_value::<ByteString>(it).ok());
     let bundle = bundle.unwrap_or_default().0;
-    Call { kind, webhook: text("/name").to_owned(), host, bundle }
-}
-
-/// `example.com` of `https://example.com:8443/validate`.
-fn host(url: &str) -> &str {
-    let authority = url.split("://").nth(1).unwrap_or(url).split('/').next().unwrap_or_default();
-    match authority.strip_prefix('[') {
-        Some(address) => address.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_webhook_is_called_by_the_name_of_its_service_or_the_host_of_its_url() {
-        let of =
-            |client: Value| call("mutating", &json!({"name": "x", "clientConfig": client})).host;
-        let service = json!({"service": {"name": "postern", "namespace": "security"}});
-        assert_eq!(of(service), "postern.security.svc");
-        for (url, host) in [
-            ("https://127.0.0.1:8443/mutate", "127.0.0.1"),
-            ("https://[::1]:8443/mutate", "::1"),
-            ("https://webhooks.example.com/x:y", "webhooks.example.com"),
-        ] {
-            assert_eq!(of(json!({"url": url})), host);
-        }
-    }
+    let host = called_host(webhook);
+    let name = webhook.get("name").and_then(Value::as_str).unwrap_or_default();
+    Call { kind, webhook: name.to_owned(), host, bundle }
 }

@@ -207,13 +207,14 @@ impl Warden {
         if inventory.leaf.is_err() || inventory.issuer.is_err() {
             return (false, Ok(None));
         }
-        match self.configurations.keep(&contents.authorities).await {
+        match self.configurations.keep(&contents.authorities, &self.wanted.names).await {
             Ok(state) => {
                 if state.written {
                     info!("The webhook configurations trust the authorities that there are now");
                 }
                 let needed = settling(&self.wanted);
-                let settled = SignedDuration::try_from(state.settled).unwrap_or_default();
+                let settled =
+                    SignedDuration::try_from(state.settled).unwrap_or(SignedDuration::MAX);
                 (settled >= needed, Ok(state.remark))
             }
             Err(why) => {

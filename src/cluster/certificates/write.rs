@@ -109,3 +109,49 @@ where
 fn silence() -> String {
     "the API server does not answer".to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Secret;
+
+    use super::*;
+    use crate::cluster::testing::{api_server, refusal};
+
+    #[tokio::test]
+    async fn what_is_created_is_forced_upon_nobody() {
+        let (client, asked) = api_server(|number| async move {
+            match number {
+                1 => (201, json!({"metadata": {"name": "s"}})),
+                _ => refusal(409, "Conflict", "Apply failed with 4 conflicts"),
+            }
+        });
+        let api: Api<Secret> = Api::namespaced(client, "ns");
+        let object = json!({"metadata": {"name": "s"}});
+        assert!(create(&api, "s", "a", &object).await.is_ok());
+        assert_eq!(create(&api, "s", "b", &object).await, Err(Unwritten::Outrun));
+        let lines: Vec<_> = asked.lock().unwrap().iter().map(|(line, _)| line.clone()).collect();
+        let path = "PATCH /api/v1/namespaces/ns/secrets/s?";
+        for (line, by) in lines.iter().zip(["a", "b"]) {
+            assert!(line.starts_with(path) && !line.contains("force"), "{line}");
+            assert!(line.contains(&format!("fieldManager=postern-{by}")), "{line}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_changed_is_the_version_that_was_read() {
+        let (client, asked) = api_server(|number| async move {
+            match number {
+                1 => refusal(404, "NotFound", "gone"),
+                _ => refusal(403, "Forbidden", "no"),
+            }
+        });
+        let api: Api<Secret> = Api::namespaced(client, "ns");
+        let fields = || json!({"data": {}, "metadata": {"annotations": {"a": "b"}}});
+        let outcome: Result<Secret, _> = change(&api, "s", "7", fields()).await;
+        assert_eq!(outcome, Err(Unwritten::Outrun));
+        let outcome: Result<Secret, _> = change(&api, "s", "7", fields()).await;
+        assert_eq!(outcome, Err(Unwritten::Refused("no".to_owned())));
+        let expected = json!({"annotations": {"a": "b"}, "resourceVersion": "7"});
+        assert_eq!(asked.lock().unwrap()[0].1["metadata"], expected);
+    }
+}

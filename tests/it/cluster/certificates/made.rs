@@ -163,3 +163,27 @@ fn without_the_rights_it_says_which_are_missing() {
     assert!(said.starts_with("HTTP/1.1 503"), "{said}");
     assert!(said.contains("cannot list resource \"secrets\""), "{said}");
 }
+
+#[test]
+fn an_api_server_that_is_away_is_waited_for() {
+    let mut ground = Ground::clean();
+    ground.cluster.stop_api_server();
+    let mut postern = ground.postern("postern-0", &[]);
+    let why = "[-]certificate failed: there is none yet: the certificates have not been read yet: ";
+    let said = postern.wait_for_readiness(|said| said.contains(why));
+    assert!(said.starts_with("HTTP/1.1 503"), "{said}");
+    assert!(postern.probe("/livez").starts_with("HTTP/1.1 200"), "it must not be started again");
+
+    ground.cluster.start_api_server_again();
+    postern.wait_for_readiness(|said| said.starts_with("HTTP/1.1 200"));
+    ground.install(&postern, &postern);
+    ground.wait_until_allowed(&postern);
+    let (authority, leaf) = (ground.held("ca.crt"), der(&ground.held("tls.crt")));
+
+    ground.cluster.stop_api_server();
+    let said = postern.wait_for_readiness(|said| said.contains("certificate ok: the Lease"));
+    assert!(said.starts_with("HTTP/1.1 200"), "what it has is served on: {said}");
+    assert_eq!(shown(&postern, &authority), Ok(leaf));
+    ground.cluster.start_api_server_again();
+    postern.wait_for_readiness(|said| said.contains("[+]certificate ok\n"));
+}

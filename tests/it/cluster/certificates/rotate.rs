@@ -67,12 +67,14 @@ fn what_is_asked_for_is_replaced_now_and_without_a_failed_call() {
 fn a_certificate_for_another_name_is_found_by_inspection_as_the_api_server_finds_it() {
     let ground = Ground::clean();
     let names = ["--tls-names", "elsewhere.example"];
-    let postern = ground.postern("postern-0", &names);
+    let mut postern = ground.postern("postern-0", &names);
     ground.install(&postern, &postern);
     wait("the bundle is written", &postern, || !ground.trusted("validating").is_empty());
     ground.cluster.settle_webhooks();
     let refused = ground.debug(IMAGE);
     assert!(refused.stderr.contains("cannot validate certificate for 127.0.0.1"), "{refused:?}");
+    let remark = "the validating webhook calls `127.0.0.1`, which it is not for";
+    postern.wait_for_readiness(|said| said.contains(remark));
     let (good, report) = inspected(&ground, &postern);
     assert!(!good && report["accepted"] == false, "{report}");
     let why = "calls `127.0.0.1`: certificate not valid for name \\\"127.0.0.1\\\"";
