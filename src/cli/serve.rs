@@ -26,6 +26,7 @@ Examples:
   postern serve --tls-cert certs/tls.crt --tls-key certs/tls.key --policies policies
   postern serve --config /etc/postern/postern.yaml --enforcement Warn
   postern serve --tls-cert certs/tls.crt --tls-key certs/tls.key --cluster-policies
+  postern serve --tls-secret postern-system/postern-tls --cluster-policies
 
 SIGTERM and SIGINT stop it: /readyz fails at once, requests are still taken for --drain-delay, those
 in flight are finished. A second signal ends it at once. Certificates and policies are loaded again

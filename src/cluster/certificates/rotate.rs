@@ -194,3 +194,18 @@ impl Standing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::issue::span;
+
+    #[test]
+    fn what_is_replaced_lives_as_long_as_what_was() {
+        for seconds in [15, 120, 3600, 36_000, 36_001, 90 * 86_400] {
+            let wanted = SignedDuration::from_secs(seconds);
+            let valid = span(Timestamp::UNIX_EPOCH, wanted);
+            assert!((lifetime(valid) - wanted).abs() < SignedDuration::from_secs(1), "{seconds}");
+        }
+    }
+}

@@ -80,3 +80,33 @@ fn a_certificate_for_another_name_is_found_by_inspection_as_the_api_server_finds
     let why = "calls `127.0.0.1`: certificate not valid for name \\\"127.0.0.1\\\"";
     assert!(report["checks"].to_string().contains(why), "{report}");
 }
+
+#[test]
+fn while_nobody_can_be_told_of_a_new_authority_the_old_certificate_is_served() {
+    let ground = Ground::clean();
+    let lifetimes = ["--tls-lifetime", "10m", "--tls-ca-lifetime", "20m"];
+    let mut postern = ground.postern("postern-0", &lifetimes);
+    ground.install(&postern, &postern);
+    ground.wait_until_allowed(&postern);
+    let (leaf, bundle) = (ground.held("tls.crt"), ground.held("ca.crt"));
+    let authority = inspected(&ground, &postern).1["authorities"][0]["sha256"].clone();
+    let caller = Caller::start(&ground.cluster.kubeconfig("alice"), ground.cluster.server());
+
+    ground.admin("delete clusterrolebinding postern-certificates");
+    let asked = format!("postern.dev/replace-authority={}", authority.as_str().unwrap());
+    ground.admin(&format!("annotate -n postern-system secret/postern-tls {asked}"));
+    let why = "[+]certificate ok: the mutating webhook configuration `postern` cannot be kept: ";
+    let said = postern.wait_for_readiness(|said| said.contains(why));
+    assert!(said.starts_with("HTTP/1.1 200") && said.contains("forbidden"), "{said}");
+    assert_eq!(ground.held("ca.crt").matches("BEGIN").count(), 2);
+    assert!(ground.both_trust(&bundle));
+    assert_eq!(ground.held("tls.crt"), leaf);
+    let failed = r#"postern_certificate_rotations_total{what="webhooks",result="failed"} "#;
+    assert!(postern.probe("/metrics").contains(failed));
+
+    ground.cluster.apply(&std::fs::read_to_string("deploy/rbac-certificates.yaml").unwrap());
+    wait("a certificate of the new authority", &postern, || ground.held("tls.crt") != leaf);
+    assert!(ground.both_trust(&ground.held("ca.crt")));
+    postern.wait_for_readiness(|said| said.contains("[+]certificate ok\n"));
+    assert_eq!(caller.failed(), Vec::<String>::new());
+}
