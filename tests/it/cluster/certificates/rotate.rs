@@ -84,7 +84,7 @@ fn a_certificate_for_another_name_is_found_by_inspection_as_the_api_server_finds
 #[test]
 fn while_nobody_can_be_told_of_a_new_authority_the_old_certificate_is_served() {
     let ground = Ground::clean();
-    let lifetimes = ["--tls-lifetime", "10m", "--tls-ca-lifetime", "20m"];
+    let lifetimes = ["--tls-lifetime", "5m", "--tls-ca-lifetime", "20m"];
     let mut postern = ground.postern("postern-0", &lifetimes);
     ground.install(&postern, &postern);
     ground.wait_until_allowed(&postern);
