@@ -19,7 +19,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
-use super::support::{Cluster, Output, Postern, pod};
+use super::support::{Cluster, Output, Postern, installed, pod};
 
 /// How long anything may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -48,10 +48,7 @@ impl Ground {
         let cluster = CLUSTER.get_or_init(|| {
             let cluster = Cluster::start();
             cluster.create_namespace("postern-system", &[]);
-            for file in ["deploy/rbac.yaml", "deploy/rbac-certificates.yaml"] {
-                // The definition is not there, and not needed: it is a test of certificates.
-                cluster.apply(&std::fs::read_to_string(file).unwrap());
-            }
+            apply_rights(&cluster);
             cluster.create_namespace("room", &[]);
             cluster.create_pod(&pod("room", "api"));
             Mutex::new(cluster)
@@ -136,6 +133,13 @@ fn debug(cluster: &Cluster, image: &str) -> Output {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let line = format!("debug api -n room --image={image} -c dbg-{number}");
     cluster.kubectl("alice").args(line.split(' ')).run()
+}
+
+/// What an installation lets Postern do, and nothing else.
+fn apply_rights(cluster: &Cluster) {
+    for object in installed(&["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"]) {
+        cluster.apply(&object.to_string());
+    }
 }
 
 fn decoded(value: &Value) -> String {

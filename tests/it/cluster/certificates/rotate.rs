@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::support::{Output, Postern};
 use super::caller::Caller;
 use super::replicas::{der, shown};
-use super::{Ground, IMAGE, SECRET, wait};
+use super::{Ground, IMAGE, SECRET, apply_rights, wait};
 
 fn certs(ground: &Ground, postern: &Postern, words: &[&str]) -> Output {
     let kubeconfig = ground.cluster.kubeconfig("admin").display().to_string();
@@ -92,7 +92,7 @@ fn while_nobody_can_be_told_of_a_new_authority_the_old_certificate_is_served() {
     let authority = inspected(&ground, &postern).1["authorities"][0]["sha256"].clone();
     let caller = Caller::start(&ground.cluster.kubeconfig("alice"), ground.cluster.server());
 
-    ground.admin("delete clusterrolebinding postern-certificates");
+    ground.admin("delete clusterrolebinding postern");
     let asked = format!("postern.dev/replace-authority={}", authority.as_str().unwrap());
     ground.admin(&format!("annotate -n postern-system secret/postern-tls {asked}"));
     let why = "[+]certificate ok: the mutating webhook configuration `postern` cannot be kept: ";
@@ -104,7 +104,7 @@ fn while_nobody_can_be_told_of_a_new_authority_the_old_certificate_is_served() {
     let failed = r#"postern_certificate_rotations_total{what="webhooks",result="failed"} "#;
     assert!(postern.probe("/metrics").contains(failed));
 
-    ground.cluster.apply(&std::fs::read_to_string("deploy/rbac-certificates.yaml").unwrap());
+    apply_rights(&ground.cluster);
     wait("a certificate of the new authority", &postern, || ground.held("tls.crt") != leaf);
     assert!(ground.both_trust(&ground.held("ca.crt")));
     postern.wait_for_readiness(|said| said.contains("[+]certificate ok\n"));
