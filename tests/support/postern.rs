@@ -81,7 +81,7 @@ impl Postern {
     }
 
     /// Starts it with the arguments of an installed Deployment, and with no rights but those that
-    /// were installed. What differs is where things are: addresses, certificates, the ledger.
+    /// were installed. What differs is where things are: addresses, the ledger.
     pub(crate) fn start_installed(
         cluster: &Cluster,
         program: &Path,
@@ -95,29 +95,24 @@ impl Postern {
             options: Vec::new(),
             arguments: None,
         };
-        let certificates = postern.workshop.text("certs");
-        let issued = postern.run(&["certs", "issue", "--dir", &certificates]);
-        assert!(issued.success(), "postern certs issue: {}", issued.stderr);
         let mut moved: Vec<String> =
-            arguments.iter().filter_map(|argument| postern.moved(argument)).collect();
-        moved.push(format!("--tls-cert={certificates}/tls.crt"));
-        moved.push(format!("--tls-key={certificates}/tls.key"));
+            arguments.iter().map(|argument| postern.moved(argument)).collect();
         moved.push(format!("--kubeconfig={}", cluster.kubeconfig("postern").display()));
         postern.arguments = Some(moved);
         postern.start_again();
         postern
     }
 
-    fn moved(&self, argument: &str) -> Option<String> {
+    fn moved(&self, argument: &str) -> String {
         let flag = argument.split('=').next().unwrap_or_default();
-        Some(match flag {
+        match flag {
             "--listen" => format!("--listen={}", self.address()),
             "--health-listen" => "--health-listen=127.0.0.1:0".to_owned(),
             "--ledger" => format!("--ledger={}", self.ledger()),
-            // As if they had been brought: nobody here can be called by the name of a Service.
-            "--tls-secret" | "--tls-names" | "--webhook-configurations" => return None,
+            // Nobody here can be called by the name of a Service.
+            "--tls-names" => "--tls-names=127.0.0.1".to_owned(),
             _ => argument.to_owned(),
-        })
+        }
     }
 
     /// Starts it after [`Postern::stop`] and waits until it listens; nothing if it runs.
@@ -186,6 +181,21 @@ impl Postern {
     /// Tells the API server to ask it, as the installed configurations say.
     pub(crate) fn install(&self, cluster: &Cluster) {
         cluster.install_webhooks(&self.url("mutate"), &self.url("validate"), &self.authority());
+    }
+
+    /// The same where Postern itself says whom to trust; returns when the API server has heard it.
+    pub(crate) fn install_untrusted(&self, cluster: &Cluster) {
+        cluster.install_webhooks(&self.url("mutate"), &self.url("validate"), "");
+        let end = Instant::now() + PATIENCE;
+        for kind in ["mutating", "validating"] {
+            let object = format!("{kind}webhookconfiguration/postern");
+            let bundle = "/webhooks/0/clientConfig/caBundle";
+            while cluster.get("default", &object).pointer(bundle).is_none() {
+                assert!(Instant::now() < end, "{kind}: not after {PATIENCE:?}\n{}", self.log());
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+        cluster.settle_webhooks();
     }
 
     /// The URL of one of its webhooks: `mutate` or `validate`.
