@@ -7,6 +7,7 @@ pub mod certs;
 pub mod check;
 pub mod completion;
 pub mod crds;
+pub mod doctor;
 pub mod man;
 pub mod manifests;
 mod plugin;
@@ -55,6 +56,7 @@ enum Command {
     Audit(Box<audit::Args>),
     Certs(certs::Args),
     Crds(crds::Args),
+    Doctor(Box<doctor::Args>),
     Manifests(manifests::Args),
     Ready(ready::Args),
     Schema(schema::Args),
@@ -73,6 +75,7 @@ impl Command {
             Self::Audit(args) => audit::run(&args),
             Self::Certs(args) => certs::run(&args),
             Self::Crds(args) => crds::run(&args),
+            Self::Doctor(args) => doctor::run(&args),
             Self::Manifests(args) => manifests::run(&args),
             Self::Ready(args) => ready::run(&args),
             Self::Schema(args) => schema::run(&args),

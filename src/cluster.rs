@@ -16,6 +16,7 @@ mod look;
 mod namespaces;
 mod policies;
 mod status;
+mod survey;
 #[cfg(test)]
 mod testing;
 mod watch;
@@ -48,6 +49,7 @@ pub use join::{Report, join};
 pub use look::{Look, LookError};
 pub use policies::{Seen, Snapshot, Snapshots};
 pub use status::Reports;
+pub use survey::{SurveyError, SurveyOptions, survey};
 
 use access::Access;
 use client::Pulse;

@@ -15,7 +15,7 @@
 //! | 1, containers as JSON | [`document`] |
 //! | 2, what policies say in CEL | [`expression`] |
 //! | 3, shapes of the outside world | [`admission`], [`certificate`], [`crd`], [`kubectl`], [`ledger`] |
-//! | 4, the conveyor | [`gate`], [`watch`] |
+//! | 4, the conveyor, and what judges a cluster | [`gate`], [`doctor`], [`watch`] |
 //! | 5, parts that touch the world | [`cluster`], [`folder`], [`store`], [`forward`], [`server`], [`config`], [`telemetry`] |
 //! | 6, everything built from settings | [`app`] |
 //! | 7, the command line | [`cli`] |
@@ -32,6 +32,7 @@ pub mod crd;
 pub mod kubectl;
 pub mod ledger;
 
+pub mod doctor;
 pub mod gate;
 pub mod watch;
 

@@ -29,6 +29,15 @@ pub enum ConnectError {
         #[source]
         source: KubeconfigError,
     },
+    /// `--context`
+    #[error("context `{context}` cannot be used")]
+    Context {
+        /// Its name.
+        context: String,
+        /// Why.
+        #[source]
+        source: KubeconfigError,
+    },
     /// Neither a pod nor a kubeconfig.
     #[error("this is no pod of a cluster, and there is no kubeconfig; give one by --kubeconfig")]
     NoCluster(#[source] InferConfigError),
@@ -43,14 +52,28 @@ pub(super) async fn config(
     kubeconfig: Option<&Path>,
     watch: Duration,
 ) -> Result<Config, ConnectError> {
-    let mut config = match kubeconfig {
-        Some(path) => {
+    config_of(kubeconfig, None, watch).await
+}
+
+/// The same with one of the kubeconfig's contexts, which a pod does not have.
+pub(super) async fn config_of(
+    kubeconfig: Option<&Path>,
+    context: Option<&str>,
+    watch: Duration,
+) -> Result<Config, ConnectError> {
+    let options =
+        KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+    let mut config = match (kubeconfig, context) {
+        (Some(path), _) => {
             let wrong = |source| ConnectError::Kubeconfig { path: path.to_owned(), source };
             let file = Kubeconfig::read_from(path).map_err(wrong)?;
-            let options = KubeConfigOptions::default();
             Config::from_custom_kubeconfig(file, &options).await.map_err(wrong)?
         }
-        None => match Config::incluster() {
+        (None, Some(context)) => {
+            let wrong = |source| ConnectError::Context { context: context.to_owned(), source };
+            Config::from_kubeconfig(&options).await.map_err(wrong)?
+        }
+        (None, None) => match Config::incluster() {
             Ok(config) => config,
             Err(_no_pod) => Config::infer().await.map_err(ConnectError::NoCluster)?,
         },

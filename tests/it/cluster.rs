@@ -13,6 +13,7 @@ mod answers;
 mod certificates;
 mod custom;
 mod desk;
+mod doctor;
 mod expressions;
 mod manifests;
 mod node;

@@ -210,6 +210,11 @@ impl Postern {
             .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
     }
 
+    /// The folder of its certificates: `tls.crt`, `tls.key`, `ca.pem`.
+    pub(crate) fn certificates(&self) -> PathBuf {
+        self.workshop.path("certs")
+    }
+
     /// Where its ledger is, as `--ledger` wants it.
     pub(crate) fn ledger(&self) -> String {
         format!("sqlite:{}", self.workshop.text("ledger.db"))

@@ -1,0 +1,171 @@
+//! Speaks TLS to Postern's webhooks, as the API server would, and says nothing else.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::doctor::authorities;
+use crate::doctor::survey::{ClientConfig as Target, Handshake, Hook, ServiceReference, Shown, Trust};
+
+/// How long a connection may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+pub(super) async fn handshakes(hooks: &[Hook]) -> Vec<Handshake> {
+    let mut all: Vec<Handshake> = Vec::new();
+    let mut seen: Vec<(String, Option<String>)> = Vec::new();
+    for hook in hooks {
+        let target = &hook.webhook.client_config;
+        let Some((host, port)) = address(target) else { continue };
+        let address = format!("{host}:{port}");
+        // Both webhooks mostly lead to one server.
+        let key = (address.clone(), target.ca_bundle.clone());
+        if seen.contains(&key) {
+            continue;
+        }
+        seen.push(key);
+        let object = format!("{} webhooks[{}]", hook.object(), hook.index);
+        let outcome = shake(&host, port, target.ca_bundle.as_deref().unwrap_or_default()).await;
+        all.push(Handshake { object, address, outcome });
+    }
+    all
+}
+
+/// Where the API server goes.
+fn address(target: &Target) -> Option<(String, u16)> {
+    if let Some(ServiceReference { namespace, name, port }) = &target.service {
+        return Some((format!("{name}.{namespace}.svc"), *port));
+    }
+    let url: http::Uri = target.url.as_deref()?.parse().ok()?;
+    let host = url.host()?.trim_start_matches('[').trim_end_matches(']');
+    Some((host.to_owned(), url.port_u16().unwrap_or(443)))
+}
+
+async fn shake(host: &str, port: u16, ca_bundle: &str) -> Shown {
+    match timeout(PATIENCE, speak(host, port, ca_bundle)).await {
+        Ok(Ok(shown)) => shown,
+        Ok(Err(why)) => Shown::Nothing(why),
+        Err(_late) => Shown::Nothing(format!("no connection within {PATIENCE:?}")),
+    }
+}
+
+async fn speak(host: &str, port: u16, ca_bundle: &str) -> Result<Shown, String> {
+    let stream = TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+    let onlooker = Arc::new(Onlooker::new(ca_bundle)?);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::clone(&onlooker) as Arc<dyn ServerCertVerifier>)
+        .with_no_client_auth();
+    let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+    // A server that asks who calls has shown itself before it hangs up.
+    let seen = onlooker.seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match (seen, connected) {
+        // What is wrong with the bundle is told of the bundle.
+        _ if onlooker.judge.is_none() => Err("there is no authority to judge it by".to_owned()),
+        (Some((leaf, trust)), _) => Ok(Shown::Certificate { leaf, trust }),
+        (None, Ok(_)) => Err("it showed no certificate".to_owned()),
+        (None, Err(error)) => Err(error.to_string()),
+    }
+}
+
+/// Sees what is shown and what would be thought of it. It lets the handshake end whatever that is,
+/// because nothing is ever sent.
+#[derive(Debug)]
+struct Onlooker {
+    judge: Option<Arc<WebPkiServerVerifier>>,
+    /// Authorities as they were given: one that is shown itself is believed, as in Go.
+    known: Vec<Vec<u8>>,
+    schemes: Vec<SignatureScheme>,
+    seen: Mutex<Option<(Vec<u8>, Trust)>>,
+}
+
+impl Onlooker {
+    fn new(ca_bundle: &str) -> Result<Self, String> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let schemes = provider.signature_verification_algorithms.supported_schemes();
+        let known = authorities(ca_bundle).unwrap_or_default();
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(known.iter().cloned().map(CertificateDer::from));
+        let judge = if roots.is_empty() {
+            None
+        } else {
+            let builder =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            Some(builder.map_err(|error| error.to_string())?)
+        };
+        Ok(Self { judge, known, schemes, seen: Mutex::new(None) })
+    }
+
+    fn trust(&self, verdict: Result<ServerCertVerified, Error>, leaf: &[u8]) -> Trust {
+        match verdict {
+            Ok(_) => Trust::Believed,
+            Err(Error::InvalidCertificate(why)) => match why {
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. } => Trust::NotNow,
+                CertificateError::NotValidForName
+                | CertificateError::NotValidForNameContext { .. } => Trust::WrongName,
+                _ if self.known.iter().any(|known| known == leaf) => Trust::Believed,
+                other => Trust::Stranger(other.to_string()),
+            },
+            Err(other) => Trust::Stranger(other.to_string()),
+        }
+    }
+}
+
+impl ServerCertVerifier for Onlooker {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let trust = match &self.judge {
+            None => Trust::Stranger("there is no authority to believe".to_owned()),
+            Some(judge) => {
+                let verdict = judge.verify_server_cert(leaf, others, name, ocsp, now);
+                self.trust(verdict, leaf)
+            }
+        };
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = Some((leaf.to_vec(), trust));
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.schemes.clone()
+    }
+}

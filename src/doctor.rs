@@ -1,0 +1,145 @@
+//! Layer 4, `postern doctor`: from what was seen of a cluster to what is wrong with its door.
+//!
+//! Nothing here asks anybody anything. [`survey::Survey`] is what was seen, [`diagnose`] says what
+//! it means. Users read "finding"; in the code that word is a policy's, so it is a [`Diagnosis`].
+
+mod access;
+mod api_server;
+mod backend;
+mod certificate;
+mod code;
+mod debuggers;
+mod hooks;
+mod others;
+mod policies;
+pub mod rbac;
+mod schema;
+pub mod selector;
+pub mod survey;
+mod trial;
+
+use jiff::Timestamp;
+
+pub use certificate::authorities;
+pub use code::Code;
+pub use debuggers::anybody;
+
+use survey::{Survey, Unseen};
+
+/// How bad it is. Ordered from harmless to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// To know, nothing to do.
+    Info,
+    /// It would be better otherwise.
+    Low,
+    /// It weakens the guard, or will.
+    Medium,
+    /// The guard does not hold, for some or at times.
+    High,
+    /// The door is open.
+    Critical,
+}
+
+impl Severity {
+    /// Each, the worst first.
+    pub const ALL: [Self; 5] = [Self::Critical, Self::High, Self::Medium, Self::Low, Self::Info];
+
+    /// As reports spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// One thing that is wrong, or worth knowing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// What kind of thing.
+    pub code: Code,
+    /// How bad.
+    pub severity: Severity,
+    /// What, in one sentence.
+    pub what: String,
+    /// What was read to say so.
+    pub evidence: Vec<Evidence>,
+    /// A command or a piece of YAML, or what to do in words.
+    pub remedy: String,
+}
+
+/// Something that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// Of what: `ValidatingWebhookConfiguration/postern`.
+    pub object: String,
+    /// Where in it: `webhooks[0].failurePolicy`.
+    pub field: String,
+    /// What was there.
+    pub value: String,
+}
+
+impl Diagnosis {
+    /// One of the code's usual severity.
+    fn new(code: Code, what: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            what: what.into(),
+            evidence: Vec::new(),
+            remedy: code.remedy().to_owned(),
+        }
+    }
+
+    fn at(self, severity: Severity) -> Self {
+        Self { severity, ..self }
+    }
+
+    fn seen(
+        mut self,
+        object: impl Into<String>,
+        field: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
+        let (object, field, value) = (object.into(), field.into(), value.into());
+        self.evidence.push(Evidence { object, field, value });
+        self
+    }
+
+    fn remedy(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: remedy.into(), ..self }
+    }
+}
+
+/// Says what is wrong, the worst first.
+#[must_use]
+pub fn diagnose(survey: &Survey, now: Timestamp) -> Vec<Diagnosis> {
+    let parts = [
+        trial::diagnose(survey),
+        hooks::diagnose(survey),
+        backend::diagnose(survey),
+        certificate::diagnose(survey, now),
+        policies::diagnose(survey),
+        api_server::diagnose(survey),
+        access::diagnose(survey),
+        debuggers::diagnose(survey),
+        others::diagnose(survey),
+        survey.unseen.iter().map(not_looked_at).collect(),
+    ];
+    let mut all = parts.concat();
+    // What was found first stays first among equals.
+    all.sort_by_key(|diagnosis| core::cmp::Reverse(diagnosis.severity));
+    all
+}
+
+fn not_looked_at(unseen: &Unseen) -> Diagnosis {
+    let Unseen { what, needs, answer } = unseen;
+    Diagnosis::new(Code::NotLookedAt, format!("Not looked at: {what}"))
+        .seen("API server", "answer", answer)
+        .remedy(format!("Let whoever runs this {needs}; docs/doctor.md has a ClusterRole for it"))
+}

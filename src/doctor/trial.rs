@@ -1,0 +1,251 @@
+//! What dry runs say: is the door guarded, by whom, and who answers?
+
+use super::survey::{Answer, FORBIDDEN_IMAGE, Phase, Survey, Trial};
+use super::{Code, Diagnosis, Severity};
+
+const TRIED: &str = "PATCH pods/ephemeralcontainers?dryRun=All";
+
+/// Who refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Refusal {
+    /// A webhook, with its name.
+    Webhook(String),
+    /// A webhook that could not be called, with its name.
+    CallFailed(String),
+    /// A webhook that is not declared free of side effects.
+    NoDryRun(String),
+    /// The right is missing.
+    Rights,
+    /// The pod is gone.
+    Gone,
+    /// Pod Security admission, a ValidatingAdmissionPolicy, the API server's own rules.
+    Other(&'static str),
+}
+
+pub(super) fn diagnose(survey: &Survey) -> Vec<Diagnosis> {
+    let mut found = vec![other_doors()];
+    let trial = &survey.trial;
+    match (&trial.forbidden, &trial.not_tried) {
+        (Some(answer), _) => found.extend(forbidden(survey, answer)),
+        (None, why) => {
+            let why = why.clone().unwrap_or_else(|| "there was no time".to_owned());
+            let what = format!("Whether a forbidden container is refused was not tried: {why}");
+            let not_tried = Diagnosis::new(Code::NotTried, what);
+            // Neither tried nor looked at: then there is nothing to say yes by.
+            let blind = survey.hooks.is_none();
+            found.push(if blind { not_tried.at(Severity::Medium) } else { not_tried });
+        }
+    }
+    if let Some(answer) = &trial.malformed {
+        found.extend(malformed(survey, answer));
+    }
+    found
+}
+
+/// The container that no policy can permit.
+fn forbidden(survey: &Survey, answer: &Answer) -> Option<Diagnosis> {
+    let trial = &survey.trial;
+    let (_, pod) = place(trial);
+    let message = match answer {
+        Answer::Through { warnings } => return Some(through(trial, warnings)),
+        Answer::Refused { message, .. } => message,
+    };
+    let told = |code, what: String| Diagnosis::new(code, what).seen(TRIED, "answer", message);
+    Some(match refusal(answer) {
+        Refusal::Webhook(name) if is_ours(survey, &name) => {
+            if message.contains(FORBIDDEN_IMAGE) {
+                let who = &trial.requester;
+                let what = format!("The door is guarded: Postern refused {who} in pod {pod}");
+                told(Code::DoorGuarded, what)
+            } else {
+                let what = format!("Postern refused without judging, in pod {pod}");
+                told(Code::RefusedUnjudged, what)
+            }
+        }
+        Refusal::Webhook(name) => {
+            told(Code::TrialElsewhere, format!("Webhook `{name}` refused before Postern was asked"))
+        }
+        Refusal::CallFailed(name) if is_ours(survey, &name) => {
+            told(Code::WebhookFailing, format!("The API server cannot call webhook `{name}`"))
+        }
+        Refusal::CallFailed(name) => told(
+            Code::TrialElsewhere,
+            format!("The API server cannot call webhook `{name}`, which is not Postern's"),
+        ),
+        Refusal::NoDryRun(name) => told(
+            Code::TrialElsewhere,
+            format!("Webhook `{name}` is not declared free of side effects, so nothing was tried"),
+        ),
+        Refusal::Rights => told(
+            Code::TrialRights,
+            format!("{} may not add containers to pod {pod}", trial.requester),
+        ),
+        Refusal::Gone => told(Code::NotTried, format!("Pod {pod} is not there")),
+        Refusal::Other(who) => {
+            told(Code::TrialElsewhere, format!("{who} refused before Postern was asked"))
+        }
+    })
+}
+
+fn through(trial: &Trial, warnings: &[String]) -> Diagnosis {
+    let (namespace, pod) = place(trial);
+    let objects = |warning: &&String| warning.contains(FORBIDDEN_IMAGE);
+    let remedy = format!(
+        "kubectl get validatingwebhookconfigurations; try it yourself: kubectl debug -n {namespace} \
+         {} --image={FORBIDDEN_IMAGE}",
+        pod.split('/').next_back().unwrap_or_default()
+    );
+    match warnings.iter().find(objects) {
+        Some(warning) => Diagnosis::new(
+            Code::DoorNotEnforced,
+            format!("Postern objected, but pod {pod} would have got a forbidden container"),
+        )
+        .seen(TRIED, "warning", warning),
+        None => Diagnosis::new(
+            Code::DoorOpen,
+            format!("The door is open: {} could add any container to pod {pod}", trial.requester),
+        )
+        .seen(TRIED, "answer", "200, nobody objected")
+        .remedy(remedy),
+    }
+}
+
+/// The container that Kubernetes does not accept either: whose refusal comes first tells whether
+/// the mutating webhook is asked.
+fn malformed(survey: &Survey, answer: &Answer) -> Option<Diagnosis> {
+    let has_mutating = survey.hooks.as_ref().is_some_and(|hooks| {
+        hooks.iter().any(|hook| {
+            hook.phase == Phase::Mutating && hook.configuration == survey.configuration
+        })
+    });
+    let unanswered = match refusal(answer) {
+        // The API server's own rules come right after the mutating webhooks.
+        Refusal::Other(_) => true,
+        Refusal::CallFailed(name) => is_ours(survey, &name),
+        _ => false,
+    };
+    let Answer::Refused { message, .. } = answer else { return None };
+    (has_mutating && unanswered).then(|| {
+        Diagnosis::new(Code::MutatingUnanswered, "The mutating webhook did not answer")
+            .seen(TRIED, "answer", message)
+    })
+}
+
+fn refusal(answer: &Answer) -> Refusal {
+    let Answer::Refused { code, message } = answer else { return Refusal::Other("Nobody") };
+    let named = |before: &str, after: &str| {
+        let (_, rest) = message.split_once(before)?;
+        let (name, rest) = rest.split_once('"')?;
+        rest.starts_with(after).then(|| name.to_owned())
+    };
+    if let Some(name) = named("admission webhook \"", " denied the request") {
+        Refusal::Webhook(name)
+    } else if let Some(name) = named("failed calling webhook \"", "") {
+        Refusal::CallFailed(name)
+    } else if let Some(name) = named("admission webhook \"", " does not support dry run") {
+        Refusal::NoDryRun(name)
+    } else if *code == 403 && (message.contains(" cannot patch resource ") || message.contains(" cannot impersonate ")) {
+        Refusal::Rights
+    } else if *code == 401 {
+        Refusal::Rights
+    } else if *code == 404 {
+        Refusal::Gone
+    } else if message.contains("violates PodSecurity") {
+        Refusal::Other("Pod Security admission")
+    } else if message.contains("ValidatingAdmissionPolicy") {
+        Refusal::Other("A ValidatingAdmissionPolicy")
+    } else {
+        Refusal::Other("The API server itself")
+    }
+}
+
+fn is_ours(survey: &Survey, name: &str) -> bool {
+    let hooks = survey.hooks.iter().flatten();
+    let mut ours = hooks.filter(|hook| hook.configuration == survey.configuration);
+    ours.any(|hook| hook.webhook.name == name) || name.ends_with(".postern.dev")
+}
+
+/// The namespace, and `namespace/pod`.
+fn place(trial: &Trial) -> (&str, String) {
+    trial.pod.as_ref().map_or(("default", String::new()), |(namespace, pod)| {
+        (namespace, format!("{namespace}/{pod}"))
+    })
+}
+
+fn other_doors() -> Diagnosis {
+    let doors = [
+        ("pods/exec", "kubectl exec"),
+        ("pods/attach", "kubectl attach"),
+        ("pods/portforward", "kubectl port-forward"),
+        ("pods CREATE", "kubectl debug --copy-to, kubectl debug node/NAME"),
+        ("nodes/proxy", "the kubelet, past all admission"),
+    ];
+    let what = "Other ways into a pod are not judged by this version of Postern";
+    let diagnosis = Diagnosis::new(Code::DoorsNotCovered, what).at(Severity::Info);
+    doors.into_iter().fold(diagnosis, |all, (door, by)| all.seen(door, "way in", by))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: u16, message: &str) -> Answer {
+        Answer::Refused { code, message: message.to_owned() }
+    }
+
+    /// Texts of API server 1.37, as kubectl shows them.
+    #[test]
+    fn tells_who_refused() {
+        let who = |code, message| refusal(&refused(code, message));
+        let webhook = |name: &str| Refusal::Webhook(name.to_owned());
+        assert_eq!(
+            who(403, "admission webhook \"validate.postern.dev\" denied the request: no"),
+            webhook("validate.postern.dev")
+        );
+        assert_eq!(
+            who(500, "Internal error occurred: failed calling webhook \"x.y.z\": failed to call"),
+            Refusal::CallFailed("x.y.z".to_owned())
+        );
+        assert_eq!(
+            who(400, "admission webhook \"x.y.z\" does not support dry run"),
+            Refusal::NoDryRun("x.y.z".to_owned())
+        );
+        assert_eq!(
+            who(403, "pods \"a\" is forbidden: User \"m\" cannot patch resource \"pods/ephemeralcontainers\" in"),
+            Refusal::Rights
+        );
+        assert_eq!(
+            who(403, "pods \"a\" is forbidden: violates PodSecurity \"restricted:latest\": x"),
+            Refusal::Other("Pod Security admission")
+        );
+        assert_eq!(
+            who(422, "Pod \"a\" is invalid: spec.ephemeralContainers[0].ports: Forbidden"),
+            Refusal::Other("The API server itself")
+        );
+    }
+
+    fn codes(forbidden: Option<Answer>) -> Vec<&'static str> {
+        let trial = Trial {
+            requester: "alice".to_owned(),
+            pod: Some(("shop".to_owned(), "api".to_owned())),
+            forbidden,
+            ..Trial::default()
+        };
+        let survey = Survey { configuration: "postern".to_owned(), trial, ..Survey::default() };
+        diagnose(&survey).iter().map(|it| it.code.as_str()).skip(1).collect()
+    }
+
+    #[test]
+    fn each_answer_has_its_finding() {
+        let ours = "admission webhook \"validate.postern.dev\" denied the request: container: ";
+        let judged = format!("{ours}image `{FORBIDDEN_IMAGE}` is none");
+        assert_eq!(codes(Some(refused(403, &judged))), ["door-guarded"]);
+        assert_eq!(codes(Some(refused(403, &format!("{ours} no ledger")))), ["refused-unjudged"]);
+        let warnings = vec![format!("image `{FORBIDDEN_IMAGE}` is none")];
+        assert_eq!(codes(Some(Answer::Through { warnings })), ["door-not-enforced"]);
+        let through = Answer::Through { warnings: vec!["other".to_owned()] };
+        assert_eq!(codes(Some(through)), ["door-open"]);
+        assert_eq!(codes(None), ["not-tried"]);
+        assert_eq!(codes(Some(refused(404, "pods \"api\" not found"))), ["not-tried"]);
+    }
+}
