@@ -79,7 +79,7 @@ pub struct Args {
     #[arg(long, value_name = "CODE[=TEXT]", value_parser = Accepted::parse)]
     accept: Vec<Accepted>,
 
-    /// The form of the result
+    /// The form of the result; `json` is one line
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
 }
@@ -189,7 +189,7 @@ fn tell_progress(what: &str) {
 fn rendered(output: Output, report: &Report) -> anyhow::Result<String> {
     Ok(match output {
         Output::Text => text::render(report),
-        Output::Json => format!("{}\n", printable(&serde_json::to_string_pretty(report)?)),
+        Output::Json => format!("{}\n", printable(&serde_json::to_string(report)?)),
         Output::Yaml => serde_saphyr::to_string(report)?,
     })
 }

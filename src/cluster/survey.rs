@@ -59,16 +59,12 @@ pub enum SurveyError {
 ///
 /// It cannot be reached at all.
 pub async fn survey(options: SurveyOptions) -> Result<Survey, SurveyError> {
-    let config = client::config_of(
-        options.kubeconfig.as_deref(),
-        options.context.as_deref(),
-        ask::PATIENCE,
-    );
+    let config =
+        client::config_of(options.kubeconfig.as_deref(), options.context.as_deref(), ask::PATIENCE);
     let config = config.await?;
     let client = client::client(&config)?;
     let mut asker = Asker::new(client, options.progress);
-    let mut survey =
-        Survey { configuration: options.configuration.clone(), ..Survey::default() };
+    let mut survey = Survey { configuration: options.configuration.clone(), ..Survey::default() };
     asker.tell("the API server");
     let version = asker.get("/version").await.map_err(|why| SurveyError::NoAnswer(why.text))?;
     survey.version = Some(read::version(&version));
@@ -79,8 +75,9 @@ pub async fn survey(options: SurveyOptions) -> Result<Survey, SurveyError> {
 
 async fn look(asker: &mut Asker, survey: &mut Survey, options: &SurveyOptions) {
     let core = asker.get("/api/v1").await;
-    survey.subresource_kind =
-        asker.noted("what the API server serves", "get /api", core).map(|it| read::subresource(&it));
+    survey.subresource_kind = asker
+        .noted("what the API server serves", "get /api", core)
+        .map(|it| read::subresource(&it));
     asker.tell("webhook configurations");
     survey.hooks = hooks(asker).await;
     let namespaces = asker.list("/api/v1/namespaces").await;

@@ -59,7 +59,11 @@ const POWERS: [Power; 10] = [
         ],
         at_home: true,
     },
-    power(Code::RbacPolicies, "write DebugPolicies", &[deed(WRITE, "postern.dev", "debugpolicies")]),
+    power(
+        Code::RbacPolicies,
+        "write DebugPolicies",
+        &[deed(WRITE, "postern.dev", "debugpolicies")],
+    ),
     power(
         Code::RbacDebug,
         "add debug containers",
@@ -92,8 +96,8 @@ pub(super) fn diagnose(survey: &Survey) -> Vec<Diagnosis> {
         let others = others.into_iter().filter(|(subject, _)| {
             !administrators.contains(subject) && !is_posterns_own(power, subject, &home)
         });
-        found.extend(told(power, Code::RbacEverybody, everybody));
-        found.extend(told(power, power.code, others.collect()));
+        found.extend(told(power, Code::RbacEverybody, &everybody));
+        found.extend(told(power, power.code, &others.collect()));
     }
     found.extend(told_administrators(&grants));
     found
@@ -158,19 +162,18 @@ fn is_namespaced(resource: &str) -> bool {
 /// `patch update pods/ephemeralcontainers`, with the names that it is limited to.
 fn way(grant: &Grant<'_>, deed: &Deed) -> Option<String> {
     let rule = grant.allows(deed)?;
-    let verbs = match rule.verbs.iter().any(|verb| verb == "*") {
-        true => "*".to_owned(),
-        false => {
-            let given = deed.verbs.iter().filter(|verb| rule.verbs.iter().any(|it| it == *verb));
-            given.copied().collect::<Vec<_>>().join(" ")
-        }
+    let verbs = if rule.verbs.iter().any(|verb| verb == "*") {
+        "*".to_owned()
+    } else {
+        let given = deed.verbs.iter().filter(|verb| rule.verbs.iter().any(|it| it == *verb));
+        given.copied().collect::<Vec<_>>().join(" ")
     };
     let names = &rule.resource_names;
     let only = if names.is_empty() { String::new() } else { format!(" {}", names.join(" ")) };
     Some(format!("{verbs} {}{only}", deed.resource))
 }
 
-fn told(power: &Power, code: Code, holders: Holders<'_>) -> Option<Diagnosis> {
+fn told(power: &Power, code: Code, holders: &Holders<'_>) -> Option<Diagnosis> {
     if holders.is_empty() {
         return None;
     }

@@ -17,9 +17,11 @@ fn subresource(survey: &Survey) -> Option<Diagnosis> {
     let kind = survey.subresource_kind.as_ref()?;
     let served = if kind.is_empty() { "not served" } else { kind };
     let about = |code, what: String| {
-        Diagnosis::new(code, what)
-            .seen("API server", "version", text)
-            .seen("/api/v1", "pods/ephemeralcontainers", served)
+        Diagnosis::new(code, what).seen("API server", "version", text).seen(
+            "/api/v1",
+            "pods/ephemeralcontainers",
+            served,
+        )
     };
     match minor {
         Some(minor) if *minor < FIRST => Some(about(
@@ -51,7 +53,9 @@ fn fail_open(survey: &Survey) -> Vec<Diagnosis> {
         let what = format!("{count} requests passed because `{webhook}` did not answer");
         let found = Diagnosis::new(Code::FailOpen, what).seen(
             "API server /metrics",
-            format!("apiserver_admission_webhook_fail_open_count{{name=\"{webhook}\",type=\"{phase}\"}}"),
+            format!(
+                "apiserver_admission_webhook_fail_open_count{{name=\"{webhook}\",type=\"{phase}\"}}"
+            ),
             count.to_string(),
         );
         // What the mutating webhook misses, the validating one judges.

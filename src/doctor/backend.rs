@@ -15,32 +15,36 @@ fn about(survey: &Survey, backend: &Backend) -> Option<Diagnosis> {
     let here = survey.namespaces.as_ref().is_none_or(|all| all.contains_key(namespace));
     if !here {
         let what = format!("The webhooks name a Service in `{namespace}`, which does not exist");
-        return Some(
-            Diagnosis::new(Code::NamespaceMissing, what).seen(
-                format!("Namespace/{namespace}"),
-                "metadata.name",
-                "not found",
-            ),
-        );
+        return Some(Diagnosis::new(Code::NamespaceMissing, what).seen(
+            format!("Namespace/{namespace}"),
+            "metadata.name",
+            "not found",
+        ));
     }
     let Some(ports) = ports else {
         let what = format!("Service {namespace}/{name}, which the webhooks name, does not exist");
-        return Some(
-            Diagnosis::new(Code::ServiceMissing, what).seen(object, "metadata.name", "not found"),
-        );
+        return Some(Diagnosis::new(Code::ServiceMissing, what).seen(
+            object,
+            "metadata.name",
+            "not found",
+        ));
     };
     if !ports.contains(port) {
         let texts: Vec<_> = ports.iter().map(u16::to_string).collect();
         let what = format!("The webhooks call port {port}, which Service {namespace}/{name} lacks");
-        return Some(
-            Diagnosis::new(Code::ServicePort, what).seen(object, "spec.ports", texts.join(", ")),
-        );
+        return Some(Diagnosis::new(Code::ServicePort, what).seen(
+            object,
+            "spec.ports",
+            texts.join(", "),
+        ));
     }
     (*ready == Some(0)).then(|| {
         let what = format!("No endpoint of Service {namespace}/{name} is ready");
         Diagnosis::new(Code::ServiceEmpty, what)
             .seen(format!("EndpointSlices of {namespace}/{name}"), "endpoints", "none is ready")
-            .remedy(format!("kubectl get pods -n {namespace}; kubectl describe pods -n {namespace}"))
+            .remedy(format!(
+                "kubectl get pods -n {namespace}; kubectl describe pods -n {namespace}"
+            ))
     })
 }
 

@@ -46,9 +46,8 @@ fn bundle(hook: &Hook, now: Timestamp) -> Option<Diagnosis> {
     if text.is_empty() {
         return about(Code::CaBundleEmpty, "has no caBundle", "empty".to_owned());
     }
-    let found = authorities(text).and_then(|all| {
-        all.iter().map(|der| dates(der)).collect::<Result<Vec<_>, String>>()
-    });
+    let found = authorities(text)
+        .and_then(|all| all.iter().map(|der| dates(der)).collect::<Result<Vec<_>, String>>());
     let all = match found {
         Ok(all) => all,
         Err(why) => {
@@ -120,8 +119,7 @@ fn shown(handshake: &Handshake, now: Timestamp) -> Option<Diagnosis> {
 }
 
 fn dates(der: &[u8]) -> Result<(Timestamp, Timestamp), String> {
-    let (_, certificate) =
-        parse_x509_certificate(der).map_err(|_| "it is not X.509".to_owned())?;
+    let (_, certificate) = parse_x509_certificate(der).map_err(|_| "it is not X.509".to_owned())?;
     let validity = certificate.validity();
     let moment = |seconds| Timestamp::from_second(seconds).map_err(|error| error.to_string());
     Ok((moment(validity.not_before.timestamp())?, moment(validity.not_after.timestamp())?))

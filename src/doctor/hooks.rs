@@ -1,6 +1,6 @@
 //! Webhook configurations: which requests never reach Postern, and what happens when it is away.
 
-use super::survey::{Hook, Phase, Rule, Survey, Webhook};
+use super::survey::{Hook, Phase, Rule, ServiceReference, Survey, Webhook};
 use super::{Code, Diagnosis, Severity};
 
 /// What the server allows itself unless told otherwise, in seconds.
@@ -43,8 +43,11 @@ fn missing(survey: &Survey, ours: &[&Hook]) -> Vec<Diagnosis> {
 
 /// A finding about a field. What only the mutating webhook misses, the validating one refuses.
 fn about(hook: &Hook, code: Code, field: &str, value: String, what: &str) -> Diagnosis {
-    let diagnosis = Diagnosis::new(code, format!("{} {what}", hook.object()))
-        .seen(hook.object(), hook.field(field), value);
+    let diagnosis = Diagnosis::new(code, format!("{} {what}", hook.object())).seen(
+        hook.object(),
+        hook.field(field),
+        value,
+    );
     match hook.phase {
         Phase::Validating => diagnosis,
         Phase::Mutating => {
@@ -151,64 +154,76 @@ fn break_glass(expression: &str) -> Option<String> {
 
 /// Everything that is wrong in one field by itself.
 fn manners(hook: &Hook) -> Vec<Diagnosis> {
-    let Webhook {
-        failure_policy,
-        match_policy,
-        side_effects,
-        timeout_seconds,
-        reinvocation_policy,
-        ..
-    } = &hook.webhook;
+    let wrong = fields(hook).into_iter().filter(|check| check.is_wrong);
+    let found = wrong.map(|Field { code, field, value, what, .. }| {
+        let found = about(hook, code, field, value, what);
+        match remedy_patch(code, hook.index) {
+            None => found,
+            Some(patch) => found.remedy(format!(
+                "kubectl patch {} {} --type=json -p '{patch}'",
+                hook.phase.kind().to_lowercase(),
+                hook.configuration
+            )),
+        }
+    });
+    found.collect()
+}
+
+/// One field, and whether it is wrong.
+struct Field {
+    is_wrong: bool,
+    code: Code,
+    field: &'static str,
+    value: String,
+    what: &'static str,
+}
+
+fn fields(hook: &Hook) -> [Field; 6] {
+    let it = &hook.webhook;
     let validating = hook.phase == Phase::Validating;
-    let seconds = timeout_seconds.to_string();
-    let checks = [
-        (
-            validating && failure_policy != "Fail",
-            (Code::FailurePolicyIgnore, "failurePolicy", failure_policy),
+    let check = |is_wrong, (code, field), value: &str, what| {
+        let value = value.to_owned();
+        Field { is_wrong, code, field, value, what }
+    };
+    let seconds = it.timeout_seconds.to_string();
+    [
+        check(
+            validating && it.failure_policy != "Fail",
+            (Code::FailurePolicyIgnore, "failurePolicy"),
+            &it.failure_policy,
             "lets everything through when Postern does not answer",
         ),
-        (
-            match_policy == "Exact",
-            (Code::MatchPolicyExact, "matchPolicy", match_policy),
+        check(
+            it.match_policy == "Exact",
+            (Code::MatchPolicyExact, "matchPolicy"),
+            &it.match_policy,
             "misses requests by another version of the API",
         ),
-        (
-            !matches!(side_effects.as_str(), "None" | "NoneOnDryRun"),
-            (Code::SideEffects, "sideEffects", side_effects),
+        check(
+            !matches!(it.side_effects.as_str(), "None" | "NoneOnDryRun"),
+            (Code::SideEffects, "sideEffects"),
+            &it.side_effects,
             "is not declared free of side effects",
         ),
-        (
-            *timeout_seconds <= DEADLINE,
-            (Code::TimeoutShort, "timeoutSeconds", &seconds),
+        check(
+            it.timeout_seconds <= DEADLINE,
+            (Code::TimeoutShort, "timeoutSeconds"),
+            &seconds,
             "is given up before Postern's own deadline, 1 s unless set otherwise",
         ),
-        (
-            *timeout_seconds > PATIENCE,
-            (Code::TimeoutLong, "timeoutSeconds", &seconds),
+        check(
+            it.timeout_seconds > PATIENCE,
+            (Code::TimeoutLong, "timeoutSeconds"),
+            &seconds,
             "is waited for very long",
         ),
-        (
-            !validating && reinvocation_policy != "IfNeeded",
-            (Code::ReinvocationNever, "reinvocationPolicy", reinvocation_policy),
+        check(
+            !validating && it.reinvocation_policy != "IfNeeded",
+            (Code::ReinvocationNever, "reinvocationPolicy"),
+            &it.reinvocation_policy,
             "does not look again after other webhooks",
         ),
-    ];
-    let wrong = checks.into_iter().filter(|(is_wrong, ..)| *is_wrong);
-    wrong
-        .map(|(_, (code, field, value), what)| {
-            let kind = hook.phase.kind();
-            let patch = remedy_patch(code, hook.index);
-            let found = about(hook, code, field, value.clone(), what);
-            match patch {
-                None => found,
-                Some(patch) => found.remedy(format!(
-                    "kubectl patch {} {} --type=json -p '{patch}'",
-                    kind.to_lowercase(),
-                    hook.configuration
-                )),
-            }
-        })
-        .collect()
+    ]
 }
 
 fn remedy_patch(code: Code, index: usize) -> Option<String> {
@@ -254,7 +269,7 @@ fn stale(ours: &[&Hook], others: &[&Hook]) -> Vec<Diagnosis> {
         .collect()
 }
 
-fn service_of(service: Option<&super::survey::ServiceReference>) -> Option<(&str, &str)> {
+fn service_of(service: Option<&ServiceReference>) -> Option<(&str, &str)> {
     service.map(|service| (service.namespace.as_str(), service.name.as_str()))
 }
 

@@ -67,7 +67,11 @@ fn mutates(hook: &Hook) -> Option<Diagnosis> {
     does.then(|| {
         let object = hook.object();
         let what = format!("{object} may change debug containers as well");
-        Diagnosis::new(Code::OtherMutates, what).seen(object, hook.field("name"), &hook.webhook.name)
+        Diagnosis::new(Code::OtherMutates, what).seen(
+            object,
+            hook.field("name"),
+            &hook.webhook.name,
+        )
     })
 }
 

@@ -60,14 +60,19 @@ fn about(policy: &PolicySeen) -> Vec<Diagnosis> {
     let mut found = Vec::new();
     if let Some((reason, message)) = not_ready {
         found.push(
-            Diagnosis::new(Code::PolicyNotReady, format!("Policy {name} is not in force: {reason}"))
-                .seen(&object, "status.conditions[Ready]", format!("{reason}: {message}"))
-                .remedy(&describe),
+            Diagnosis::new(
+                Code::PolicyNotReady,
+                format!("Policy {name} is not in force: {reason}"),
+            )
+            .seen(&object, "status.conditions[Ready]", format!("{reason}: {message}"))
+            .remedy(&describe),
         );
     } else if let Some(fault) = fault {
         let what = format!("Policy {name} is not valid, and only objects");
         found.push(
-            Diagnosis::new(Code::PolicyNotReady, what).seen(&object, "spec", fault).remedy(&describe),
+            Diagnosis::new(Code::PolicyNotReady, what)
+                .seen(&object, "spec", fault)
+                .remedy(&describe),
         );
     }
     let behind: Vec<_> = replicas
@@ -114,7 +119,8 @@ fn not_enforced(policies: &[PolicySeen]) -> Option<Diagnosis> {
     let requires: Vec<_> = policies.iter().filter(|policy| !policy.permits).collect();
     let none = !requires.is_empty() && !requires.iter().any(|policy| is_enforced(policy));
     none.then(|| {
-        let texts = requires.iter().map(|policy| format!("{}: {}", policy.name, policy.enforcement));
+        let texts =
+            requires.iter().map(|policy| format!("{}: {}", policy.name, policy.enforcement));
         let texts: Vec<_> = texts.take(NAMED).collect();
         Diagnosis::new(Code::PolicyNotEnforced, "No policy that requires anything is enforced")
             .seen("DebugPolicies", "spec.enforcement", texts.join(", "))
@@ -128,7 +134,11 @@ fn loaded(policies: &[PolicySeen]) -> Option<Diagnosis> {
     let number = policies.len();
     (number > 0).then(|| {
         let names: Vec<_> = servers.iter().map(|name| name.as_str()).collect();
-        let what = format!("{number} policies in the cluster, {} servers judge by them", names.len());
+        let servers = match names.len() {
+            1 => "1 server judges".to_owned(),
+            many => format!("{many} servers judge"),
+        };
+        let what = format!("{servers} by the policies of the cluster, {number} in number");
         Diagnosis::new(Code::PoliciesLoaded, what).seen(
             "DebugPolicies",
             "status.replicas",

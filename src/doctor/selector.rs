@@ -75,9 +75,8 @@ mod tests {
     #[test]
     fn selects_as_kubernetes_does() {
         let labels = Labels::from([("a".to_owned(), "1".to_owned())]);
-        let selects = |selector| {
-            serde_json::from_value::<Selector>(selector).unwrap().selects(&labels)
-        };
+        let selects =
+            |selector| serde_json::from_value::<Selector>(selector).unwrap().selects(&labels);
         let expression = |key: &str, operator: &str, values: &[&str]| {
             selects(json!({"matchExpressions": [
                 {"key": key, "operator": operator, "values": values}]}))

@@ -370,6 +370,9 @@ pub struct Trial {
 /// The container that no policy can permit: its image is no image reference.
 pub const FORBIDDEN_IMAGE: &str = "postern.invalid/Doctor-Tries-The-Door";
 
+/// What the containers are called that are tried. Postern names a container that it has judged.
+pub const TRIED_NAME: &str = "postern-doctor";
+
 /// An answer of the API server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {

@@ -1,6 +1,6 @@
 //! What dry runs say: is the door guarded, by whom, and who answers?
 
-use super::survey::{Answer, FORBIDDEN_IMAGE, Phase, Survey, Trial};
+use super::survey::{Answer, FORBIDDEN_IMAGE, Phase, Survey, TRIED_NAME, Trial};
 use super::{Code, Diagnosis, Severity};
 
 const TRIED: &str = "PATCH pods/ephemeralcontainers?dryRun=All";
@@ -53,7 +53,7 @@ fn forbidden(survey: &Survey, answer: &Answer) -> Option<Diagnosis> {
     let told = |code, what: String| Diagnosis::new(code, what).seen(TRIED, "answer", message);
     Some(match refusal(answer) {
         Refusal::Webhook(name) if is_ours(survey, &name) => {
-            if message.contains(FORBIDDEN_IMAGE) {
+            if message.contains(TRIED_NAME) {
                 let who = &trial.requester;
                 let what = format!("The door is guarded: Postern refused {who} in pod {pod}");
                 told(Code::DoorGuarded, what)
@@ -89,7 +89,7 @@ fn forbidden(survey: &Survey, answer: &Answer) -> Option<Diagnosis> {
 
 fn through(trial: &Trial, warnings: &[String]) -> Diagnosis {
     let (namespace, pod) = place(trial);
-    let objects = |warning: &&String| warning.contains(FORBIDDEN_IMAGE);
+    let objects = |warning: &&String| warning.contains(TRIED_NAME);
     let remedy = format!(
         "kubectl get validatingwebhookconfigurations; try it yourself: kubectl debug -n {namespace} \
          {} --image={FORBIDDEN_IMAGE}",
@@ -114,9 +114,9 @@ fn through(trial: &Trial, warnings: &[String]) -> Diagnosis {
 /// the mutating webhook is asked.
 fn malformed(survey: &Survey, answer: &Answer) -> Option<Diagnosis> {
     let has_mutating = survey.hooks.as_ref().is_some_and(|hooks| {
-        hooks.iter().any(|hook| {
-            hook.phase == Phase::Mutating && hook.configuration == survey.configuration
-        })
+        hooks
+            .iter()
+            .any(|hook| hook.phase == Phase::Mutating && hook.configuration == survey.configuration)
     });
     let unanswered = match refusal(answer) {
         // The API server's own rules come right after the mutating webhooks.
@@ -144,9 +144,7 @@ fn refusal(answer: &Answer) -> Refusal {
         Refusal::CallFailed(name)
     } else if let Some(name) = named("admission webhook \"", " does not support dry run") {
         Refusal::NoDryRun(name)
-    } else if *code == 403 && (message.contains(" cannot patch resource ") || message.contains(" cannot impersonate ")) {
-        Refusal::Rights
-    } else if *code == 401 {
+    } else if *code == 401 || (*code == 403 && lacks_a_right(message)) {
         Refusal::Rights
     } else if *code == 404 {
         Refusal::Gone
@@ -157,6 +155,10 @@ fn refusal(answer: &Answer) -> Refusal {
     } else {
         Refusal::Other("The API server itself")
     }
+}
+
+fn lacks_a_right(message: &str) -> bool {
+    [" cannot patch resource ", " cannot impersonate "].iter().any(|part| message.contains(part))
 }
 
 fn is_ours(survey: &Survey, name: &str) -> bool {
@@ -211,7 +213,10 @@ mod tests {
             Refusal::NoDryRun("x.y.z".to_owned())
         );
         assert_eq!(
-            who(403, "pods \"a\" is forbidden: User \"m\" cannot patch resource \"pods/ephemeralcontainers\" in"),
+            who(
+                403,
+                "pods \"a\" is forbidden: User \"m\" cannot patch resource \"pods/ephemeralcontainers\" in"
+            ),
             Refusal::Rights
         );
         assert_eq!(
@@ -237,11 +242,11 @@ mod tests {
 
     #[test]
     fn each_answer_has_its_finding() {
-        let ours = "admission webhook \"validate.postern.dev\" denied the request: container: ";
-        let judged = format!("{ours}image `{FORBIDDEN_IMAGE}` is none");
+        let ours = "admission webhook \"validate.postern.dev\" denied the request: ";
+        let judged = format!("{ours}\"{TRIED_NAME}\": no policy permits `alice`");
         assert_eq!(codes(Some(refused(403, &judged))), ["door-guarded"]);
         assert_eq!(codes(Some(refused(403, &format!("{ours} no ledger")))), ["refused-unjudged"]);
-        let warnings = vec![format!("image `{FORBIDDEN_IMAGE}` is none")];
+        let warnings = vec![format!("container \"{TRIED_NAME}\": it is no image")];
         assert_eq!(codes(Some(Answer::Through { warnings })), ["door-not-enforced"]);
         let through = Answer::Through { warnings: vec!["other".to_owned()] };
         assert_eq!(codes(Some(through)), ["door-open"]);

@@ -81,11 +81,9 @@ impl Report {
 impl FindingReport {
     fn new(diagnosis: Diagnosis, accepted: bool) -> Self {
         let Diagnosis { code, severity, what, evidence, remedy } = diagnosis;
-        let evidence = evidence.into_iter().map(|Evidence { object, field, value }| EvidenceReport {
-            object,
-            field,
-            value,
-        });
+        let evidence = evidence
+            .into_iter()
+            .map(|Evidence { object, field, value }| EvidenceReport { object, field, value });
         Self {
             code: code.as_str(),
             severity: severity.as_str(),

@@ -33,7 +33,12 @@ fn finding(finding: &FindingReport) -> String {
     let FindingReport { code, severity, accepted, what, evidence, remedy } = finding;
     let mark = if *accepted { ", accepted" } else { "" };
     let head = format!("{} [{code}{mark}] {}\n", severity.to_uppercase(), Line(what));
-    let shown: String = evidence.iter().take(SHOWN).map(seen).collect();
+    let holders = evidence.iter().all(|it| it.field == "has");
+    let shown = match *severity {
+        // Who has a right that is nothing bad: whom is enough.
+        "info" if holders && !evidence.is_empty() => who(evidence),
+        _ => evidence.iter().take(SHOWN).map(seen).collect(),
+    };
     let more = match evidence.len().checked_sub(SHOWN) {
         Some(more @ 1..) => format!("  and {more} more; -o json has all\n"),
         _ => String::new(),
@@ -43,6 +48,13 @@ fn finding(finding: &FindingReport) -> String {
         _ => format!("  remedy: {}\n", Line(remedy)),
     };
     format!("{head}{shown}{more}{remedy}\n")
+}
+
+fn who(evidence: &[EvidenceReport]) -> String {
+    let names = evidence.iter().take(SHOWN).map(|it| it.object.as_str());
+    let mut names: Vec<_> = names.collect();
+    names.dedup();
+    format!("  {}\n", Line(&names.join(", ")))
 }
 
 fn seen(evidence: &EvidenceReport) -> String {

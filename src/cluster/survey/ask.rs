@@ -87,11 +87,8 @@ impl Asker {
     }
 
     pub(super) fn note(&mut self, what: &str, needs: &str, answer: &str) {
-        let unseen = Unseen {
-            what: what.to_owned(),
-            needs: needs.to_owned(),
-            answer: answer.to_owned(),
-        };
+        let unseen =
+            Unseen { what: what.to_owned(), needs: needs.to_owned(), answer: answer.to_owned() };
         if !self.unseen.contains(&unseen) {
             self.unseen.push(unseen);
         }

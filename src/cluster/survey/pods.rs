@@ -42,8 +42,7 @@ pub(super) async fn search(
     preferred: Option<&str>,
 ) -> Option<Candidate> {
     let relaxed = anybody(policies);
-    let mut debuggers =
-        Debuggers { policies: policies.policies().len(), ..Debuggers::default() };
+    let mut debuggers = Debuggers { policies: policies.policies().len(), ..Debuggers::default() };
     let mut best: Option<Candidate> = None;
     let mut token = None;
     loop {

@@ -14,8 +14,7 @@ const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
 
 pub(super) fn version(document: &Value) -> Version {
-    let minor: String =
-        text(document, "/minor").chars().take_while(char::is_ascii_digit).collect();
+    let minor: String = text(document, "/minor").chars().take_while(char::is_ascii_digit).collect();
     Version { minor: minor.parse().ok(), text: text(document, "/gitVersion").to_owned() }
 }
 
@@ -81,9 +80,8 @@ pub(super) async fn admission_policies(asker: &mut Asker) -> Option<Vec<Admissio
         lists.push(asker.noted("ValidatingAdmissionPolicies", &needs, listed)?);
     }
     let (bindings, policies) = (lists.pop()?, lists.pop()?);
-    let denies = |binding: &&Value| {
-        each(binding, "/spec/validationActions").any(|action| action == "Deny")
-    };
+    let denies =
+        |binding: &&Value| each(binding, "/spec/validationActions").any(|action| action == "Deny");
     let bound: HashSet<&str> =
         bindings.iter().filter(denies).map(|binding| text(binding, "/spec/policyName")).collect();
     let mut found = Vec::new();

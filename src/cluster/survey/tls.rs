@@ -14,7 +14,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::doctor::authorities;
-use crate::doctor::survey::{ClientConfig as Target, Handshake, Hook, ServiceReference, Shown, Trust};
+use crate::doctor::survey::{
+    ClientConfig as Target, Handshake, Hook, ServiceReference, Shown, Trust,
+};
 
 /// How long a connection may take.
 const PATIENCE: Duration = Duration::from_secs(3);

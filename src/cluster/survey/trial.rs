@@ -5,12 +5,10 @@ use serde_json::{Value, json};
 
 use super::ask::{Asker, Why};
 use super::text;
-use crate::doctor::survey::{Answer, FORBIDDEN_IMAGE, Trial};
+use crate::doctor::survey::{Answer, FORBIDDEN_IMAGE, TRIED_NAME, Trial};
 
 /// Who may be impersonated: a user and groups.
 type Requester = (String, Vec<String>);
-
-const NAME: &str = "postern-doctor";
 
 pub(super) async fn run(
     asker: &mut Asker,
@@ -36,7 +34,7 @@ pub(super) async fn run(
 /// One that everything but Postern accepts: even the strictest level of Pod Security.
 fn container() -> Value {
     json!({
-        "name": NAME,
+        "name": TRIED_NAME,
         "image": FORBIDDEN_IMAGE,
         "securityContext": {
             "allowPrivilegeEscalation": false,
@@ -55,7 +53,7 @@ async fn tried(
     container: &Value,
 ) -> Result<Answer, Why> {
     let path = format!(
-        "/api/v1/namespaces/{namespace}/pods/{pod}/ephemeralcontainers?dryRun=All&fieldManager={NAME}"
+        "/api/v1/namespaces/{namespace}/pods/{pod}/ephemeralcontainers?dryRun=All&fieldManager={TRIED_NAME}"
     );
     let body = json!({"spec": {"ephemeralContainers": [container]}}).to_string();
     let mut request = Request::patch(path)

@@ -1,0 +1,153 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn hook(phase: Phase, change: impl FnOnce(&mut Value)) -> Hook {
+    let mut webhook = json!({
+        "name": "validate.postern.dev",
+        "clientConfig": {"url": "https://127.0.0.1:8443/validate"},
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["UPDATE"],
+                   "resources": ["pods/ephemeralcontainers"], "scope": "Namespaced"}],
+        "failurePolicy": "Fail",
+        "matchPolicy": "Equivalent",
+        "sideEffects": "NoneOnDryRun",
+        "timeoutSeconds": 3,
+        "reinvocationPolicy": "IfNeeded",
+    });
+    change(&mut webhook);
+    Hook {
+        phase,
+        configuration: "postern".to_owned(),
+        index: 0,
+        webhook: serde_json::from_value(webhook).unwrap(),
+    }
+}
+
+fn survey(hooks: Vec<Hook>) -> Survey {
+    let label = |name: &str| [("kubernetes.io/metadata.name".to_owned(), name.to_owned())].into();
+    let named = ["default", "shop"].map(|name| (name.to_owned(), label(name)));
+    Survey {
+        configuration: "postern".to_owned(),
+        hooks: Some(hooks),
+        namespaces: Some(named.into()),
+        ..Survey::default()
+    }
+}
+
+fn good() -> Vec<Hook> {
+    vec![hook(Phase::Mutating, |_| ()), hook(Phase::Validating, |_| ())]
+}
+
+fn codes(hooks: Vec<Hook>) -> Vec<&'static str> {
+    diagnose(&survey(hooks)).iter().map(|it| it.code.as_str()).collect()
+}
+
+/// What is found of a validating webhook beside a good mutating one.
+fn of(change: impl FnOnce(&mut Value)) -> Vec<&'static str> {
+    codes(vec![hook(Phase::Mutating, |_| ()), hook(Phase::Validating, change)])
+}
+
+#[test]
+fn good_configurations_have_nothing_wrong() {
+    assert_eq!(codes(good()), [""; 0]);
+}
+
+#[test]
+fn what_could_not_be_looked_at_is_not_missing() {
+    assert_eq!(diagnose(&Survey::default()), []);
+}
+
+#[test]
+fn missing_ones_are_missing() {
+    assert_eq!(codes(vec![]), ["webhook-missing"]);
+    assert_eq!(codes(vec![hook(Phase::Mutating, |_| ())]), ["webhook-missing"]);
+    assert_eq!(codes(vec![hook(Phase::Validating, |_| ())]), ["mutating-missing"]);
+    let mut elsewhere = hook(Phase::Validating, |_| ());
+    elsewhere.configuration = "old".to_owned();
+    assert_eq!(codes(vec![elsewhere]), ["webhook-missing", "stale-configuration"]);
+}
+
+/// What the API server itself refuses today, or a later one might have stored.
+#[test]
+fn faults_that_no_api_server_takes_any_more_are_found() {
+    assert_eq!(of(|it| it["sideEffects"] = "Unknown".into()), ["side-effects"]);
+    assert_eq!(of(|it| it["rules"] = json!([])), ["rules-miss-resource"]);
+}
+
+#[test]
+fn a_star_covers_no_subresource() {
+    let rules = |resource: &str| of(|it| it["rules"][0]["resources"] = json!([resource]));
+    assert_eq!(rules("*"), ["rules-miss-resource", "rules-too-wide"]);
+    assert_eq!(rules("*/*"), ["rules-too-wide"]);
+    assert_eq!(rules("pods/*"), ["rules-too-wide"]);
+    assert_eq!(rules("*/ephemeralcontainers"), [""; 0]);
+}
+
+/// Two rules of which each has half of what it takes cover nothing.
+#[test]
+fn one_rule_must_have_it_all() {
+    let halves = json!([
+        {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
+         "resources": ["pods/ephemeralcontainers"]},
+        {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["UPDATE"],
+         "resources": ["pods"]},
+    ]);
+    assert_eq!(of(|it| it["rules"] = halves), ["rules-miss-update", "rules-too-wide"]);
+}
+
+#[test]
+fn what_the_mutating_webhook_misses_weighs_less() {
+    let wrong = |it: &mut Value| it["rules"][0]["operations"] = json!(["CREATE"]);
+    let severity = |phase| {
+        let other = match phase {
+            Phase::Mutating => Phase::Validating,
+            Phase::Validating => Phase::Mutating,
+        };
+        diagnose(&survey(vec![hook(other, |_| ()), hook(phase, wrong)]))[0].severity
+    };
+    assert_eq!(severity(Phase::Validating), Severity::Critical);
+    assert_eq!(severity(Phase::Mutating), Severity::Medium);
+}
+
+#[test]
+fn namespaces_that_are_left_out_are_named() {
+    let selector = json!({"matchExpressions": [{"key": "kubernetes.io/metadata.name",
+        "operator": "NotIn", "values": ["shop"]}]});
+    let wrong = hook(Phase::Validating, |it| it["namespaceSelector"] = selector);
+    let all = vec![hook(Phase::Mutating, |_| ()), wrong];
+    let found = diagnose(&survey(all.clone()));
+    assert_eq!(found[0].severity, Severity::High);
+    assert_eq!(found[0].evidence[1].value, "shop");
+    // One that leaves out nobody today is still a way out.
+    let mut without = survey(all.clone());
+    without.namespaces.as_mut().unwrap().remove("shop");
+    assert_eq!(diagnose(&without)[0].severity, Severity::Low);
+    let unknown = Survey { namespaces: None, ..survey(all) };
+    assert_eq!(diagnose(&unknown)[0].severity, Severity::High);
+}
+
+#[test]
+fn only_the_emergency_exit_is_a_harmless_condition() {
+    let condition = |expression: &str| {
+        let conditions = json!([{"name": "c", "expression": expression}]);
+        of(|it| it["matchConditions"] = conditions)
+    };
+    assert_eq!(condition("!(\"glass\" in request.userInfo.groups)"), ["break-glass"]);
+    assert_eq!(condition("! ( 'glass' in request.userInfo.groups )"), ["break-glass"]);
+    assert_eq!(condition("'glass' in request.userInfo.groups"), ["conditions-exclude"]);
+    let two = "!('a' in request.userInfo.groups || 'b' in request.userInfo.groups)";
+    assert_eq!(condition(two), ["conditions-exclude"]);
+}
+
+#[test]
+fn a_remedy_is_a_command() {
+    let found = diagnose(&survey(vec![
+        hook(Phase::Mutating, |_| ()),
+        hook(Phase::Validating, |it| it["failurePolicy"] = "Ignore".into()),
+    ]));
+    assert_eq!(
+        found[0].remedy,
+        "kubectl patch validatingwebhookconfiguration postern --type=json -p \
+         '[{\"op\":\"replace\",\"path\":\"/webhooks/0/failurePolicy\",\"value\":\"Fail\"}]'"
+    );
+}

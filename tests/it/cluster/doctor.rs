@@ -5,6 +5,7 @@
 
 mod breakage;
 mod certificates;
+mod page;
 mod policies;
 mod rights;
 mod webhooks;
@@ -109,9 +110,8 @@ impl Ward {
 
     /// Changes one webhook configuration: `mutating` or `validating`.
     fn change(&self, which: &str, change: impl FnOnce(&mut Value)) {
-        let is_it = |object: &&Value| {
-            object["kind"].as_str().unwrap().to_lowercase().starts_with(which)
-        };
+        let is_it =
+            |object: &&Value| object["kind"].as_str().unwrap().to_lowercase().starts_with(which);
         let mut object = self.good.iter().find(is_it).unwrap().clone();
         change(&mut object["webhooks"][0]);
         let text = object.to_string();
@@ -183,7 +183,8 @@ fn finding<'a>(report: &'a Value, code: &str) -> &'a Value {
 #[test]
 fn a_good_cluster_has_nothing_wrong() {
     let ward = ward();
-    for options in ["", "--as alice --as-group dev", "-n shop --pod api --as bob --as-group on-call"]
+    for options in
+        ["", "--as alice --as-group dev", "-n shop --pod api --as bob --as-group on-call"]
     {
         let report = ward.report(options);
         assert_eq!(codes(&report), [""; 0], "{options}: {report:#}");

@@ -20,22 +20,34 @@ fn each_fault_of_the_validating_webhook_is_found() {
     let condition = |expression: &str| json!([{"name": "c", "expression": expression}]);
     let faults = [
         of("failurePolicy", json!("Ignore"), &["failure-policy-ignore"]),
-        of("rules", rule("", "v1", "UPDATE", "pods"),
-           &["door-open", "rules-miss-resource", "rules-too-wide"]),
-        of("rules", rule("", "v1", "UPDATE", "pods/status"),
-           &["door-open", "rules-miss-resource", "rules-too-wide"]),
+        of(
+            "rules",
+            rule("", "v1", "UPDATE", "pods"),
+            &["door-open", "rules-miss-resource", "rules-too-wide"],
+        ),
+        of(
+            "rules",
+            rule("", "v1", "UPDATE", "pods/status"),
+            &["door-open", "rules-miss-resource", "rules-too-wide"],
+        ),
         of("rules", rule("apps", "v1", "UPDATE", SUB), &["door-open", "rules-miss-resource"]),
         of("rules", rule("", "v1", "CREATE", SUB), &["door-open", "rules-miss-update"]),
         of("rules", rule("", "v2", "UPDATE", SUB), &["door-open", "rules-miss-version"]),
         of("rules", scope("Cluster"), &["door-open", "rules-wrong-scope"]),
         of("rules", rule("", "v1", "*", "pods/*"), &["rules-too-wide"]),
         of("matchPolicy", json!("Exact"), &["match-policy-exact"]),
-        of("namespaceSelector", labels("kubernetes.io/metadata.name", "shop"),
-           &["namespaces-excluded"]),
+        of(
+            "namespaceSelector",
+            labels("kubernetes.io/metadata.name", "shop"),
+            &["namespaces-excluded"],
+        ),
         of("namespaceSelector", labels("guarded", "yes"), &["door-open", "namespaces-excluded"]),
         of("objectSelector", labels("app", "other"), &["door-open", "pods-excluded"]),
-        of("matchConditions", condition("request.userInfo.username != 'admin'"),
-           &["conditions-exclude", "door-open"]),
+        of(
+            "matchConditions",
+            condition("request.userInfo.username != 'admin'"),
+            &["conditions-exclude", "door-open"],
+        ),
         of("matchConditions", condition("!('glass' in request.userInfo.groups)"), &[]),
         of("timeoutSeconds", json!(1), &["timeout-short"]),
         of("timeoutSeconds", json!(30), &["timeout-long"]),
@@ -54,8 +66,11 @@ fn each_fault_of_the_mutating_webhook_is_found_and_weighs_less() {
     let faults = [
         of("reinvocationPolicy", json!("Never"), &["reinvocation-never"]),
         of("rules", rule("", "v1", "CREATE", SUB), &["mutating-unanswered", "rules-miss-update"]),
-        of("clientConfig", json!({"url": "https://127.0.0.1:1/mutate", "caBundle": bundle(&ward)}),
-           &["mutating-unanswered"]),
+        of(
+            "clientConfig",
+            json!({"url": "https://127.0.0.1:1/mutate", "caBundle": bundle(&ward)}),
+            &["mutating-unanswered"],
+        ),
     ];
     for fault in faults {
         fault.is_found_in(&ward);
