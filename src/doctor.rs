@@ -23,6 +23,7 @@ use jiff::Timestamp;
 pub use certificate::authorities;
 pub use code::Code;
 pub use debuggers::anybody;
+pub use trial::is_conclusive;
 
 use survey::{Survey, Unseen};
 

@@ -18,8 +18,12 @@ use serde_json::Value;
 use self::ask::Asker;
 use self::pods::Candidate;
 use super::client::{self, ConnectError};
+use crate::doctor::is_conclusive;
 use crate::doctor::survey::{FailOpen, Hook, Phase, Survey, Trial};
 use crate::policy::rule::Policy;
+
+/// On how many pods it is tried, each in another namespace, until an answer tells of Postern.
+const TRIES: usize = 4;
 
 /// What is to be looked at.
 #[derive(Debug)]
@@ -129,7 +133,7 @@ async fn tried(
     asker: &mut Asker,
     survey: &Survey,
     options: &SurveyOptions,
-    found: Option<Candidate>,
+    found: Vec<Candidate>,
 ) -> Trial {
     let asks = options.requester.as_ref();
     let requester = asks.map_or("whoever runs this", |(user, _)| user).to_owned();
@@ -138,19 +142,30 @@ async fn tried(
         let namespace = options.namespace.clone().unwrap_or_else(|| asker.namespace().to_owned());
         (namespace, pod.clone())
     });
-    trial.pod = chosen.or_else(|| found.map(|Candidate { namespace, pod, .. }| (namespace, pod)));
-    let Some((namespace, pod)) = trial.pod.clone() else {
-        trial.not_tried = Some("there is no running pod to try on".to_owned());
-        return trial;
+    let found = found.into_iter().map(|Candidate { namespace, pod, .. }| (namespace, pod));
+    let pods: Vec<_> = match chosen {
+        Some(chosen) => vec![chosen],
+        None => found.take(TRIES).collect(),
     };
-    // Up to 1.21 the subresource takes something that no later client knows.
-    match survey.subresource_kind.as_deref() {
+    trial.not_tried = match survey.subresource_kind.as_deref() {
+        // Up to 1.21 the subresource takes something that no later client knows.
         Some("EphemeralContainers") => {
-            let why = "this API server still takes `kind: EphemeralContainers`";
-            trial.not_tried = Some(why.to_owned());
+            Some("this API server still takes `kind: EphemeralContainers`".to_owned())
         }
-        Some("") => trial.not_tried = Some("there is no such subresource".to_owned()),
-        _ => trial::run(asker, &mut trial, (&namespace, &pod), asks).await,
+        Some("") => Some("there is no such subresource".to_owned()),
+        _ if pods.is_empty() => Some("there is no running pod to try on".to_owned()),
+        _ => None,
+    };
+    if trial.not_tried.is_some() {
+        return trial;
+    }
+    for (namespace, pod) in pods {
+        trial.pod = Some((namespace.clone(), pod.clone()));
+        trial::run(asker, &mut trial, (&namespace, &pod), asks).await;
+        let answer = trial.forbidden.as_ref();
+        if answer.is_some_and(|answer| is_conclusive(survey, answer)) {
+            break;
+        }
     }
     trial
 }

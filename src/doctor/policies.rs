@@ -190,7 +190,7 @@ mod tests {
         };
         assert_eq!(with(broken), ["policy-not-ready"]);
         assert_eq!(with(|it| it.fault = Some("x".to_owned())), ["policy-not-ready"]);
-        let behind = |it: &mut PolicySeen| drop(it.replicas.insert("postern-1".to_owned(), 1));
+        let behind = |it: &mut PolicySeen| it.replicas.extend([("postern-1".to_owned(), 1)]);
         assert_eq!(with(behind), ["policy-not-loaded"]);
         let unseen = |it: &mut PolicySeen| {
             it.ready = None;

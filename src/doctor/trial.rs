@@ -42,6 +42,16 @@ pub(super) fn diagnose(survey: &Survey) -> Vec<Diagnosis> {
     found
 }
 
+/// Whether an answer tells of Postern, or of who asked; else another pod may tell more.
+#[must_use]
+pub fn is_conclusive(survey: &Survey, answer: &Answer) -> bool {
+    match (answer, refusal(answer)) {
+        (Answer::Through { .. }, _) | (_, Refusal::Rights) => true,
+        (_, Refusal::Webhook(name) | Refusal::CallFailed(name)) => is_ours(survey, &name),
+        (_, Refusal::NoDryRun(_) | Refusal::Gone | Refusal::Other(_)) => false,
+    }
+}
+
 /// The container that no policy can permit.
 fn forbidden(survey: &Survey, answer: &Answer) -> Option<Diagnosis> {
     let trial = &survey.trial;
@@ -238,6 +248,17 @@ mod tests {
         };
         let survey = Survey { configuration: "postern".to_owned(), trial, ..Survey::default() };
         diagnose(&survey).iter().map(|it| it.code.as_str()).skip(1).collect()
+    }
+
+    #[test]
+    fn what_others_refuse_is_tried_elsewhere() {
+        let tells = |answer| is_conclusive(&Survey::default(), &answer);
+        assert!(tells(Answer::Through { warnings: Vec::new() }));
+        let by = |name: &str| format!("admission webhook \"{name}\" denied the request: no");
+        assert!(tells(refused(403, &by("validate.postern.dev"))));
+        assert!(!tells(refused(403, &by("engine.example.com"))));
+        assert!(!tells(refused(403, "pods \"a\" is forbidden: violates PodSecurity \"x\": y")));
+        assert!(!tells(refused(404, "pods \"a\" not found")));
     }
 
     #[test]

@@ -38,6 +38,7 @@ fn every_command_explains_itself() {
         vec!["crds"],
         vec!["manifests"],
         vec!["ready"],
+        vec!["doctor"],
         vec!["schema"],
         vec!["certs"],
         vec!["certs", "issue"],

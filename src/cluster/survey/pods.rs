@@ -1,5 +1,7 @@
 //! Every pod: debug containers that should not be there, and one pod to try on.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -34,24 +36,31 @@ pub(super) struct Candidate {
     pub(super) pod: String,
 }
 
-/// Judges every debug container, and finds a pod to try on.
+/// Judges every debug container, and finds pods to try on: of each namespace one, the best first.
 pub(super) async fn search(
     asker: &mut Asker,
     survey: &mut Survey,
     policies: &PolicySet,
     preferred: Option<&str>,
-) -> Option<Candidate> {
+) -> Vec<Candidate> {
     let relaxed = anybody(policies);
     let mut debuggers = Debuggers { policies: policies.policies().len(), ..Debuggers::default() };
-    let mut best: Option<Candidate> = None;
+    let mut best: BTreeMap<String, Candidate> = BTreeMap::new();
     let mut token = None;
     loop {
         let page = asker.page("/api/v1/pods", PAGE, token).await;
-        let (pods, next) = asker.noted("pods", "list pods", page)?;
+        let Some((pods, next)) = asker.noted("pods", "list pods", page) else {
+            return Vec::new();
+        };
         for pod in &pods {
             debuggers.pods += 1;
-            let candidate = candidate(pod, preferred);
-            best = best.into_iter().chain(candidate).min();
+            if let Some(candidate) = candidate(pod, preferred) {
+                let known = best.entry(candidate.namespace.clone());
+                let known = known.or_insert_with(|| candidate.clone());
+                if candidate < *known {
+                    *known = candidate;
+                }
+            }
             look(pod, survey, &relaxed, &mut debuggers);
         }
         match next {
@@ -63,6 +72,8 @@ pub(super) async fn search(
         }
     }
     survey.debuggers = Some(debuggers);
+    let mut best: Vec<_> = best.into_values().collect();
+    best.sort();
     best
 }
 

@@ -4,7 +4,8 @@ use super::super::rbac::{Binding, Role};
 use super::*;
 
 fn role(name: &str, namespace: Option<&str>, rules: Value) -> Role {
-    let document = json!({"metadata": {"name": name, "namespace": namespace}, "rules": rules});
+    let mut document = json!({"metadata": {"name": name, "namespace": namespace}});
+    document["rules"] = rules;
     serde_json::from_value(document).unwrap()
 }
 
@@ -14,11 +15,11 @@ fn rule(verbs: &[&str], group: &str, resources: &[&str]) -> Value {
 
 fn binding(namespace: Option<&str>, role: (&str, &str), subject: Value) -> Binding {
     let (kind, name) = role;
-    let document = json!({
+    let mut document = json!({
         "metadata": {"name": "b", "namespace": namespace},
         "roleRef": {"kind": kind, "name": name},
-        "subjects": [subject],
     });
+    document["subjects"] = Value::Array(vec![subject]);
     serde_json::from_value(document).unwrap()
 }
 

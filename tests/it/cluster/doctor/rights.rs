@@ -73,11 +73,14 @@ fn a_try_that_proves_nothing_says_so() {
     assert_eq!(ward.found("-n shop --pod none"), ["not-tried"]);
 
     let level = ("pod-security.kubernetes.io/enforce", "restricted");
-    ward.cluster.create_namespace("strict", &[]);
-    ward.cluster.create_pod(&pod("strict", "api"));
-    ward.admin(&format!("label namespace strict {}={}", level.0, level.1));
-    let report = ward.report("-n strict");
-    ward.admin("delete pod api -n strict --force");
+    ward.cluster.create_namespace("a-strict", &[]);
+    ward.cluster.create_pod(&pod("a-strict", "api"));
+    ward.admin(&format!("label namespace a-strict {}={}", level.0, level.1));
+    let report = ward.report("-n a-strict");
+    let elsewhere = ward.report("");
+    ward.admin("delete pod api -n a-strict --force");
+    assert_eq!(elsewhere["triedOn"], "shop/api", "the first tells nothing, so the next is tried");
+    assert_eq!(codes(&elsewhere), [""; 0]);
     assert_eq!(codes(&report), ["trial-elsewhere"]);
     let found = finding(&report, "trial-elsewhere")["what"].as_str().unwrap();
     assert_eq!(found, "Pod Security admission refused before Postern was asked");

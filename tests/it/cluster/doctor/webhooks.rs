@@ -212,3 +212,24 @@ fn other_engines_that_forget_debug_containers_are_found() {
     ward.admin("delete validatingadmissionpolicy images");
     assert_eq!(found, ["other-misses-debug"]);
 }
+
+#[test]
+fn what_passed_because_nobody_answered_is_counted() {
+    let mut ward = ward();
+    ward.change("validating", |webhook| {
+        webhook["failurePolicy"] = "Ignore".into();
+        webhook["clientConfig"]["url"] = "https://127.0.0.1:1/validate".into();
+    });
+    let before = ward.found("-n shop");
+    let after = ward.report("-n shop");
+    // Its counters start anew, so that no other test hears of this.
+    ward.cluster.stop_api_server();
+    ward.cluster.start_api_server_again();
+    assert_eq!(before, ["door-open", "failure-policy-ignore"]);
+    assert_eq!(codes(&after), ["door-open", "fail-open", "failure-policy-ignore"]);
+    let seen = &finding(&after, "fail-open")["evidence"][0];
+    let field = seen["field"].as_str().unwrap();
+    assert!(field.contains("name=\"validate.postern.dev\",type=\"validating\""), "{field}");
+    ward.mend();
+    assert_eq!(ward.found("-n shop"), [""; 0], "mended");
+}
