@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::policies::give_roles;
 use super::support::{Cluster, Output, Postern, pod};
 
 /// How long anything may take to arrive.
@@ -68,7 +69,7 @@ impl Ward {
         cluster.apply(&delivered("crds/debugpolicies.postern.dev.yaml"));
         let established = "wait --for=condition=Established crd/debugpolicies.postern.dev";
         cluster.kubectl("admin").args(established.split(' ')).args(["--timeout=20s"]).ok();
-        cluster.apply(&delivered("rbac.yaml"));
+        give_roles(&cluster);
         let program = Path::new(env!("CARGO_BIN_EXE_postern"));
         let mut postern = Postern::start_in(&cluster, program, &[], &[]);
         postern.wait_for_readiness(|said| said.starts_with("HTTP/1.1 200"));

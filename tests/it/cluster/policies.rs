@@ -129,7 +129,7 @@ impl House {
 const IMAGE: &str = "busybox:1.36";
 
 /// The roles as they are delivered, and Postern bound to its own.
-fn give_roles(cluster: &Cluster) {
+pub(super) fn give_roles(cluster: &Cluster) {
     for role in installed(&["ClusterRole", "ClusterRoleBinding"]) {
         cluster.apply(&role.to_string());
     }
