@@ -45,6 +45,10 @@ fn base(files: &[PathBuf]) -> String {
     archive.trim_end_matches(".tar.gz").to_owned()
 }
 
+fn check_sums(folder: &Path) {
+    run(Command::new("sha256sum").args(["--check", "--strict", "SHA256SUMS"]).current_dir(folder));
+}
+
 #[test]
 fn an_archive_is_complete_and_the_same_each_time() {
     let folder = TempDir::new().unwrap();
@@ -57,7 +61,7 @@ fn an_archive_is_complete_and_the_same_each_time() {
     }
 
     let dist = folder.path().join("first");
-    run(Command::new("sha256sum").args(["--check", "--strict", "SHA256SUMS"]).current_dir(&dist));
+    check_sums(&dist);
     let base = base(&first);
     assert_eq!(base, format!("postern-v{}-linux-{}", env!("CARGO_PKG_VERSION"), architecture()));
     let archive = dist.join(format!("{base}.tar.gz"));
@@ -70,9 +74,7 @@ fn an_archive_is_complete_and_the_same_each_time() {
     run(Command::new("tar").arg("-xzf").arg(&archive).current_dir(folder.path()));
     let unpacked = folder.path().join(&base);
     let sums = fs::read_to_string(unpacked.join("SHA256SUMS")).unwrap();
-    run(Command::new("sha256sum")
-        .args(["--check", "--strict", "SHA256SUMS"])
-        .current_dir(&unpacked));
+    check_sums(&unpacked);
     let files: BTreeSet<_> = sums.lines().map(|line| line.split_once("  ").unwrap().1).collect();
     for expected in [
         "CHANGELOG.md",
