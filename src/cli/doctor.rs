@@ -148,8 +148,11 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     // Whoever asks for the process's provider gets this one, as in the server.
     drop(tls::provider().install_default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let survey = runtime.block_on(survey(options))?;
+    let survey = runtime.block_on(survey(options));
     tell_progress("");
+    // A name that nobody resolves is waited for by nobody.
+    runtime.shutdown_background();
+    let survey = survey?;
     let found = diagnose(&survey, Timestamp::now());
     let accepted = |it: &Diagnosis| args.accept.iter().any(|accepted| accepted.covers(it));
     let report = Report::new(&survey, found, args.fail_on, accepted);
