@@ -4,12 +4,27 @@ use super::survey::{Backend, ServiceReference, Survey};
 use super::{Code, Diagnosis};
 
 pub(super) fn diagnose(survey: &Survey) -> Vec<Diagnosis> {
-    survey.backends.iter().filter_map(|backend| about(survey, backend)).collect()
+    let backends = survey.backends.iter();
+    backends.flat_map(|backend| about(survey, backend).into_iter().chain(skew(backend))).collect()
+}
+
+/// Whether it runs the version that this is, as far as the image's tag says so.
+fn skew(backend: &Backend) -> Option<Diagnosis> {
+    let image = backend.image.as_ref()?;
+    let name = image.split('@').next()?.rsplit('/').next()?;
+    let (_, tag) = name.split_once(':')?;
+    let ours = env!("CARGO_PKG_VERSION");
+    (tag.trim_start_matches('v') != ours).then(|| {
+        let ServiceReference { namespace, name, .. } = &backend.reference;
+        let object = format!("Deployment/{namespace}/{name}");
+        let what = format!("The cluster runs Postern `{tag}`, and this is {ours}");
+        Diagnosis::new(Code::VersionSkew, what).seen(object, "image", image)
+    })
 }
 
 /// The first thing that is wrong: the rest follows from it.
 fn about(survey: &Survey, backend: &Backend) -> Option<Diagnosis> {
-    let Backend { reference, ports, ready } = backend;
+    let Backend { reference, ports, ready, image: _ } = backend;
     let ServiceReference { namespace, name, port } = reference;
     let object = format!("Service/{namespace}/{name}");
     let here = survey.namespaces.as_ref().is_none_or(|all| all.contains_key(namespace));
@@ -53,11 +68,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_tag_tells_the_version_if_there_is_one() {
+        let skewed = |image: &str| {
+            let reference =
+                ServiceReference { namespace: "ns".to_owned(), name: "s".to_owned(), port: 443 };
+            let image = Some(image.to_owned());
+            skew(&Backend { reference, ports: None, ready: None, image }).is_some()
+        };
+        let ours = env!("CARGO_PKG_VERSION");
+        assert!(!skewed(&format!("registry.example.com:5000/postern:{ours}")));
+        assert!(!skewed(&format!("postern:v{ours}@sha256:00")));
+        assert!(!skewed("registry.example.com:5000/postern@sha256:00"));
+        assert!(skewed("registry.example.com:5000/postern:0.0.1"));
+    }
+
+    #[test]
     fn tells_the_first_thing_that_is_wrong() {
         let reference =
             ServiceReference { namespace: "ns".to_owned(), name: "s".to_owned(), port: 443 };
         let code = |ports: Option<Vec<u16>>, ready, namespace: &str| {
-            let backend = Backend { reference: reference.clone(), ports, ready };
+            let backend = Backend { reference: reference.clone(), ports, ready, image: None };
             let namespaces = [(namespace.to_owned(), Default::default())].into();
             let survey = Survey {
                 namespaces: Some(namespaces),

@@ -165,6 +165,9 @@ codes! {
     NamespaceMissing "namespace-missing" High
         "The webhook names a Service in a namespace that does not exist"
         "Let `clientConfig.service.namespace` be where Postern is"
+    VersionSkew "version-skew" Low
+        "The cluster runs another version of Postern than this one"
+        "Run the `postern` that belongs to the cluster, or update it"
     FailOpen "fail-open" Medium
         "Since the API server was started, requests have passed because a webhook did not answer"
         "Set `failurePolicy: Fail` on the validating webhook, and see why it did not answer"

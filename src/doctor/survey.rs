@@ -223,6 +223,8 @@ pub struct Backend {
     pub ports: Option<Vec<u16>>,
     /// How many of its endpoints are ready; `None`: not known.
     pub ready: Option<usize>,
+    /// The image of the Deployment that is called as it; `None`: there is none, or it is not known.
+    pub image: Option<String>,
 }
 
 /// What was seen when a webhook's server was spoken to.

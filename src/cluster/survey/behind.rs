@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::ask::{Asker, Why};
-use super::each;
+use super::{each, text};
 use crate::doctor::survey::{Backend, Hook, ServiceReference};
 
 pub(super) async fn backends(asker: &mut Asker, hooks: &[Hook]) -> Vec<Backend> {
@@ -29,9 +29,24 @@ pub(super) async fn backends(asker: &mut Asker, hooks: &[Hook]) -> Vec<Backend> 
         let slices = slices(asker, &reference).await;
         let needs = format!("list endpointslices in {namespace}");
         let slices = asker.noted("the endpoints of the Service", &needs, slices);
-        found.push(Backend { ready: slices.map(|slices| ready(&slices)), reference, ports });
+        let ready = slices.map(|slices| ready(&slices));
+        let image = image(asker, &reference).await;
+        found.push(Backend { ready, image, reference, ports });
     }
     found
+}
+
+/// The image of the Deployment that is called as the Service; there need not be one.
+async fn image(asker: &mut Asker, reference: &ServiceReference) -> Option<String> {
+    let ServiceReference { namespace, name, .. } = reference;
+    let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
+    let deployment = match asker.get(&path).await {
+        Err(why) if why.is_absence() => return None,
+        answer => asker.noted("the version in the cluster", "get deployments", answer)?,
+    };
+    let mut containers = each(&deployment, "/spec/template/spec/containers");
+    let image = text(containers.next()?, "/image");
+    (!image.is_empty()).then(|| image.to_owned())
 }
 
 async fn slices(asker: &Asker, reference: &ServiceReference) -> Result<Vec<Value>, Why> {

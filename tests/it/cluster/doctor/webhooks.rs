@@ -144,6 +144,14 @@ fn each_fault_of_the_service_is_found() {
     ward.cluster.apply(&service.to_string());
     assert_eq!(found("behind", 8443), ["service-port", "webhook-failing"]);
     assert_eq!(found("behind", 443), ["service-empty", "webhook-failing"]);
+    let labels = json!({"app": "postern"});
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "postern", "namespace": "behind"},
+        "spec": {"selector": {"matchLabels": labels}, "template": {
+            "metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "postern", "image": "example.com/postern:0.0.1"}]}}}});
+    ward.cluster.apply(&deployment.to_string());
+    assert_eq!(found("behind", 443), ["service-empty", "version-skew", "webhook-failing"]);
 }
 
 #[test]
