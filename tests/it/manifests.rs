@@ -82,7 +82,7 @@ const SETS: [(&str, &[&str]); 11] = [
             "tls.clientCA.names={kube-apiserver}",
             "tls.tokenSecret=token",
             "tls.minVersion=1.3",
-            "tls.lifetime=24h",
+            "tls.lifetime=30d",
             "tls.caLifetime=720h",
             "podSecurityContext.runAsUser=null",
         ],

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::helm::{render, template};
-use super::{one, texts};
+use super::{all, texts};
 use crate::documented::is_page;
 
 const VALUES: &str = "deploy/chart/values.yaml";
@@ -163,30 +163,43 @@ fn no_setting_of_the_server_is_forgotten() {
         "kubeconfig",
         "help",
     ];
+    let flags = flags();
+    let given = given();
+    for flag in flags.iter().filter(|flag| !left_to_extra_args.contains(&flag.as_str())) {
+        assert!(given.contains(flag), "no value of the chart gives `--{flag}`");
+    }
+    // And the other way round: an argument that the server does not know would end its start.
+    for flag in &given {
+        assert!(flags.contains(flag), "the server has no `--{flag}`");
+    }
+}
+
+/// The flags of the server, without their dashes.
+fn flags() -> Vec<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_postern")).args(["serve", "--help"]).output();
     let help = String::from_utf8(output.unwrap().stdout).unwrap();
-    let flags =
-        help.lines().filter_map(|line| line.trim().strip_prefix("-h, ").or(Some(line.trim())));
-    let flags: Vec<&str> = flags
-        .filter_map(|line| line.strip_prefix("--"))
-        .map(|line| line.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).next().unwrap())
-        .collect();
+    let lines = help.lines().map(str::trim).filter_map(|line| line.strip_prefix("--"));
+    let flags: Vec<String> = lines.map(flag).collect();
     assert!(flags.len() > 30, "{flags:?}");
-    let mut given: Vec<String> = Vec::new();
-    for (_, values) in super::SETS {
+    flags
+}
+
+/// `keep-for` of `keep-for <DURATION>` or `keep-for=400d`.
+fn flag(text: &str) -> String {
+    text.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect()
+}
+
+/// The flags that some set of values gives.
+fn given() -> Vec<String> {
+    let danger: &[&str] = &["settings.dangerAllowOnLedgerFailure=true"];
+    let sets = super::SETS.iter().map(|(_, values)| *values).chain([danger]);
+    let mut given = Vec::new();
+    for values in sets {
         let objects = render(values);
-        let name = if values.contains(&"fullnameOverride=door") { "door" } else { "postern" };
-        let deployment = one(&objects, "Deployment", name);
-        given.extend(texts(deployment, "/spec/template/spec/containers/0/args"));
+        let deployment = all(&objects, "Deployment")[0];
+        let arguments = texts(deployment, "/spec/template/spec/containers/0/args");
+        assert_eq!(arguments[0], "serve");
+        given.extend(arguments.iter().skip(1).map(|it| flag(it.strip_prefix("--").unwrap())));
     }
-    given.extend(texts(
-        one(&render(&["settings.dangerAllowOnLedgerFailure=true"]), "Deployment", "postern"),
-        "/spec/template/spec/containers/0/args",
-    ));
-    for flag in flags.iter().filter(|flag| !left_to_extra_args.contains(flag)) {
-        let says = |given: &String| {
-            given.strip_prefix("--").and_then(|it| it.split('=').next()) == Some(*flag)
-        };
-        assert!(given.iter().any(says), "no value of the chart gives `--{flag}`");
-    }
+    given
 }
