@@ -52,9 +52,11 @@ impl Look {
     /// It cannot be reached, or does not let its policies be read.
     pub async fn at(
         kubeconfig: Option<&Path>,
+        context: Option<&str>,
         files: &[Policy],
     ) -> Result<(Self, PolicySet), LookError> {
-        let client = client::client(&client::config(kubeconfig, PATIENCE).await?)?;
+        let config = client::config_of(kubeconfig, context, PATIENCE).await?;
+        let client = client::client(&config)?;
         let listed = debug_policies(client.clone()).list(&ListParams::default()).await;
         let listed = listed.map_err(|error| LookError::Policies(plain(&error)))?;
         let seen = listed.items.iter().filter_map(|object| {

@@ -24,6 +24,10 @@ pub(super) struct ClusterArgs {
     /// How to reach it; else as a pod of it, else as kubectl would
     #[arg(long, value_name = "FILE", requires = "cluster")]
     kubeconfig: Option<PathBuf>,
+
+    /// The context of the kubeconfig
+    #[arg(long, value_name = "NAME", requires = "cluster")]
+    context: Option<String>,
 }
 
 /// A cluster that was reached.
@@ -40,7 +44,8 @@ impl ClusterArgs {
         drop(tls::provider().install_default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let files: Vec<Policy> = files.policies().iter().map(|it| Policy::clone(it)).collect();
-        let looked = runtime.block_on(Look::at(self.kubeconfig.as_deref(), &files));
+        let looked =
+            runtime.block_on(Look::at(self.kubeconfig.as_deref(), self.context.as_deref(), &files));
         let (look, set) = looked.context("`--cluster`")?;
         for (name, fault) in &look.faults {
             writeln!(io::stderr(), "policy {} only objects: {}", Plain(name), Plain(fault))?;

@@ -49,6 +49,15 @@ spec:
     );
     house.wait("the right", || asks("alice").success());
     assert_eq!(asks("bob").status, Some(1));
+
+    let of = |context: &str| {
+        let who = ["--image=busybox", "--as", "alice", "--context", context];
+        house.postern().run(&[&question[..], &who].concat())
+    };
+    assert!(of("test").success());
+    let unknown = of("nowhere");
+    assert_eq!(unknown.status, Some(2), "{unknown:?}");
+    assert!(unknown.stderr.contains("nowhere"), "{unknown:?}");
 }
 
 #[test]
