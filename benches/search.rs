@@ -54,7 +54,8 @@ fn main() {
 async fn fill(location: &Location, key: &Arc<SigningKey>, records: u64) {
     let (key, every) = (Arc::clone(key), Duration::from_secs(60));
     let signing = Some(Signing { key, cluster: "bench".to_owned(), every });
-    let writing = Writing { writer: "bench".to_owned(), signing, keep: Keep::default() };
+    let writing =
+        Writing { writer: "bench".to_owned(), signing, keep: Keep::default(), gauge: None };
     let ledger = AnyLedger::open(location, writing).await.unwrap();
     let started = Instant::now();
     let mut tasks = JoinSet::new();

@@ -107,7 +107,7 @@ struct Parts {
 impl Parts {
     async fn prepare(settings: &Settings) -> anyhow::Result<Self> {
         warn_of_dangers(settings);
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::new().with_exemplars(settings.metrics_exemplars));
         let mut beside = JoinSet::new();
 
         // Each watch begins before its files are read, so that no change falls in between.
@@ -119,7 +119,8 @@ impl Parts {
         });
         tasks.into_iter().for_each(|task| drop(beside.spawn(task)));
 
-        let connected = cluster::prepare(settings).await.context("cannot use the cluster")?;
+        let connected =
+            cluster::prepare(settings, &metrics).await.context("cannot use the cluster")?;
         let watched = Watched::new(connected.as_ref(), settings);
         let source = connected.as_ref().and_then(|connected| connected.policies.as_ref());
         let publisher = Arc::new(Publisher::new(Arc::clone(&metrics), source));
@@ -132,7 +133,7 @@ impl Parts {
         beside.spawn(Arc::clone(&policies).keep_fresh(watch));
 
         let sending = forward::prepare(settings).await?;
-        let chronicle = Chronicle::open(settings).await?;
+        let chronicle = Chronicle::open(settings, &metrics).await?;
         let ledger = chronicle.ledger.clone();
         let sending = sending.start(&ledger, &metrics);
         beside.spawn(chronicle.clone().follow(publisher.published(), publisher.changed()));

@@ -37,7 +37,7 @@ use crate::gate::lookup::{Cluster, NoCluster};
 use crate::policy::circumstances::Right;
 use crate::policy::request::Fact;
 
-pub use access::AccessLimits;
+pub use access::{AccessLimits, AccessTally};
 pub use aftermath::{Aftermath, AftermathOptions, Archive, Fate, Happened, PodContainer, Tally};
 pub use certificates::{
     Call, Custody, CustodyEvent, CustodyOptions, Inspector, Rotated, Rotation, custody, rotate,
@@ -66,6 +66,8 @@ pub struct Options {
     pub stale_limit: Duration,
     /// How rights are asked.
     pub access: AccessLimits,
+    /// Who counts them.
+    pub tally: Arc<dyn AccessTally>,
     /// What statuses call this server.
     pub replica: String,
 }
@@ -118,14 +120,14 @@ pub struct Connected {
 ///
 /// There is no telling where it is, or who asks.
 pub async fn connect(options: Options) -> Result<Connected, ConnectError> {
-    let Options { kubeconfig, policies, stale_limit, access, replica } = options;
+    let Options { kubeconfig, policies, stale_limit, access, tally, replica } = options;
     let duration = watch::duration(stale_limit);
     let config = client::config(kubeconfig.as_deref(), duration).await?;
     let client = client::client(&config)?;
     let namespaces = Namespaces::default();
     let mut connected = Connected {
         kubernetes: Arc::new(Kubernetes {
-            access: Access::new(client.clone(), access),
+            access: Access::new(client.clone(), access).counted_by(tally),
             namespaces: namespaces.clone(),
         }),
         policies: None,

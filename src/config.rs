@@ -66,6 +66,8 @@ pub struct Settings {
     pub writer: String,
     /// How and what to log.
     pub logs: Logs,
+    /// `--metrics-exemplars`
+    pub metrics_exemplars: bool,
     /// What is sent elsewhere.
     pub forward: ForwardSettings,
     /// `--danger-allow-on-ledger-failure`
@@ -163,6 +165,7 @@ impl Given {
                 level: self.log_level.unwrap_or(LogLevel::Info),
                 colour: colour(),
             },
+            metrics_exemplars: self.metrics_exemplars.unwrap_or(false),
             forward,
             danger_allow_on_ledger_failure: self.danger_allow_on_ledger_failure.unwrap_or(false),
         })

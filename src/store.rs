@@ -41,7 +41,7 @@ use self::read::Reader;
 use self::statement::Statement;
 pub use self::stored::Stored;
 use self::writer::Writer;
-pub use self::writer::{Keep, Signing, Writing};
+pub use self::writer::{Gauge, Keep, Signing, Writing};
 use crate::ledger::event::What;
 use crate::ledger::id_prefix::IdPrefix;
 use crate::ledger::verify::{Link, StoredCheckpoint};

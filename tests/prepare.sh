@@ -39,6 +39,7 @@ test)
         install "the ledger is tested on a real PostgreSQL" postgresql
     make -s -C "$here/.." tools >&2
     "$here/pod-security/build.sh" >/dev/null
+    "$here/prometheus/build.sh" >/dev/null
     "$here/cluster/build.sh" >/dev/null
     "$here/helm/build.sh" >/dev/null
     # Where a node cannot run, its tests say so themselves; everything else is tested all the same.

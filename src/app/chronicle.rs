@@ -20,13 +20,23 @@ use crate::policy::rule::{Policy, PolicyId};
 use crate::policy::set::PolicySet;
 use crate::server::metrics::Metrics;
 use crate::store::keys::{self, Keys};
-use crate::store::{AnyLedger, Keep, Location, LocationError, Signing, Writing};
+use crate::store::{AnyLedger, Gauge, Keep, Location, LocationError, Signing, Writing};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// How long after a failure the next attempt is.
 const RETRY: Duration = Duration::from_secs(1);
 /// Most policies that one record names.
 const MAX_NAMED: usize = 256;
+
+impl Gauge for Metrics {
+    fn wrote(&self, sequence: u64, took: Duration) {
+        self.ledger_written(sequence, took);
+    }
+
+    fn failed(&self) {
+        self.ledger_write_failed();
+    }
+}
 
 /// A ledger, and what is to be written of this server.
 #[derive(Debug, Clone)]
@@ -37,7 +47,7 @@ pub(super) struct Chronicle {
 
 impl Chronicle {
     /// Opens the ledger and writes that this server begins.
-    pub(super) async fn open(settings: &Settings) -> anyhow::Result<Self> {
+    pub(super) async fn open(settings: &Settings, metrics: &Arc<Metrics>) -> anyhow::Result<Self> {
         // The text may hold a password: what is said about it is the store's to say.
         let wrong =
             |error: LocationError| SettingError::Value { name: "ledger", why: error.to_string() };
@@ -50,8 +60,12 @@ impl Chronicle {
             every: settings.checkpoint_interval,
         });
         let key = signing.as_ref().map(|signing| signing.key.public());
+        if let Some(signing) = &signing {
+            metrics.checkpoint_interval(signing.every);
+        }
         let keep = Keep { age: settings.keep_for, entries: settings.keep_records };
-        let writing = Writing { writer: settings.writer.clone(), signing, keep };
+        let gauge: Option<Arc<dyn Gauge>> = Some(Arc::clone(metrics) as _);
+        let writing = Writing { writer: settings.writer.clone(), signing, keep, gauge };
         let ledger = AnyLedger::open(&location, writing).await.context("`--ledger`")?;
         let this = Self { ledger, cluster: settings.cluster_name.clone() };
         this.begin(settings, &location, key, rotations).await.context("`--ledger`")?;

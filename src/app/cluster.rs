@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::cluster::{
-    AccessLimits, AnyCluster, ConnectError, Connected, Health, Kubernetes, Options, connect,
+    AccessLimits, AccessTally, AnyCluster, ConnectError, Connected, Health, Kubernetes, Options,
+    connect,
 };
 use crate::config::{ClusterSettings, Settings};
 use crate::gate::lookup::NoCluster;
@@ -18,14 +19,24 @@ const ANSWER: u32 = 2;
 /// How often the ages of what was seen are measured.
 const MEASURE: Duration = Duration::from_secs(1);
 
+impl AccessTally for Metrics {
+    fn asked(&self, result: &'static str, took: Duration) {
+        self.access_reviewed(result, took);
+    }
+}
+
 /// Prepares what the settings want of a cluster; `None`: they want nothing.
-pub(super) async fn prepare(settings: &Settings) -> Result<Option<Connected>, ConnectError> {
+pub(super) async fn prepare(
+    settings: &Settings,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Connected>, ConnectError> {
     let Some(cluster) = &settings.cluster else { return Ok(None) };
     let ClusterSettings { policies, kubeconfig, stale_limit, allow_ttl, deny_ttl, .. } =
         cluster.clone();
     let access = AccessLimits { allow_ttl, deny_ttl, answer: settings.deadline / ANSWER };
     let replica = settings.writer.clone();
-    connect(Options { kubeconfig, policies, stale_limit, access, replica }).await.map(Some)
+    let tally: Arc<dyn AccessTally> = Arc::clone(metrics) as _;
+    connect(Options { kubeconfig, policies, stale_limit, access, tally, replica }).await.map(Some)
 }
 
 /// What is asked about a cluster beside its requests.

@@ -147,6 +147,7 @@ impl Plan {
         let mut checkpoints = JoinSet::new();
         let Some(notes) = ledger.checkpoints() else { return Sending { entries, checkpoints } };
         for (label, place) in places {
+            metrics.checkpoint_target(&label);
             let (notes, tally) = (notes.clone(), Arc::clone(&tally));
             match place {
                 AnyPlace::File(place) => checkpoints.spawn(follow(place, label, notes, tally)),

@@ -1,7 +1,7 @@
 //! Rights, asked of the API server by SubjectAccessReview.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::authorization::v1::{
@@ -34,6 +34,12 @@ pub struct AccessLimits {
     pub answer: Duration,
 }
 
+/// Counts what was asked of the API server.
+pub trait AccessTally: std::fmt::Debug + Send + Sync {
+    /// `granted`, `denied` or `failed`, and how long that took; `late` where nobody waited for it.
+    fn asked(&self, result: &'static str, took: Duration);
+}
+
 /// Asks for rights. Equal questions at the same time are asked once; an error is no answer, and is
 /// kept by nobody.
 #[derive(Debug)]
@@ -41,6 +47,7 @@ pub(super) struct Access {
     reviews: Api<SubjectAccessReview>,
     answers: Cache<Question, bool>,
     limit: Duration,
+    tally: Option<Arc<dyn AccessTally>>,
     trouble: Mutex<Option<String>>,
 }
 
@@ -61,7 +68,12 @@ impl Access {
         let ttl = Ttl { allow: allow_ttl, deny: deny_ttl };
         let answers = Cache::builder().max_capacity(ANSWERS).expire_after(ttl).build();
         let reviews = Api::all(client);
-        Self { reviews, answers, limit: answer, trouble: Mutex::new(None) }
+        Self { reviews, answers, limit: answer, tally: None, trouble: Mutex::new(None) }
+    }
+
+    /// The same, counted.
+    pub(super) fn counted_by(self, tally: Arc<dyn AccessTally>) -> Self {
+        Self { tally: Some(tally), ..self }
     }
 
     pub(super) async fn may_use(&self, user: &User, policy: &str, namespace: &str) -> Right {
@@ -74,6 +86,7 @@ impl Access {
             // Said by whoever asked; this one may only have waited for them.
             Ok(Err(_told)) => Right::Unknown,
             Err(_late) => {
+                self.count("late", self.limit);
                 self.troubled(format!("no answer within {:?}", self.limit));
                 Right::Unknown
             }
@@ -86,6 +99,24 @@ impl Access {
     }
 
     async fn ask(&self, review: &SubjectAccessReview) -> Result<bool, Unanswered> {
+        let begun = Instant::now();
+        let answer = self.create(review).await;
+        let result = match answer {
+            Ok(true) => "granted",
+            Ok(false) => "denied",
+            Err(Unanswered) => "failed",
+        };
+        self.count(result, begun.elapsed());
+        answer
+    }
+
+    fn count(&self, result: &'static str, took: Duration) {
+        if let Some(tally) = &self.tally {
+            tally.asked(result, took);
+        }
+    }
+
+    async fn create(&self, review: &SubjectAccessReview) -> Result<bool, Unanswered> {
         match self.reviews.create(&PostParams::default(), review).await {
             Ok(answer) => {
                 let allowed = answer.status.map(|status| {

@@ -240,6 +240,18 @@ pub struct Given {
     )]
     pub(super) log_level: Option<LogLevel>,
 
+    /// Name a decision on each bucket of the metric of durations [default: false]
+    #[arg(
+        long,
+        env = "POSTERN_METRICS_EXEMPLARS",
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_env_values = true
+    )]
+    pub(super) metrics_exemplars: Option<bool>,
+
     /// Weakens the gate: what policy allows is allowed even if it cannot be written down
     #[arg(
         long,
@@ -297,6 +309,7 @@ impl Given {
             writer: self.writer.or(lower.writer),
             log_format: self.log_format.or(lower.log_format),
             log_level: self.log_level.or(lower.log_level),
+            metrics_exemplars: self.metrics_exemplars.or(lower.metrics_exemplars),
             danger_allow_on_ledger_failure: self
                 .danger_allow_on_ledger_failure
                 .or(lower.danger_allow_on_ledger_failure),

@@ -34,6 +34,7 @@ impl Settings {
             ("max-in-flight", self.max_in_flight.to_string()),
             ("cluster-name", self.cluster_name.clone()),
             ("writer", self.writer.clone()),
+            ("metrics-exemplars", self.metrics_exemplars.to_string()),
             ("log-level", self.logs.level.as_str().to_owned()),
             ("danger-allow-on-ledger-failure", self.danger_allow_on_ledger_failure.to_string()),
         ];

@@ -66,6 +66,7 @@ const FILE: &str = "listen: 127.0.0.1:1\n\
     writer: postern-0\n\
     log-format: text\n\
     log-level: debug\n\
+    metrics-exemplars: true\n\
     danger-allow-on-ledger-failure: true\n";
 
 #[test]
@@ -89,6 +90,7 @@ fn every_setting_can_come_from_the_file() {
         writer,
         logs,
         forward: _,
+        metrics_exemplars,
         danger_allow_on_ledger_failure,
     } = file(FILE).unwrap().settings().unwrap();
     assert_eq!(
@@ -117,7 +119,7 @@ fn every_setting_can_come_from_the_file() {
     assert_eq!((deadline, drain_delay), (Duration::from_millis(500), Duration::ZERO));
     assert_eq!((max_in_flight, cluster_name.as_str(), writer.as_str()), (7, "east", "postern-0"));
     assert_eq!((logs.format, logs.level), (LogFormat::Text, LogLevel::Debug));
-    assert!(danger_allow_on_ledger_failure);
+    assert!(metrics_exemplars && danger_allow_on_ledger_failure);
 }
 
 #[test]

@@ -56,6 +56,61 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every one.
+    pub const ALL: [Self; 13] = [
+        Self::Permitted,
+        Self::Passed,
+        Self::NothingAdded,
+        Self::NotJudged,
+        Self::Policy,
+        Self::NotEnforced,
+        Self::Structural,
+        Self::Malformed,
+        Self::NotReady,
+        Self::Ledger,
+        Self::Deadline,
+        Self::Overload,
+        Self::Panic,
+    ];
+
+    /// Whether the answer is yes. Every reason is named, so that a new one has to choose.
+    #[must_use]
+    pub fn allows(self) -> bool {
+        match self {
+            Self::Permitted
+            | Self::Passed
+            | Self::NothingAdded
+            | Self::NotJudged
+            | Self::NotEnforced => true,
+            Self::Policy
+            | Self::Structural
+            | Self::Malformed
+            | Self::NotReady
+            | Self::Ledger
+            | Self::Deadline
+            | Self::Overload
+            | Self::Panic => false,
+        }
+    }
+
+    /// Whether a phase can give it: what policy says of a container is the validating one's to say.
+    #[must_use]
+    pub fn is_of(self, phase: Phase) -> bool {
+        match self {
+            Self::Permitted | Self::Policy | Self::NotEnforced => phase == Phase::Validate,
+            Self::Passed => phase == Phase::Mutate,
+            Self::NothingAdded
+            | Self::NotJudged
+            | Self::Structural
+            | Self::Malformed
+            | Self::NotReady
+            | Self::Ledger
+            | Self::Deadline
+            | Self::Overload
+            | Self::Panic => true,
+        }
+    }
+
     /// As metrics and logs spell it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -170,24 +225,10 @@ fn reason(phase: Phase, enforcement: Enforcement, verdict: &Verdict) -> Reason {
 }
 
 impl Judgement {
-    /// Whether the API server is told yes. Every reason is named, so that a new one has to choose.
+    /// Whether the API server is told yes.
     #[must_use]
     pub fn allows(&self) -> bool {
-        match self.reason {
-            Reason::Permitted
-            | Reason::Passed
-            | Reason::NothingAdded
-            | Reason::NotJudged
-            | Reason::NotEnforced => true,
-            Reason::Policy
-            | Reason::Structural
-            | Reason::Malformed
-            | Reason::NotReady
-            | Reason::Ledger
-            | Reason::Deadline
-            | Reason::Overload
-            | Reason::Panic => false,
-        }
+        self.reason.allows()
     }
 
     /// Whether it belongs in the ledger: a refusal, or a yes that lets something in. A pass of the

@@ -1,8 +1,15 @@
 //! What is counted. Labels have fixed sets of values: never a user, a pod or an image, whose number
 //! is in the hands of others.
 
+mod access;
+mod aftermath;
+mod checks;
 mod forwarding;
+mod ledger;
+mod process;
+mod text;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -10,44 +17,59 @@ use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
+use self::access::AccessReviews;
+use self::aftermath::Aftermath;
+use self::checks::Checks;
 use self::forwarding::Forwarding;
-use crate::gate::{Phase, Summary};
+use self::ledger::Writes;
+use self::process::Process;
+use crate::gate::{Phase, Reason, Summary};
 use crate::policy::rule::{Effect, Enforcement};
 use crate::policy::set::PolicySet;
 
 /// Upper bounds in seconds, from half a millisecond to just below the webhook's timeout of 3 s.
 const DURATION_BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 2.5];
 
+/// The statuses that [`super::webhook`] turns requests away with.
+const TURNED_AWAY: [u16; 7] = [400, 408, 413, 415, 500, 503, 504];
+
 /// Every metric of the server, to be shared by whoever has something to count.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     reviews: Family<ReviewLabels, Counter>,
-    durations: Family<PhaseLabel, Histogram>,
+    durations: Family<PhaseLabel, Durations, fn() -> Durations>,
+    exemplars: bool,
     turned_away: Family<StatusLabel, Counter>,
     in_flight: Gauge,
+    in_flight_limit: Gauge,
     connections: Gauge,
     connections_refused: Counter,
     policies: Family<PolicyLabels, Gauge>,
     policies_loaded: Gauge,
     policies_reload_failures: Counter,
     policies_broken: Gauge,
+    policies_fingerprint: Gauge,
     cluster_watch_age: Family<WatchLabel, Gauge<f64, AtomicU64>>,
     certificate_expiry: Family<KindLabel, Gauge>,
     certificate_reload_failures: Counter,
     certificate_rotations: Family<RotationLabels, Counter>,
+    checks: Checks,
+    writes: Writes,
+    access_reviews: AccessReviews,
     forwarding: Forwarding,
-    pod_events: Family<ResultLabel, Counter>,
-    observations: Family<ResultLabel, Counter>,
-    pod_scans: Family<ResultLabel, Counter>,
-    unattested: Counter,
+    aftermath: Aftermath,
 }
+
+type Durations = HistogramWithExemplars<DecisionLabel>;
 
 /// Counts one thing for as long as it lives.
 #[derive(Debug)]
@@ -77,6 +99,12 @@ struct ReviewLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PhaseLabel {
     phase: &'static str,
+}
+
+/// Only ever on an exemplar: no series has it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DecisionLabel {
+    decision: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -115,38 +143,74 @@ impl Metrics {
     /// All metrics, at zero.
     #[must_use]
     pub fn new() -> Self {
-        let histogram: fn() -> Histogram = || Histogram::new(DURATION_BUCKETS);
+        let histogram: fn() -> Durations = || Durations::new(DURATION_BUCKETS.into_iter());
         let mut metrics = Self {
-            registry: Registry::with_prefix("postern"),
+            registry: Registry::default(),
             reviews: Family::default(),
             durations: Family::new_with_constructor(histogram),
+            exemplars: false,
             turned_away: Family::default(),
             in_flight: Gauge::default(),
+            in_flight_limit: Gauge::default(),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
             policies: Family::default(),
             policies_loaded: Gauge::default(),
             policies_reload_failures: Counter::default(),
             policies_broken: Gauge::default(),
+            policies_fingerprint: Gauge::default(),
             cluster_watch_age: Family::default(),
             certificate_expiry: Family::default(),
             certificate_reload_failures: Counter::default(),
             certificate_rotations: Family::default(),
+            checks: Checks::default(),
+            writes: Writes::default(),
+            access_reviews: AccessReviews::default(),
             forwarding: Forwarding::default(),
-            pod_events: Family::default(),
-            observations: Family::default(),
-            pod_scans: Family::default(),
-            unattested: Counter::default(),
+            aftermath: Aftermath::default(),
         };
-        metrics.register_requests();
-        metrics.register_state();
-        metrics.register_aftermath();
-        metrics.forwarding.register(&mut metrics.registry);
+        metrics.register();
+        metrics.begin_at_zero();
         metrics
     }
 
-    fn register_requests(&mut self) {
-        let registry = &mut self.registry;
+    /// The same, where each bucket of the durations names a decision that fell into it.
+    #[must_use]
+    pub fn with_exemplars(self, wanted: bool) -> Self {
+        Self { exemplars: wanted, ..self }
+    }
+
+    fn register(&mut self) {
+        let mut registry = Registry::default();
+        let ours = registry.sub_registry_with_prefix("postern");
+        self.register_requests(ours);
+        self.register_state(ours);
+        self.checks.register(ours);
+        self.writes.register(ours);
+        self.access_reviews.register(ours);
+        self.forwarding.register(ours);
+        self.aftermath.register(ours);
+        // Under the names that every dashboard knows, so without ours in front.
+        registry.register_collector(Box::new(Process));
+        self.registry = registry;
+    }
+
+    /// Whoever waits for the first refusal of a kind has to see the zero before it.
+    fn begin_at_zero(&self) {
+        for phase in [Phase::Mutate, Phase::Validate] {
+            for reason in Reason::ALL.into_iter().filter(|reason| reason.is_of(phase)) {
+                drop(self.reviews.get_or_create(&review_labels(phase, reason, false)));
+            }
+            drop(self.durations.get_or_create(&PhaseLabel { phase: phase_label(phase) }));
+        }
+        for status in TURNED_AWAY {
+            drop(self.turned_away.get_or_create(&StatusLabel { status }));
+        }
+        self.access_reviews.begin_at_zero();
+        self.aftermath.begin_at_zero();
+    }
+
+    fn register_requests(&self, registry: &mut Registry) {
         registry.register("reviews", "Reviews answered", self.reviews.clone());
         registry.register_with_unit(
             "review_duration",
@@ -160,6 +224,11 @@ impl Metrics {
             self.turned_away.clone(),
         );
         registry.register("in_flight", "Reviews being answered", self.in_flight.clone());
+        registry.register(
+            "in_flight_limit",
+            "So many reviews are answered at once; more are refused",
+            self.in_flight_limit.clone(),
+        );
         registry.register("connections", "Connections open", self.connections.clone());
         registry.register(
             "connections_refused",
@@ -168,8 +237,7 @@ impl Metrics {
         );
     }
 
-    fn register_state(&mut self) {
-        let registry = &mut self.registry;
+    fn register_state(&self, registry: &mut Registry) {
         registry.register("policies", "Policies in force", self.policies.clone());
         registry.register_with_unit(
             "policies_loaded_timestamp",
@@ -186,6 +254,11 @@ impl Metrics {
             "policies_broken",
             "Policies of the cluster that only object, because they are wrong",
             self.policies_broken.clone(),
+        );
+        registry.register(
+            "policies_fingerprint",
+            "A number made of all policies in force: servers that judge alike show the same",
+            self.policies_fingerprint.clone(),
         );
         registry.register_with_unit(
             "cluster_watch_age",
@@ -213,45 +286,33 @@ impl Metrics {
         registry.register("build", "The running program", version);
     }
 
-    fn register_aftermath(&mut self) {
-        let registry = &mut self.registry;
-        registry.register(
-            "pod_events",
-            "Decisions told by an Event on the pod, or not",
-            self.pod_events.clone(),
-        );
-        registry.register(
-            "observations",
-            "What became of allowed containers, written down or not",
-            self.observations.clone(),
-        );
-        registry.register("pod_scans", "Searches of all pods", self.pod_scans.clone());
-        registry.register(
-            "unattested_containers",
-            "Debug containers found in pods that no decision in the ledger allowed",
-            self.unattested.clone(),
-        );
-    }
-
     /// All metrics as OpenMetrics text.
     ///
     /// # Errors
     ///
     /// None in practice: a `String` takes every write.
     pub fn text(&self) -> Result<String, std::fmt::Error> {
-        let mut text = String::with_capacity(8 * 1024);
+        let mut text = String::with_capacity(32 * 1024);
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
 
+    /// The same in the text format that came before OpenMetrics.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Metrics::text`].
+    pub fn classic_text(&self) -> Result<String, std::fmt::Error> {
+        Ok(text::classic(&self.text()?))
+    }
+
     /// One answered review.
     pub fn answered(&self, summary: &Summary, took: Duration) {
-        let Summary { phase, allowed, reason, dry_run, decision: _, changes: _ } = *summary;
-        let phase = phase_label(phase);
-        let answer = if allowed { "allowed" } else { "refused" };
-        let labels = ReviewLabels { phase, answer, reason: reason.as_str(), dry_run };
-        self.reviews.get_or_create(&labels).inc();
-        self.durations.get_or_create(&PhaseLabel { phase }).observe(took.as_secs_f64());
+        let Summary { phase, allowed: _, reason, dry_run, decision, changes: _ } = *summary;
+        self.reviews.get_or_create(&review_labels(phase, reason, dry_run)).inc();
+        let exemplar = decision.filter(|_| self.exemplars).map(DecisionLabel::from);
+        let durations = self.durations.get_or_create(&PhaseLabel { phase: phase_label(phase) });
+        durations.observe(took.as_secs_f64(), exemplar, None);
     }
 
     /// A request that got an HTTP status instead of an answer.
@@ -262,6 +323,11 @@ impl Metrics {
     /// A review that is being answered while the result lives.
     pub fn in_flight(&self) -> Counted {
         Counted::new(&self.in_flight)
+    }
+
+    /// So many reviews may be answered at once.
+    pub fn in_flight_limit(&self, limit: usize) {
+        self.in_flight_limit.set(i64::try_from(limit).unwrap_or(i64::MAX));
     }
 
     /// A connection that is open while the result lives.
@@ -291,6 +357,7 @@ impl Metrics {
         }
         let broken = set.policies().iter().filter(|policy| policy.broken.is_some()).count();
         self.policies_broken.set(i64::try_from(broken).unwrap_or(i64::MAX));
+        self.policies_fingerprint.set(fingerprint(set));
         self.policies_loaded.set(now.as_second());
     }
 
@@ -334,26 +401,6 @@ impl Metrics {
     pub fn certificate_reload_failed(&self) {
         self.certificate_reload_failures.inc();
     }
-
-    /// So many decisions were, or were not, told by an Event on the pod.
-    pub fn pod_events(&self, result: &'static str, times: u64) {
-        self.pod_events.get_or_create(&ResultLabel { result }).inc_by(times);
-    }
-
-    /// So many observations of containers were, or were not, written down.
-    pub fn observations(&self, result: &'static str, times: u64) {
-        self.observations.get_or_create(&ResultLabel { result }).inc_by(times);
-    }
-
-    /// All pods were, or were not, searched.
-    pub fn pod_scans(&self, result: &'static str, times: u64) {
-        self.pod_scans.get_or_create(&ResultLabel { result }).inc_by(times);
-    }
-
-    /// So many debug containers were found that nothing had allowed.
-    pub fn unattested_containers(&self, times: u64) {
-        self.unattested.inc_by(times);
-    }
 }
 
 impl Default for Metrics {
@@ -373,6 +420,29 @@ impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
     }
+}
+
+impl From<Uuid> for DecisionLabel {
+    fn from(decision: Uuid) -> Self {
+        Self { decision: decision.to_string() }
+    }
+}
+
+fn review_labels(phase: Phase, reason: Reason, dry_run: bool) -> ReviewLabels {
+    let answer = if reason.allows() { "allowed" } else { "refused" };
+    ReviewLabels { phase: phase_label(phase), answer, reason: reason.as_str(), dry_run }
+}
+
+/// 48 bits: a number that everybody who reads metrics as floating point still tells apart.
+fn fingerprint(set: &PolicySet) -> i64 {
+    let policies = set.policies().iter().map(|policy| (&policy.id.name, &policy.id.hash));
+    let mut hash = Sha256::new();
+    for (name, of_spec) in policies.collect::<BTreeMap<_, _>>() {
+        for part in [name.as_bytes(), b"\0", of_spec.as_bytes(), b"\0"] {
+            hash.update(part);
+        }
+    }
+    hash.finalize().iter().take(6).fold(0, |number, byte| number << 8 | i64::from(*byte))
 }
 
 /// How logs and metrics call a phase.

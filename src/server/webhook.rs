@@ -64,6 +64,7 @@ pub fn router<L: Ledger, C: Cluster>(
     draining: Draining,
 ) -> Router {
     let Limits { deadline, max_in_flight } = limits;
+    metrics.in_flight_limit(max_in_flight);
     let in_flight = Semaphore::new(max_in_flight.min(Semaphore::MAX_PERMITS));
     let memory = Memory::new(MEMORY_BYTES);
     let webhook = Arc::new(Webhook { gate, deadline, in_flight, memory, metrics, draining });

@@ -110,6 +110,17 @@ pub struct Writing {
     pub signing: Option<Signing>,
     /// What is dropped in time.
     pub keep: Keep,
+    /// Who measures the writing.
+    pub gauge: Option<Arc<dyn Gauge>>,
+}
+
+/// Measures how writing goes.
+pub trait Gauge: std::fmt::Debug + Send + Sync {
+    /// Entries were made durable, up to this place of the chain.
+    fn wrote(&self, sequence: u64, took: Duration);
+
+    /// An attempt to write failed.
+    fn failed(&self);
 }
 
 /// How much is kept. Only what is older than both says, and whole stretches between checkpoints.
@@ -123,7 +134,7 @@ pub struct Keep {
 
 impl From<&str> for Writing {
     fn from(writer: &str) -> Self {
-        Self { writer: writer.to_owned(), signing: None, keep: Keep::default() }
+        Self { writer: writer.to_owned(), signing: None, keep: Keep::default(), gauge: None }
     }
 }
 

@@ -312,8 +312,12 @@ async fn checkpoints_are_kept_elsewhere_as_they_are_made() {
         cluster: "staging".to_owned(),
         every: Duration::from_millis(50),
     };
-    let writing =
-        Writing { writer: WRITER.to_owned(), signing: Some(signing), keep: Keep::default() };
+    let writing = Writing {
+        writer: WRITER.to_owned(),
+        signing: Some(signing),
+        keep: Keep::default(),
+        gauge: None,
+    };
     let location = Location::Sqlite(folder.path().join("ledger.db"));
     let ledger = AnyLedger::open(&location, writing).await.unwrap();
     let receiver = Http::start(Mode::Fail(503)).await;

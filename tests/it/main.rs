@@ -11,6 +11,7 @@
     reason = "a test fails by panicking, says why, and is its own documentation"
 )]
 
+mod alerts;
 mod check;
 mod cli;
 mod cluster;

@@ -71,7 +71,11 @@ impl Metrics {
     /// So many entries wait for a target.
     pub fn forward_lag(&self, target: &str, entries: u64) {
         let entries = i64::try_from(entries).unwrap_or(i64::MAX);
-        self.forwarding.lag_entries.get_or_create(&target.into()).set(entries);
+        let label = target.into();
+        self.forwarding.lag_entries.get_or_create(&label).set(entries);
+        // Whoever waits for the first failure has to see the zero before it.
+        drop(self.forwarding.failures.get_or_create(&label));
+        drop(self.forwarding.entries.get_or_create(&label));
     }
 
     /// Entries were not taken.
@@ -82,6 +86,11 @@ impl Metrics {
     /// Entries were taken.
     pub fn forwarded(&self, target: &str, entries: u64) {
         self.forwarding.entries.get_or_create(&target.into()).inc_by(entries);
+    }
+
+    /// Checkpoints are sent to a target from now on.
+    pub fn checkpoint_target(&self, target: &str) {
+        drop(self.forwarding.checkpoint_failures.get_or_create(&target.into()));
     }
 
     /// A checkpoint was not taken.

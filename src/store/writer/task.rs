@@ -4,7 +4,7 @@ use std::future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -16,7 +16,7 @@ use super::super::row::Batch;
 use super::inbox;
 use super::upkeep::{self, Pruning};
 use super::{
-    BATCH, Destination, Keep, Shared, Signed, Signing, State, Waiting, Writing, retention,
+    BATCH, Destination, Gauge, Keep, Shared, Signed, Signing, State, Waiting, Writing, retention,
 };
 use crate::ledger::chain::Hash;
 use crate::ledger::checkpoint::Checkpoint;
@@ -53,6 +53,7 @@ pub(super) struct Task<D> {
     name: String,
     signing: Option<Signing>,
     keep: Keep,
+    gauge: Option<Arc<dyn Gauge>>,
     pruning: Option<Pruning>,
     /// When the next checkpoint is.
     due: tokio::time::Interval,
@@ -78,7 +79,7 @@ impl<D: Destination> Task<D> {
         channels: Channels,
         shared: Arc<Shared>,
     ) -> Self {
-        let Writing { writer, signing, keep } = writing;
+        let Writing { writer, signing, keep, gauge } = writing;
         let every = signing.as_ref().map_or(INBOX, |signing| signing.every);
         let mut due = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -87,6 +88,7 @@ impl<D: Destination> Task<D> {
             name: writer,
             signing,
             keep,
+            gauge,
             pruning: None,
             due,
             owes_checkpoint: false,
@@ -161,6 +163,9 @@ impl<D: Destination> Task<D> {
             }
             Err(error) => {
                 let error = Arc::new(error);
+                if let Some(gauge) = &self.gauge {
+                    gauge.failed();
+                }
                 self.shared.turn_unwritable(&error);
                 for Waiting { reply, .. } in batch.drain(..) {
                     let source = Box::new(Arc::clone(&error));
@@ -220,7 +225,11 @@ impl<D: Destination> Task<D> {
             is_milestone |= is_attested_at_once(entry);
         }
         self.attempted = Some((state.sequence, state.hash));
+        let begun = Instant::now();
         self.destination.write(batch).await?;
+        if let Some(gauge) = &self.gauge {
+            gauge.wrote(state.sequence.unsigned_abs(), begun.elapsed());
+        }
         self.known = Some((state.sequence, state.hash));
         self.state = Some(state);
         self.owes_checkpoint |= is_milestone;

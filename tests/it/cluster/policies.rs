@@ -7,6 +7,7 @@ mod away;
 mod checkpoints;
 mod definition;
 mod live;
+mod observed;
 mod upgrade;
 
 use std::path::Path;

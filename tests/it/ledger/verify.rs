@@ -52,9 +52,12 @@ impl Place {
         let (key, cluster) = (Arc::new(keys.current), "staging".to_owned());
         let signing = Some(Signing { key, cluster, every: self.every });
         let location: Location = self.ledger.parse().unwrap();
-        AnyLedger::open(&location, Writing { writer: writer.to_owned(), signing, keep: self.keep })
-            .await
-            .unwrap()
+        AnyLedger::open(
+            &location,
+            Writing { writer: writer.to_owned(), signing, keep: self.keep, gauge: None },
+        )
+        .await
+        .unwrap()
     }
 
     /// What a server writes in a day: it begins, decides, and ends.
