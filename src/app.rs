@@ -8,6 +8,7 @@ mod certificates;
 mod chronicle;
 mod cluster;
 mod forward;
+mod levels;
 mod policies;
 mod publish;
 
@@ -27,6 +28,7 @@ use tracing::{info, warn};
 
 use crate::cluster::{AnyCluster, Connected};
 use crate::config::{LogFormat, Logs, Settings};
+use crate::gate::trace::Tracer;
 use crate::gate::{Gate, GateSettings};
 use crate::ledger::Ledger;
 use crate::policy::rule::Enforcement;
@@ -37,7 +39,7 @@ use crate::server::tls::{self, Certificates};
 use crate::server::tokens::{self, Tokens};
 use crate::server::webhook::{self, Draining, Limits};
 use crate::store::AnyLedger;
-use crate::telemetry::{self, Format};
+use crate::telemetry::{self, Format, Levels};
 use crate::watch::Watch;
 
 use chronicle::Chronicle;
@@ -65,10 +67,11 @@ pub struct Addresses {
 /// What kept it from starting (a [`crate::config::SettingError`] among them), what ended it, or that a second
 /// signal came before it was done.
 pub async fn run(settings: Settings, listening: impl FnOnce(Addresses)) -> anyhow::Result<()> {
-    start_logs(settings.logs)?;
+    let levels = start_logs(&settings.logs)?;
     // Whoever asks for the process's provider gets this one; there is no other in the program.
     drop(tls::provider().install_default());
     let mut signals = Signals::catch()?;
+    let _levels = levels::follow(settings.logs.clone(), levels)?;
     let running = tokio::select! {
         running = start(&settings) => running?,
         () = signals.next() => return Err(anyhow!("stopped by a signal while starting")),
@@ -81,8 +84,8 @@ async fn start(settings: &Settings) -> anyhow::Result<Running> {
     Parts::prepare(settings).await?.listen(settings).await
 }
 
-fn start_logs(logs: Logs) -> anyhow::Result<()> {
-    let Logs { format, level, colour } = logs;
+fn start_logs(logs: &Logs) -> anyhow::Result<Levels> {
+    let Logs { format, level, colour, file: _ } = *logs;
     let format = match format {
         LogFormat::Json => Format::Json,
         LogFormat::Text => Format::Text { colour },
@@ -100,6 +103,7 @@ struct Parts {
     gate: Arc<Gate<AnyLedger, AnyCluster>>,
     chronicle: Chronicle,
     sending: Sending,
+    tracer: Option<Arc<dyn Tracer>>,
     /// What runs beside the servers; it ends with this value.
     beside: JoinSet<()>,
 }
@@ -133,6 +137,10 @@ impl Parts {
         beside.spawn(Arc::clone(&policies).keep_fresh(watch));
 
         let sending = forward::prepare(settings).await?;
+        let tracer = forward::traces(settings)?.map(|(tracer, collector)| {
+            beside.spawn(collector.run());
+            tracer
+        });
         let chronicle = Chronicle::open(settings, &metrics).await?;
         let ledger = chronicle.ledger.clone();
         let sending = sending.start(&ledger, &metrics);
@@ -156,6 +164,7 @@ impl Parts {
             gate,
             chronicle,
             sending,
+            tracer,
             beside,
         })
     }
@@ -174,12 +183,13 @@ impl Parts {
             gate,
             chronicle,
             sending,
+            tracer,
             beside,
         } = self;
         let draining = Draining::default();
         let limits = Limits { deadline: settings.deadline, max_in_flight: settings.max_in_flight };
-        let reviews =
-            webhook::router(Arc::clone(&gate), limits, Arc::clone(&metrics), Arc::clone(&draining));
+        let (counted, drains) = (Arc::clone(&metrics), Arc::clone(&draining));
+        let reviews = webhook::traced(Arc::clone(&gate), limits, counted, drains, tracer);
         let reviews = match &tokens {
             Some(tokens) => tokens::guard(reviews, Arc::clone(tokens), Arc::clone(&metrics)),
             None => reviews,

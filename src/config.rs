@@ -75,7 +75,7 @@ pub struct Settings {
 }
 
 /// How and what to log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logs {
     /// `--log-format`
     pub format: LogFormat,
@@ -83,6 +83,8 @@ pub struct Logs {
     pub level: LogLevel,
     /// Whether a terminal that shows colours reads it.
     pub colour: bool,
+    /// The settings file that may change the level later; `None`: nothing does.
+    pub file: Option<PathBuf>,
 }
 
 impl Given {
@@ -126,6 +128,12 @@ impl Given {
         self.names_a_file() || self.tls_secret.is_some()
     }
 
+    /// The log level, where one is given.
+    #[must_use]
+    pub fn log_level(&self) -> Option<LogLevel> {
+        self.log_level
+    }
+
     /// Puts in the defaults.
     ///
     /// # Errors
@@ -162,8 +170,9 @@ impl Given {
             writer: self.writer.map_or_else(host_name, |Writer(it)| it),
             logs: Logs {
                 format: self.log_format.unwrap_or(LogFormat::Json),
-                level: self.log_level.unwrap_or(LogLevel::Info),
+                level: self.log_level.unwrap_or_default(),
                 colour: colour(),
+                file: None,
             },
             metrics_exemplars: self.metrics_exemplars.unwrap_or(false),
             forward,

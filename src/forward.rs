@@ -19,6 +19,7 @@ mod file;
 mod http;
 mod syslog;
 pub mod target;
+pub mod traces;
 
 use std::io;
 use std::path::{Path, PathBuf};

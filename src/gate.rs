@@ -6,6 +6,7 @@ pub mod lookup;
 mod record;
 mod suggest;
 pub mod tell;
+pub mod trace;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -24,9 +25,10 @@ use crate::policy::rule::Enforcement;
 use crate::policy::set::PolicySet;
 
 pub use crate::admission::decode::NotAReview;
-pub use judge::{Judgement, Phase, Reason, judge};
+pub use judge::{Judgement, Phase, Reason, judge, policy_names};
 pub use lookup::{Cluster, NoCluster};
 pub use tell::{Audience, Decisions};
+pub use trace::Steps;
 
 /// What the gate is told by the settings.
 #[derive(Debug, Clone)]
@@ -65,12 +67,16 @@ pub struct Arrival {
 }
 
 /// What goes back, and what it was about.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Answer {
     /// The AdmissionReview, as JSON.
     pub body: Vec<u8>,
     /// For logs and metrics.
     pub summary: Summary,
+    /// For logs; nothing where nothing was judged.
+    pub judgement: Option<Judgement>,
+    /// When each step was done; nothing where none was begun.
+    pub steps: Option<Steps>,
 }
 
 /// One answered review in a few words without high cardinality, for logs and metrics.
@@ -152,23 +158,29 @@ impl<L: Ledger, C: Cluster> Gate<L, C> {
         body: &[u8],
         arrival: Arrival,
     ) -> Result<Answer, NotAReview> {
+        let mut steps = Steps::new(Instant::now());
         let mut review = decode::decode(body)?;
+        steps.decoded = Instant::now();
         let policies = self.policies.load_full();
         let _turn = self.look_up(policies.as_deref(), &mut review, body, arrival).await;
+        steps.looked_up = Instant::now();
         let judgement = judge(policies.as_deref(), phase, review, self.settings.enforcement);
         let decision = judgement.is_decision().then(Uuid::now_v7);
         let (response, notes) = judgement.response(decision);
+        steps.judged = Instant::now();
         let unrecorded = match decision {
             Some(id) => self.record(id, &judgement, &response, arrival).await,
             None => None,
         };
+        steps.recorded = Instant::now();
         let Some(why) = unrecorded else {
-            return Ok(finish(&judgement, judgement.reason, decision, (&response, &notes)));
+            let reason = judgement.reason;
+            return Ok(finish(judgement, reason, decision, (&response, &notes), steps));
         };
         // There is no record of this name, so nobody is told one.
         let (response, notes) = judgement.response(None);
         let (response, reason) = self.without_record(&judgement, response, why);
-        Ok(finish(&judgement, reason, None, (&response, &notes)))
+        Ok(finish(judgement, reason, None, (&response, &notes), steps))
     }
 
     /// Writes the decision down before it is told. Returns why it could not be.
@@ -215,10 +227,11 @@ fn log_unrecorded(id: Uuid, error: &LedgerError) {
 }
 
 fn finish(
-    judgement: &Judgement,
+    judgement: Judgement,
     reason: Reason,
     decision: Option<Uuid>,
     answer: (&Response, &Notes),
+    steps: Steps,
 ) -> Answer {
     let (response, notes) = answer;
     let Review { version, uid, dry_run, .. } = &judgement.review;
@@ -232,6 +245,8 @@ fn finish(
             decision,
             changes: judgement.changes(),
         },
+        judgement: Some(judgement),
+        steps: Some(steps),
     }
 }
 
@@ -249,6 +264,8 @@ fn refuse_unjudged(phase: Phase, body: &[u8], reason: Reason) -> Result<Answer, 
             decision: None,
             changes: 0,
         },
+        judgement: None,
+        steps: None,
     })
 }
 

@@ -8,6 +8,7 @@ mod body;
 pub mod listener;
 pub mod metrics;
 pub mod probes;
+mod said;
 pub mod tls;
 pub mod tokens;
 pub mod webhook;

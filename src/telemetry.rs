@@ -7,8 +7,10 @@ use std::io;
 use std::panic::PanicHookInfo;
 
 use tracing::error;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{EnvFilter, Registry, fmt};
 
 use crate::policy::text::Plain;
 
@@ -24,6 +26,21 @@ pub enum Format {
     },
 }
 
+/// Changes which lines are written while the program runs.
+#[derive(Debug, Clone)]
+pub struct Levels(Handle<EnvFilter, Registry>);
+
+impl Levels {
+    /// Lines of this level and above are written from now on.
+    ///
+    /// # Errors
+    ///
+    /// Logging has ended.
+    pub fn set(&self, level: &str) -> Result<(), reload::Error> {
+        self.0.reload(filter(level))
+    }
+}
+
 /// Starts logging, panics included: a panic's own report would be no JSON and may quote a request.
 ///
 /// `level` is of this program's own lines: `error` to `trace`. Of its libraries only warnings are
@@ -33,17 +50,22 @@ pub enum Format {
 /// # Errors
 ///
 /// Logging was started before.
-pub fn start(format: Format, level: &str) -> Result<(), TryInitError> {
-    let filter = EnvFilter::new(format!("warn,kube_runtime=error,postern={level}"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+pub fn start(format: Format, level: &str) -> Result<Levels, TryInitError> {
+    let (filter, handle) = reload::Layer::new(filter(level));
+    let lines = fmt::layer().with_writer(io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
     match format {
-        Format::Json => lines.json().flatten_event(true).finish().try_init()?,
+        Format::Json => registry.with(lines.json().flatten_event(true)).try_init()?,
         Format::Text { colour } => {
-            lines.with_ansi(colour).with_target(false).finish().try_init()?
+            registry.with(lines.with_ansi(colour).with_target(false)).try_init()?;
         }
     }
     std::panic::set_hook(Box::new(log_panic));
-    Ok(())
+    Ok(Levels(handle))
+}
+
+fn filter(level: &str) -> EnvFilter {
+    EnvFilter::new(format!("warn,kube_runtime=error,postern={level}"))
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {

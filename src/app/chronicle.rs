@@ -208,6 +208,7 @@ fn named(settings: &Settings, location: &Location) -> BTreeMap<String, String> {
     let sent = [
         ("forward", super::forward::entries_to(settings)),
         ("checkpoint-to", super::forward::checkpoints_to(settings)),
+        ("otlp-endpoint", super::forward::traces_to(settings)),
     ];
     let sent = sent.into_iter().filter(|(_, targets)| !targets.is_empty());
     let sent = sent.map(|(name, targets)| (name.to_owned(), targets));

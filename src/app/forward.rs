@@ -11,7 +11,10 @@ use tracing::warn;
 use crate::cluster::CheckpointMap;
 use crate::config::{ForwardSettings, SettingError, Settings};
 use crate::forward::checkpoints::{Destination, NoteFile, NotePost, Place, follow};
+use crate::forward::target::Url;
+use crate::forward::traces::{self, Collector};
 use crate::forward::{Credentials, Forwarding, Prepared, Tally, Target, label};
+use crate::gate::trace::Tracer;
 use crate::server::metrics::Metrics;
 use crate::store::AnyLedger;
 
@@ -66,7 +69,7 @@ pub(super) struct Sending {
 
 /// Reads the settings and tries what can be tried.
 pub(super) async fn prepare(settings: &Settings) -> anyhow::Result<Plan> {
-    let ForwardSettings { entries_to, checkpoints_to, ca, token } = settings.forward.clone();
+    let ForwardSettings { entries_to, checkpoints_to, ca, token, .. } = settings.forward.clone();
     let credentials = Credentials { ca, token };
     let targets = targets(&entries_to)?;
     if !targets.is_empty() && settings.ledger == "memory" {
@@ -88,11 +91,31 @@ pub(super) async fn prepare(settings: &Settings) -> anyhow::Result<Plan> {
     Ok(Plan { entries, checkpoints })
 }
 
+/// Whoever is told of each review, and what sends it; nobody where no collector is named.
+pub(super) fn traces(settings: &Settings) -> anyhow::Result<Option<(Arc<dyn Tracer>, Collector)>> {
+    let ForwardSettings { traces_to, ca, .. } = settings.forward.clone();
+    let Some(endpoint) = traces_to else { return Ok(None) };
+    if !["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme)) {
+        return Err(wrong("otlp-endpoint", &"want http://HOST:PORT or https://HOST:PORT").into());
+    }
+    let endpoint: Url = endpoint.parse().map_err(|error| wrong("otlp-endpoint", &error))?;
+    let credentials = Credentials { ca, token: None };
+    let (spans, collector) = traces::collector(&endpoint, &credentials, &settings.writer)
+        .context("`--otlp-endpoint`")?;
+    Ok(Some((Arc::new(spans), collector)))
+}
+
 /// The targets of entries as a record may name them.
 pub(super) fn entries_to(settings: &Settings) -> String {
     let targets = settings.forward.entries_to.iter();
     let shown = targets.filter_map(|text| Some(text.parse::<Target>().ok()?.to_string()));
     shown.collect::<Vec<_>>().join(" ")
+}
+
+/// The same of traces.
+pub(super) fn traces_to(settings: &Settings) -> String {
+    let endpoint = settings.forward.traces_to.as_ref();
+    endpoint.and_then(|text| Some(text.parse::<Url>().ok()?.to_string())).unwrap_or_default()
 }
 
 /// The same of checkpoints.

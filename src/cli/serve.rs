@@ -30,7 +30,7 @@ Examples:
 
 SIGTERM and SIGINT stop it: /readyz fails at once, requests are still taken for --drain-delay, those
 in flight are finished. A second signal ends it at once. Certificates and policies are loaded again
-whenever they change.";
+whenever they change; so is `log-level` of the settings file, also on SIGHUP.";
 
 /// Answer the API server's admission reviews over HTTPS
 #[derive(Debug, clap::Args)]
@@ -50,6 +50,8 @@ pub struct Args {
 
 pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     let Args { dev, config, given } = args;
+    // What a flag or a variable says, the file cannot change later either.
+    let log_file = config.clone().filter(|_| given.log_level().is_none());
     let given = match config {
         Some(file) => given.or(Given::from_file(&file)?),
         None => given,
@@ -59,7 +61,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
         Some(bench) => given.or(bench.given()),
         None => given,
     };
-    let settings = given.settings()?;
+    let mut settings = given.settings()?;
+    settings.logs.file = log_file;
     let ledger = settings.ledger.clone();
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     let outcome = runtime.block_on(app::run(settings, |addresses| {

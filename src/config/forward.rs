@@ -13,6 +13,8 @@ pub struct ForwardSettings {
     pub entries_to: Vec<String>,
     /// `--checkpoint-to`
     pub checkpoints_to: Vec<String>,
+    /// `--otlp-endpoint`
+    pub traces_to: Option<String>,
     /// `--forward-ca`
     pub ca: Option<PathBuf>,
     /// `--forward-token`
@@ -21,10 +23,11 @@ pub struct ForwardSettings {
 
 impl fmt::Debug for ForwardSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { entries_to, checkpoints_to, ca, token } = self;
+        let Self { entries_to, checkpoints_to, traces_to, ca, token } = self;
         f.debug_struct("ForwardSettings")
             .field("entries_to", &entries_to.len())
             .field("checkpoints_to", &checkpoints_to.len())
+            .field("traces_to", &traces_to.is_some())
             .field("ca", ca)
             .field("token", token)
             .finish()
@@ -36,6 +39,7 @@ impl Given {
         ForwardSettings {
             entries_to: divided(&self.forward),
             checkpoints_to: divided(&self.checkpoint_to),
+            traces_to: self.otlp_endpoint.clone(),
             ca: self.forward_ca.clone(),
             token: self.forward_token.clone(),
         }

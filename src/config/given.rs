@@ -198,6 +198,11 @@ pub struct Given {
     #[arg(long, env = "POSTERN_CHECKPOINT_TO", value_name = "URL", hide_env_values = true)]
     pub(super) checkpoint_to: Vec<String>,
 
+    /// The collector that is told of each review over HTTP, as in `http://collector:4318`
+    /// [default: none]
+    #[arg(long, env = "POSTERN_OTLP_ENDPOINT", value_name = "URL", hide_env_values = true)]
+    pub(super) otlp_endpoint: Option<String>,
+
     /// The strictest level of the whole server, for a staged roll-out [default: Enforce]
     #[arg(
         long,
@@ -287,6 +292,7 @@ impl Given {
             forward: either(self.forward, lower.forward),
             forward_ca: self.forward_ca.or(lower.forward_ca),
             forward_token: self.forward_token.or(lower.forward_token),
+            otlp_endpoint: self.otlp_endpoint.or(lower.otlp_endpoint),
             checkpoint_to: either(self.checkpoint_to, lower.checkpoint_to),
             cluster_policies: self.cluster_policies.or(lower.cluster_policies),
             kubeconfig: self.kubeconfig.or(lower.kubeconfig),

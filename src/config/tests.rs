@@ -224,11 +224,13 @@ fn what_is_sent_elsewhere_can_come_from_the_file() {
         "forward: [\"stdout:\", \"https://h/ file:/l\"]\n\
          forward-ca: fa\n\
          forward-token: ft\n\
-         checkpoint-to: [\"file:/c\"]\n",
+         checkpoint-to: [\"file:/c\"]\n\
+         otlp-endpoint: http://c:4318\n",
     );
     let expected = ForwardSettings {
         entries_to: ["stdout:", "https://h/", "file:/l"].map(str::to_owned).into(),
         checkpoints_to: vec!["file:/c".to_owned()],
+        traces_to: Some("http://c:4318".to_owned()),
         ca: Some("fa".into()),
         token: Some("ft".into()),
     };

@@ -95,12 +95,13 @@ pub enum LogFormat {
     Text,
 }
 
-/// Which log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which log lines are written, the fewest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 #[expect(missing_docs, reason = "the words are those of every log")]
 pub enum LogLevel {
     Error,
     Warn,
+    #[default]
     Info,
     Debug,
     Trace,

@@ -137,6 +137,14 @@ impl fmt::Display for Endpoint {
 }
 
 /// Scheme, host and port.
+impl Url {
+    /// What is at a path below this one.
+    pub(super) fn below(&self, path: &str) -> Self {
+        let path = format!("{}/{path}", self.path.trim_end_matches('/'));
+        Self { path, ..self.clone() }
+    }
+}
+
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.endpoint.tls { "https" } else { "http" };

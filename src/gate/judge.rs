@@ -345,7 +345,8 @@ impl Judgement {
 }
 
 /// The policies that decided, in order, each once.
-fn policy_names(verdict: &Verdict) -> String {
+#[must_use]
+pub fn policy_names(verdict: &Verdict) -> String {
     let mut names: Vec<&str> = Vec::new();
     for ruling in &verdict.rulings {
         let objecting = ruling.findings.iter().filter_map(|finding| finding.policy.as_ref());

@@ -6,10 +6,10 @@ mod aftermath;
 mod checks;
 mod forwarding;
 mod ledger;
+mod policies;
 mod process;
 mod text;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -22,7 +22,6 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use self::access::AccessReviews;
@@ -30,10 +29,9 @@ use self::aftermath::Aftermath;
 use self::checks::Checks;
 use self::forwarding::Forwarding;
 use self::ledger::Writes;
+use self::policies::Policies;
 use self::process::Process;
 use crate::gate::{Phase, Reason, Summary};
-use crate::policy::rule::{Effect, Enforcement};
-use crate::policy::set::PolicySet;
 
 /// Upper bounds in seconds, from half a millisecond to just below the webhook's timeout of 3 s.
 const DURATION_BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 2.5];
@@ -53,11 +51,7 @@ pub struct Metrics {
     in_flight_limit: Gauge,
     connections: Gauge,
     connections_refused: Counter,
-    policies: Family<PolicyLabels, Gauge>,
-    policies_loaded: Gauge,
-    policies_reload_failures: Counter,
-    policies_broken: Gauge,
-    policies_fingerprint: Gauge,
+    policies: Policies,
     cluster_watch_age: Family<WatchLabel, Gauge<f64, AtomicU64>>,
     certificate_expiry: Family<KindLabel, Gauge>,
     certificate_reload_failures: Counter,
@@ -113,12 +107,6 @@ struct StatusLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PolicyLabels {
-    effect: &'static str,
-    enforcement: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WatchLabel {
     watch: &'static str,
 }
@@ -154,11 +142,7 @@ impl Metrics {
             in_flight_limit: Gauge::default(),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
-            policies: Family::default(),
-            policies_loaded: Gauge::default(),
-            policies_reload_failures: Counter::default(),
-            policies_broken: Gauge::default(),
-            policies_fingerprint: Gauge::default(),
+            policies: Policies::default(),
             cluster_watch_age: Family::default(),
             certificate_expiry: Family::default(),
             certificate_reload_failures: Counter::default(),
@@ -185,6 +169,7 @@ impl Metrics {
         let ours = registry.sub_registry_with_prefix("postern");
         self.register_requests(ours);
         self.register_state(ours);
+        self.policies.register(ours);
         self.checks.register(ours);
         self.writes.register(ours);
         self.access_reviews.register(ours);
@@ -238,28 +223,6 @@ impl Metrics {
     }
 
     fn register_state(&self, registry: &mut Registry) {
-        registry.register("policies", "Policies in force", self.policies.clone());
-        registry.register_with_unit(
-            "policies_loaded_timestamp",
-            "When the policies in force were loaded",
-            Unit::Seconds,
-            self.policies_loaded.clone(),
-        );
-        registry.register(
-            "policies_reload_failures",
-            "Changed policies that could not be loaded; the old ones stayed in force",
-            self.policies_reload_failures.clone(),
-        );
-        registry.register(
-            "policies_broken",
-            "Policies of the cluster that only object, because they are wrong",
-            self.policies_broken.clone(),
-        );
-        registry.register(
-            "policies_fingerprint",
-            "A number made of all policies in force: servers that judge alike show the same",
-            self.policies_fingerprint.clone(),
-        );
         registry.register_with_unit(
             "cluster_watch_age",
             "How long ago the API server was last heard, by what is watched",
@@ -340,32 +303,6 @@ impl Metrics {
         self.connections_refused.inc();
     }
 
-    /// These policies are in force from now on.
-    pub fn policies_loaded(&self, set: &PolicySet, now: Timestamp) {
-        for effect in [Effect::Permit, Effect::Require] {
-            for enforcement in [Enforcement::Audit, Enforcement::Warn, Enforcement::Enforce] {
-                let number = set
-                    .policies()
-                    .iter()
-                    .filter(|policy| policy.effect == effect && policy.enforcement == enforcement)
-                    .count();
-                let labels =
-                    PolicyLabels { effect: effect.as_str(), enforcement: enforcement.as_str() };
-                let number = i64::try_from(number).unwrap_or(i64::MAX);
-                self.policies.get_or_create(&labels).set(number);
-            }
-        }
-        let broken = set.policies().iter().filter(|policy| policy.broken.is_some()).count();
-        self.policies_broken.set(i64::try_from(broken).unwrap_or(i64::MAX));
-        self.policies_fingerprint.set(fingerprint(set));
-        self.policies_loaded.set(now.as_second());
-    }
-
-    /// Changed policies could not be loaded.
-    pub fn policies_reload_failed(&self) {
-        self.policies_reload_failures.inc();
-    }
-
     /// What is watched was heard of this long ago.
     pub fn cluster_watch_age(&self, watch: &'static str, age: Duration) {
         self.cluster_watch_age.get_or_create(&WatchLabel { watch }).set(age.as_secs_f64());
@@ -433,18 +370,6 @@ fn review_labels(phase: Phase, reason: Reason, dry_run: bool) -> ReviewLabels {
     ReviewLabels { phase: phase_label(phase), answer, reason: reason.as_str(), dry_run }
 }
 
-/// 48 bits: a number that everybody who reads metrics as floating point still tells apart.
-fn fingerprint(set: &PolicySet) -> i64 {
-    let policies = set.policies().iter().map(|policy| (&policy.id.name, &policy.id.hash));
-    let mut hash = Sha256::new();
-    for (name, of_spec) in policies.collect::<BTreeMap<_, _>>() {
-        for part in [name.as_bytes(), b"\0", of_spec.as_bytes(), b"\0"] {
-            hash.update(part);
-        }
-    }
-    hash.finalize().iter().take(6).fold(0, |number, byte| number << 8 | i64::from(*byte))
-}
-
 /// How logs and metrics call a phase.
 pub(super) fn phase_label(phase: Phase) -> &'static str {
     match phase {
@@ -456,7 +381,7 @@ pub(super) fn phase_label(phase: Phase) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::Reason;
+    use crate::policy::set::PolicySet;
 
     #[test]
     fn text_is_open_metrics_with_the_documented_names() {

@@ -19,11 +19,13 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::body::{self, Memory, Unread};
 use super::metrics::{Metrics, phase_label};
-use crate::gate::{Answer, Arrival, Cluster, Gate, NotAReview, Phase, Summary};
+use super::said;
+use crate::gate::trace::Tracer;
+use crate::gate::{Answer, Arrival, Cluster, Gate, NotAReview, Phase};
 use crate::ledger::Ledger;
 use crate::policy::text::Plain;
 
@@ -54,6 +56,7 @@ struct Webhook<L, C> {
     memory: Memory,
     metrics: Arc<Metrics>,
     draining: Draining,
+    tracer: Option<Arc<dyn Tracer>>,
 }
 
 /// The two endpoints.
@@ -63,11 +66,23 @@ pub fn router<L: Ledger, C: Cluster>(
     metrics: Arc<Metrics>,
     draining: Draining,
 ) -> Router {
+    traced(gate, limits, metrics, draining, None)
+}
+
+/// The same, which tells of every review that whoever sent it wants to follow.
+pub fn traced<L: Ledger, C: Cluster>(
+    gate: Arc<Gate<L, C>>,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    draining: Draining,
+    tracer: Option<Arc<dyn Tracer>>,
+) -> Router {
     let Limits { deadline, max_in_flight } = limits;
     metrics.in_flight_limit(max_in_flight);
     let in_flight = Semaphore::new(max_in_flight.min(Semaphore::MAX_PERMITS));
     let memory = Memory::new(MEMORY_BYTES);
-    let webhook = Arc::new(Webhook { gate, deadline, in_flight, memory, metrics, draining });
+    let webhook =
+        Arc::new(Webhook { gate, deadline, in_flight, memory, metrics, draining, tracer });
     Router::new()
         .route("/mutate", post(mutate::<L, C>))
         .route("/validate", post(validate::<L, C>))
@@ -139,11 +154,18 @@ impl<L: Ledger, C: Cluster> Webhook<L, C> {
         let arrival =
             Arrival { time: Timestamp::now(), started, deadline: started + self.deadline };
         let version = request.version();
+        let follow = self.tracer.as_deref().and_then(|tracer| said::wanted(&request, tracer));
         // The gate turns its own panics into refusals; this one is for what is around it.
         let outcome = AssertUnwindSafe(self.answer(phase, request, arrival)).catch_unwind().await;
         let mut response = match outcome.unwrap_or(Err(TurnedAway::Panicked)) {
-            Ok(Answer { body, summary }) => {
-                self.note(&summary, started.elapsed());
+            Ok(answer) => {
+                let took = started.elapsed();
+                self.metrics.answered(&answer.summary, took);
+                said::say(&answer, took);
+                if let Some(follow) = follow {
+                    follow.tell(&answer, arrival, took);
+                }
+                let Answer { body, .. } = answer;
                 ([(CONTENT_TYPE, "application/json")], body).into_response()
             }
             Err(why) => self.turn_away(phase, &why),
@@ -181,24 +203,6 @@ impl<L: Ledger, C: Cluster> Webhook<L, C> {
             .await
             .map_err(|_| TurnedAway::Late)?
             .map_err(TurnedAway::NotAReview)
-    }
-
-    fn note(&self, summary: &Summary, took: Duration) {
-        self.metrics.answered(summary, took);
-        let Summary { phase, allowed, reason, dry_run, decision, changes } = *summary;
-        let (phase, reason) = (phase_label(phase), reason.as_str());
-        let answer = if allowed { "allowed" } else { "refused" };
-        let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        match decision {
-            Some(decision) => {
-                info!(%decision, phase, answer, reason, dry_run, changes, duration_us, "Decided");
-            }
-            // Without a decision a refusal still needs to be found, a pass does not.
-            None if !allowed => {
-                info!(phase, answer, reason, dry_run, changes, duration_us, "Refused");
-            }
-            None => debug!(phase, answer, reason, dry_run, changes, duration_us, "Passed"),
-        }
     }
 
     fn turn_away(&self, phase: Phase, why: &TurnedAway) -> Response {

@@ -1,6 +1,7 @@
 //! Entries and checkpoints sent elsewhere, over real sockets, by the server as a process.
 
 mod receiver;
+mod traces;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

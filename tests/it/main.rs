@@ -22,6 +22,7 @@ mod forward;
 #[path = "../support/hostile.rs"]
 mod hostile;
 mod ledger;
+mod logs;
 mod manifests;
 mod pod_security;
 mod properties;

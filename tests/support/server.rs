@@ -115,6 +115,12 @@ impl Site {
         swap(&self.path("policies"), policies);
     }
 
+    /// Replaces the settings file, `config/postern.yaml`, as a kubelet does.
+    pub(crate) fn install_settings(&self, yaml: &str) {
+        fs::create_dir_all(self.path("config")).unwrap();
+        swap(&self.path("config"), &[("postern.yaml", yaml)]);
+    }
+
     /// A client that trusts this site's authority; every call makes new connections.
     pub(crate) fn client(&self) -> reqwest::ClientBuilder {
         drop(aws_lc_rs::default_provider().install_default());
@@ -149,8 +155,23 @@ impl Site {
         server
     }
 
+    /// Starts a server that is told no log level but by these arguments.
+    pub(crate) fn start_quiet(&self, arguments: &[&str]) -> Server {
+        let mut command = self.command();
+        command.env_remove("POSTERN_LOG_LEVEL").args(arguments);
+        let server = Server::launch(command);
+        server.wait_for_line("Listening on");
+        server
+    }
+
     /// Starts a server without waiting for anything.
     pub(crate) fn launch(&self, arguments: &[&str]) -> Server {
+        let mut command = self.command();
+        command.args(arguments);
+        Server::launch(command)
+    }
+
+    fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
         command.env_clear().current_dir(self.folder.path());
         // Variables, so that an argument of the same name wins.
@@ -164,8 +185,7 @@ impl Site {
             ("POSTERN_LOG_LEVEL", "debug"),
         ]);
         command.arg("serve");
-        command.args(arguments);
-        Server::launch(command)
+        command
     }
 }
 
@@ -260,6 +280,15 @@ impl Server {
         drop(aws_lc_rs::default_provider().install_default());
         let response = reqwest::get(url).await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    /// `/metrics` in the newer format.
+    pub(crate) async fn open_metrics(&self) -> String {
+        let url = format!("http://{}/metrics", self.listening("health"));
+        drop(aws_lc_rs::default_provider().install_default());
+        let accept = "application/openmetrics-text; version=1.0.0, text/plain; q=0.5";
+        let request = reqwest::Client::new().get(url).header("accept", accept);
+        request.send().await.unwrap().text().await.unwrap()
     }
 
     /// Waits until `/metrics` has this line.
