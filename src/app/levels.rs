@@ -47,7 +47,10 @@ fn take_over(file: &Path, now: LogLevel, levels: &Levels) -> LogLevel {
     let wanted = match Given::from_file(file) {
         Ok(given) => given.log_level().unwrap_or_default(),
         Err(error) => {
-            warn!("The log level stays `{}`: {}", now.as_str(), Plain(&error.to_string()));
+            // The lines after it are a picture of the file, in which there may be passwords.
+            let error = error.to_string();
+            let error = Plain(error.lines().next().unwrap_or_default());
+            warn!("The log level stays `{}`: {error}", now.as_str());
             return now;
         }
     };

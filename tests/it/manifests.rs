@@ -55,6 +55,9 @@ const SETS: [(&str, &[&str]); 11] = [
             "ledger.keepFor=400d",
             "ledger.keepRecords=1000000",
             "policies.existingConfigMap=rules",
+            "settingsFile.existingConfigMap=settings",
+            "metricsExemplars=true",
+            "otlpEndpoint=http://collector.observability:4318",
         ],
     ),
     (

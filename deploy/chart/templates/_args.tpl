@@ -44,7 +44,17 @@
 - --follow-limit={{ $s.followLimit }}
 - --scan-interval={{ $s.scanInterval }}
 - --log-format={{ $v.logFormat }}
+{{- if $v.settingsFile.existingConfigMap }}
+- --config=/etc/postern/settings/postern.yaml
+{{- else }}
 - --log-level={{ $v.logLevel }}
+{{- end }}
+{{- if $v.metricsExemplars }}
+- --metrics-exemplars
+{{- end }}
+{{- with $v.otlpEndpoint }}
+- --otlp-endpoint={{ . }}
+{{- end }}
 {{- if $s.dangerAllowOnLedgerFailure }}
 - --danger-allow-on-ledger-failure
 {{- end }}

@@ -32,6 +32,10 @@
 - path: /etc/postern/forward
   volume: {name: forward, secret: {secretName: {{ . }}, defaultMode: 288}}
 {{- end }}
+{{- with $v.settingsFile.existingConfigMap }}
+- path: /etc/postern/settings
+  volume: {name: settings, configMap: {name: {{ . }}, defaultMode: 292}}
+{{- end }}
 {{- with $v.policies.existingConfigMap }}
 - path: /etc/postern/policies
   volume: {name: policies, configMap: {name: {{ . }}, defaultMode: 292}}

@@ -93,7 +93,7 @@ impl Loaded {
 
     /// `/metrics`, in the format that is asked for.
     fn metrics(&self, accept: &str) -> String {
-        let url = format!("http://{}/metrics", self.house.postern().health_address());
+        let url = format!("http://{}/metrics", self.house.postern().health());
         let request = self.client.get(url).header("accept", accept);
         self.runtime.block_on(async { request.send().await.unwrap().text().await.unwrap() })
     }

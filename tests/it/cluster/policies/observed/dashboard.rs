@@ -74,7 +74,7 @@ fn configuration(loaded: &Loaded) -> String {
          - job_name: apiserver\n  scheme: https\n  authorization: {{credentials: {token}}}\n  \
            tls_config: {{ca_file: {authority}}}\n  static_configs: [{{targets: ['{}']}}]\n",
         rules.display(),
-        loaded.house.postern().health_address(),
+        loaded.house.postern().health(),
         cluster.server().trim_start_matches("https://"),
     )
 }
@@ -154,4 +154,23 @@ fn alerts_are_silent(loaded: &Loaded, prometheus: &Prometheus) {
         // The pods that it was asked about are none of this cluster, so no Event can be written.
         assert_ne!(rule["state"], "firing", "{rule:#}");
     }
+}
+
+/// As the page on operating says.
+#[test]
+fn the_audit_log_of_the_api_server_tells_of_decisions_and_of_what_went_past() {
+    let events = loaded().house.cluster.audit_events();
+    let annotations = events.iter().filter_map(|event| event["annotations"].as_object());
+    let annotations: Vec<_> = annotations.flatten().collect();
+    let is_there = |key: &str, value: &str| {
+        annotations.iter().any(|(is, said)| is.starts_with(key) && said.as_str() == Some(value))
+    };
+    assert!(is_there("validate.postern.dev/verdict", "allowed"), "{annotations:#?}");
+    assert!(is_there("validate.postern.dev/verdict", "refused"), "{annotations:#?}");
+    assert!(is_there("validate.postern.dev/policies", "many-1"), "{annotations:#?}");
+    assert!(annotations.iter().any(|(key, _)| *key == "validate.postern.dev/decision"));
+    let past = "failed-open.mutation.webhook.admission.k8s.io/round_0_index_";
+    assert!(is_there(past, "mutate.postern.dev"), "{annotations:#?}");
+    let page = std::fs::read_to_string("docs/operate.md").unwrap();
+    assert!(page.contains("failed-open.mutation.webhook.admission.k8s.io/"));
 }
