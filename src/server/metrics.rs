@@ -36,8 +36,8 @@ use crate::gate::{Phase, Reason, Summary};
 /// Upper bounds in seconds, from half a millisecond to just below the webhook's timeout of 3 s.
 const DURATION_BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 2.5];
 
-/// The statuses that [`super::webhook`] turns requests away with.
-const TURNED_AWAY: [u16; 7] = [400, 408, 413, 415, 500, 503, 504];
+/// The statuses that requests are turned away with.
+const TURNED_AWAY: [u16; 8] = [400, 401, 408, 413, 415, 500, 503, 504];
 
 /// Every metric of the server, to be shared by whoever has something to count.
 #[derive(Debug)]
@@ -190,6 +190,11 @@ impl Metrics {
         }
         for status in TURNED_AWAY {
             drop(self.turned_away.get_or_create(&StatusLabel { status }));
+        }
+        for what in ["serving", "ca", "bundle", "webhooks"] {
+            for result in ["done", "failed"] {
+                drop(self.certificate_rotations.get_or_create(&RotationLabels { what, result }));
+            }
         }
         self.access_reviews.begin_at_zero();
         self.aftermath.begin_at_zero();

@@ -19,17 +19,18 @@ pub(super) fn values() -> BTreeMap<&'static str, Vec<String>> {
     let words = |words: &str| words.split(' ').map(str::to_owned).collect::<Vec<_>>();
     BTreeMap::from([
         ("answer", words("allowed refused")),
-        ("check", words("running certificate policies ledger cluster")),
+        ("check", words("running certificate tokens policies ledger cluster")),
         ("dry_run", words("false true")),
         ("effect", words("Permit Require")),
         ("enforcement", words("Audit Warn Enforce")),
-        ("kind", words("serving client_ca")),
+        ("kind", words("serving client_ca ca retiring_ca")),
         ("phase", words("mutate validate")),
         ("reason", Reason::ALL.map(|reason| reason.as_str().to_owned()).to_vec()),
         ("result", words("done failed limited missed granted denied late")),
-        ("status", words("400 408 413 415 500 503 504")),
+        ("status", words("400 401 408 413 415 500 503 504")),
         ("target", words("file-1")),
         ("version", words(env!("CARGO_PKG_VERSION"))),
+        ("what", words("serving ca bundle webhooks")),
         ("watch", words("policies namespaces")),
     ])
 }
