@@ -110,7 +110,8 @@ fn an_api_server_that_says_who_it_is_is_let_in_and_another_is_not() {
     assert!(!output.stderr.contains(TOKEN), "{output:?}");
     let metrics = postern.probe("/metrics");
     let counted = "postern_requests_turned_away_total{status=\"401\"} ";
-    assert!(metrics.contains(counted), "{metrics}");
+    let none = format!("{counted}0\n");
+    assert!(metrics.contains(counted) && !metrics.contains(&none), "{metrics}");
     // Both, while one is replaced by the other.
     file("bad", &format!("another-token-of-some-length\n{TOKEN}\n"));
     wait("the token is accepted", &postern, || debug(&cluster, IMAGE).success());
