@@ -1,9 +1,10 @@
 #!/bin/sh
-# Builds what the cluster tests run: etcd, kube-apiserver, kubectl and kubelet, from source.
+# Builds what the cluster tests run, from source: etcd, kube-apiserver, kubectl, kubelet, and for
+# whole clusters kube-controller-manager and kube-scheduler.
 #
-#   tests/cluster/build.sh [etcd|kube-apiserver|kubectl|kubelet]...      (nothing named: all four)
+#   tests/cluster/build.sh [PROGRAM...]      (nothing named: all six)
 #
-# The first build takes 8 to 10 minutes of two cores. What is built stays in the user's cache and is
+# The first build takes 8 to 12 minutes of two cores. What is built stays in the user's cache and is
 # found there from then on. Progress goes to stderr; the folder that holds the programs is the one
 # line on stdout.
 set -eu
@@ -27,11 +28,13 @@ etcd=$(required go.etcd.io/etcd/server/v3 etcd)
 home=${XDG_CACHE_HOME:-$HOME/.cache}/postern/$kubernetes-etcd-$etcd
 bin=$home/bin
 
-[ $# -gt 0 ] || set -- etcd kube-apiserver kubectl kubelet
+all='etcd kube-apiserver kubectl kubelet kube-controller-manager kube-scheduler'
+# shellcheck disable=SC2086  # a list of plain names
+[ $# -gt 0 ] || set -- $all
 for program in "$@"; do
-    case $program in
-    etcd | kube-apiserver | kubectl | kubelet) ;;
-    *) fail "'$program' is not one of etcd, kube-apiserver, kubectl, kubelet" ;;
+    case " $all " in
+    *" $program "*) ;;
+    *) fail "'$program' is not one of $all" ;;
     esac
 done
 

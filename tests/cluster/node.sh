@@ -4,16 +4,17 @@
 #   tests/cluster/node.sh prepare     installs the Debian packages that are missing (as root)
 #   tests/cluster/node.sh check       says on stderr why a node cannot run here; silent if it can
 #
-# The tests themselves call two more:
+# The tests themselves call three more:
 #
-#   node.sh image FILE                writes the images as one archive
-#   node.sh run FOLDER KUBELET        starts the runtime and the kubelet configured in FOLDER
+#   node.sh image FILE                  writes the images as one archive
+#   node.sh run FOLDER KUBELET [IP]     starts the runtime and the kubelet configured in FOLDER
+#   node.sh network FOLDER ADDRESS...   makes this network namespace a cluster's, and stays
 #
 # Only the programs of these packages are used. The node starts a containerd of its own in folders
 # of its own; a containerd service that the package may have started is neither used nor disturbed.
 set -eu
 
-packages='containerd runc containernetworking-plugins busybox-static'
+packages='containerd runc containernetworking-plugins busybox-static iproute2'
 
 fail() { printf 'node: %s\n' "$*" >&2; exit 2; }
 
@@ -92,8 +93,20 @@ images() { # FILE
     tar --create --file "$1" --directory "$work" blobs index.json oci-layout
 }
 
-run() { # FOLDER KUBELET: as process 1 of a process namespace, in a mount namespace of its own
-    folder=$1 kubelet=$2
+network() { # FOLDER ADDRESS...: in a network namespace of its own, which lives as long as this
+    folder=$1
+    shift
+    ip link set lo up
+    # Nothing leads out of here: no other interface, no default route.
+    for address in "$@"; do ip address add "$address/32" dev lo; done
+    # Of this namespace alone, like everything under this name.
+    echo 1 >/proc/sys/net/ipv4/ip_forward
+    : >"$folder/network"
+    exec tail -f "$folder/network"
+}
+
+run() { # FOLDER KUBELET [IP]: as process 1 of a process namespace, in a mount namespace of its own
+    folder=$1 kubelet=$2 address=${3-}
     # Pods whose mounts follow the host's find a host that shares them.
     mount --make-rshared /
     # What the runtime, the network plugins and the kubelet keep under fixed paths is theirs alone
@@ -125,12 +138,14 @@ END
         kill -0 "$runtime" 2>/dev/null || { cat "$folder/containerd.log"; fail 'containerd ended'; }
         sleep 0.1
     done
-    ctr --address "$folder/containerd.sock" --namespace k8s.io \
-        images import --snapshotter native "$folder/images.tar"
+    for archive in "$folder"/images*.tar; do
+        ctr --address "$folder/containerd.sock" --namespace k8s.io \
+            images import --snapshotter native "$archive"
+    done
     # When it ends, so does this shell, and with it every process of the namespace.
     "$kubelet" --config "$folder/kubelet.json" --kubeconfig "$folder/kubelet.kubeconfig" \
         --root-dir "$folder/kubelet" --cert-dir "$folder/kubelet-certificates" \
-        --hostname-override localhost || fail "the kubelet ended with $?"
+        --hostname-override localhost ${address:+--node-ip "$address"} || fail "the kubelet ended with $?"
 }
 
 case ${1-} in
@@ -155,6 +170,7 @@ check)
         'installs them'
     ;;
 image) images "$2" ;;
-run) run "$2" "$3" ;;
-*) fail "usage: $0 prepare|check|image FILE|run FOLDER KUBELET" ;;
+run) run "$2" "$3" "${4-}" ;;
+network) shift; network "$@" ;;
+*) fail "usage: $0 prepare|check|image FILE|run FOLDER KUBELET [IP]|network FOLDER ADDRESS..." ;;
 esac

@@ -9,12 +9,14 @@
 
 mod kubectl;
 mod manifests;
+pub(crate) mod network;
 mod node;
 mod pki;
 pub(crate) mod port;
 mod postern;
 mod run;
 mod webhooks;
+mod whole;
 pub(crate) mod workshop;
 
 use std::fs::File;
@@ -32,6 +34,7 @@ pub(crate) use self::node::Node;
 pub(crate) use self::postern::Postern;
 pub(crate) use self::run::Output;
 
+use self::network::Network;
 use self::pki::Authority;
 use self::port::Port;
 use self::run::run;
@@ -59,6 +62,7 @@ const POSTERN: &str = "system:serviceaccount:postern-system:postern";
 pub(crate) struct Cluster {
     workshop: Workshop,
     programs: PathBuf,
+    network: Network,
     server: String,
     // Held so that no other run takes it.
     port: Port,
@@ -79,18 +83,33 @@ impl Cluster {
     ) -> Cluster {
         let programs = build(&["etcd", "kube-apiserver", "kubectl"]);
         let port = claim_port(&programs);
-        let mut workshop = Workshop::open("cluster");
-        let server = format!("https://127.0.0.1:{}", port.number);
+        let (network, workshop) = (Network::of_this_machine(), Workshop::open("cluster"));
+        Cluster::start_on(network, workshop, programs, port, prepare_more)
+    }
+
+    fn start_on(
+        network: Network,
+        mut workshop: Workshop,
+        programs: PathBuf,
+        port: Port,
+        prepare_more: impl FnOnce(&Workshop, &Authority) -> Vec<String>,
+    ) -> Cluster {
+        let server = format!("https://127.0.0.1:{}", network.api_server_port(&port));
         let authority = Authority::new();
         prepare(&workshop, &server, &authority);
         let options = prepare_more(&workshop, &authority);
-        start_etcd(&mut workshop, &programs);
-        start_api_server(&mut workshop, &programs, port.number, &options);
+        start_etcd(&mut workshop, &network, &programs);
+        start_api_server(&mut workshop, &network, &programs, &port, &options);
 
-        let mut cluster = Cluster { workshop, programs, server, port, options };
+        let mut cluster = Cluster { workshop, programs, network, server, port, options };
         cluster.wait_until_ready();
         cluster.apply(include_str!("rbac.yaml"));
         cluster
+    }
+
+    /// Where its programs run, and whatever is to reach them.
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
     }
 
     /// The folder with the programs it is made of, kubectl among them.
@@ -112,7 +131,8 @@ impl Cluster {
     /// A call of kubectl as this user.
     pub(crate) fn kubectl(&self, user: &str) -> Kubectl {
         self.kubeconfig(user);
-        Kubectl::new(kubectl_command(&self.programs, self.workshop.folder(), user))
+        let folder = self.workshop.folder();
+        Kubectl::new(kubectl_command(&self.network, &self.programs, folder, user))
     }
 
     /// Creates or changes objects as the admin, from YAML or JSON.
@@ -181,7 +201,8 @@ impl Cluster {
 
     /// Starts it after [`Cluster::stop_api_server`] and waits until it answers.
     pub(crate) fn start_api_server_again(&mut self) {
-        start_api_server(&mut self.workshop, &self.programs, self.port.number, &self.options);
+        let Cluster { workshop, network, programs, port, options, .. } = self;
+        start_api_server(workshop, network, programs, port, options);
         self.wait_until_ready();
     }
 
@@ -190,16 +211,17 @@ impl Cluster {
     }
 
     fn wait_until_ready(&mut self) {
-        let (programs, folder) = (self.programs.clone(), self.workshop.folder().to_owned());
+        let (network, programs) = (self.network.clone(), self.programs.clone());
+        let folder = self.workshop.folder().to_owned();
         let address = self.server.trim_start_matches("https://").to_owned();
         let answers = |path: &str| {
-            let mut command = kubectl_command(&programs, &folder, "admin");
+            let mut command = kubectl_command(&network, &programs, &folder, "admin");
             command.args(["get", "--raw", path]);
             run(&mut command, &[], Duration::from_secs(5)).is_ok_and(|output| output.success())
         };
         let ready = self.workshop.wait_until("the API server", Duration::from_secs(60), || {
-            // A connection is a cheaper question than a kubectl.
-            TcpStream::connect(&address).is_ok()
+            // A connection is a cheaper question than a kubectl, where it can be asked.
+            (network.is_apart() || TcpStream::connect(&address).is_ok())
                 && answers("/readyz")
                 // Made a moment after the API server calls itself ready.
                 && answers("/api/v1/namespaces/default")
@@ -210,8 +232,8 @@ impl Cluster {
     }
 }
 
-fn kubectl_command(programs: &Path, folder: &Path, user: &str) -> Command {
-    let mut command = clean_command(&programs.join("kubectl"));
+fn kubectl_command(network: &Network, programs: &Path, folder: &Path, user: &str) -> Command {
+    let mut command = network.command(&programs.join("kubectl"));
     command
         // It keeps what it learns about the API under its home; ours must not become the user's,
         // and one user's must not become another's.
@@ -258,7 +280,7 @@ fn parse(text: &str) -> Value {
 fn prepare(workshop: &Workshop, server: &str, authority: &Authority) {
     workshop.write("ca.crt", authority.certificate());
     for (name, identity) in [
-        ("apiserver", authority.server(&["127.0.0.1", "localhost"])),
+        ("apiserver", authority.server(&["127.0.0.1", "localhost", network::KUBERNETES])),
         ("kubelet-client", authority.client("kube-apiserver")),
         ("kubelet", authority.server(&["127.0.0.1", "localhost"])),
         ("service-accounts", authority.client("service-accounts")),
@@ -299,11 +321,11 @@ fn random_token() -> String {
     bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-fn start_etcd(workshop: &mut Workshop, programs: &Path) {
+fn start_etcd(workshop: &mut Workshop, network: &Network, programs: &Path) {
     // On sockets in the private folder: etcd asks nobody who they are.
     let clients = format!("unix://{}", workshop.text("etcd.sock"));
     let peers = format!("unix://{}", workshop.text("etcd-peers.sock"));
-    let mut command = clean_command(&programs.join("etcd"));
+    let mut command = network.command(&programs.join("etcd"));
     command
         .args(["--name=test", "--log-level=warn"])
         // What is lost when this machine loses power is a test's.
@@ -317,13 +339,19 @@ fn start_etcd(workshop: &mut Workshop, programs: &Path) {
     workshop.start("etcd", &mut command);
 }
 
-fn start_api_server(workshop: &mut Workshop, programs: &Path, port: u16, options: &[String]) {
+fn start_api_server(
+    workshop: &mut Workshop,
+    network: &Network,
+    programs: &Path,
+    port: &Port,
+    options: &[String],
+) {
     let file = |flag: &str, name: &str| format!("--{flag}={}", workshop.text(name));
-    let mut command = clean_command(&programs.join("kube-apiserver"));
+    let mut command = network.command(&programs.join("kube-apiserver"));
     command
         .arg(format!("--etcd-servers=unix://{}", workshop.text("etcd.sock")))
-        .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
-        .arg(format!("--secure-port={port}"))
+        .args(network.api_server_options())
+        .arg(format!("--secure-port={}", network.api_server_port(port)))
         // Nobody asks for the service `kubernetes`, and it could not name a loopback address.
         .arg("--endpoint-reconciler-type=none")
         .arg("--service-cluster-ip-range=10.0.0.0/24")
@@ -333,8 +361,6 @@ fn start_api_server(workshop: &mut Workshop, programs: &Path, port: u16, options
         .arg(file("service-account-key-file", "service-accounts.pub"))
         .arg(file("service-account-signing-key-file", "service-accounts.key"))
         .arg("--service-account-issuer=https://kubernetes.default.svc")
-        // No controller makes the service accounts and tokens that this would put into pods.
-        .arg("--disable-admission-plugins=ServiceAccount")
         .arg(file("token-auth-file", "tokens.csv"))
         .arg("--authorization-mode=RBAC")
         // As most clusters have it; else the API server itself refuses what Postern must judge.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::port::Port;
 use super::workshop::Workshop;
-use super::{Cluster, build, claim_port, clean_command};
+use super::{Cluster, build, claim_port};
 
 /// The node of a cluster, called `localhost`.
 ///
@@ -17,8 +17,8 @@ use super::{Cluster, build, claim_port, clean_command};
 /// there.
 #[derive(Debug)]
 pub(crate) struct Node {
+    workshop: Workshop,
     // Held for what dropping it does.
-    _workshop: Workshop,
     _port: Port,
 }
 
@@ -32,7 +32,17 @@ impl Node {
     /// 65532, `registry.example.com/debug/nonroot:1.36`. The pull policy must not be `Always`,
     /// which is what the API server fills in for `:latest`.
     pub(crate) fn start(cluster: &Cluster) -> Result<Node, String> {
-        script(&["check"])?;
+        Node::start_with(cluster, &[])
+    }
+
+    /// Whether this machine can have one; the error says why not.
+    pub(super) fn check() -> Result<(), String> {
+        script(&["check"])
+    }
+
+    /// The same with the images of these archives too.
+    pub(super) fn start_with(cluster: &Cluster, archives: &[&Path]) -> Result<Node, String> {
+        Node::check()?;
         let kubelet = build(&["kubelet"]).join("kubelet");
         let port = claim_port(&cluster.programs);
         let mut workshop = Workshop::open("node");
@@ -41,20 +51,38 @@ impl Node {
             copied.map_err(|error| format!("cannot copy {name}: {error}"))?;
         }
         workshop.write("containerd.toml", containerd_configuration(&workshop));
-        workshop.write("cni/10-pods.conflist", network(&workshop, port.number).to_string());
+        let routes = cluster.network.routes();
+        workshop.write("cni/10-pods.conflist", network(&workshop, port.number, routes).to_string());
         workshop.write("kubelet.json", kubelet_configuration(&workshop, port.number).to_string());
         script(&["image", &workshop.text("images.tar")])?;
+        for (number, archive) in archives.iter().enumerate() {
+            std::fs::copy(archive, workshop.path(&format!("images-{number}.tar")))
+                .map_err(|error| format!("cannot copy {}: {error}", archive.display()))?;
+        }
 
-        let mut command = clean_command(Path::new("unshare"));
+        let mut command = cluster.network.command(Path::new("unshare"));
         command
             .args(["--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "sh"])
             .arg(script_path())
             .arg("run")
             .arg(workshop.folder())
-            .arg(kubelet);
+            .arg(kubelet)
+            .args(cluster.network.node_address());
         workshop.start("node", &mut command);
         workshop.wait_until("the node", Duration::from_secs(90), || is_ready(cluster))?;
-        Ok(Node { _workshop: workshop, _port: port })
+        Ok(Node { workshop, _port: port })
+    }
+
+    /// Ends a container's process as the kernel does when memory runs out: it is told nothing.
+    /// `id` is what the pod's status calls it.
+    pub(crate) fn kill_container(&self, id: &str) {
+        let killed = Command::new("ctr")
+            .args(["--address", &self.workshop.text("containerd.sock"), "--namespace", "k8s.io"])
+            .args(["tasks", "kill", "--signal", "SIGKILL", id.trim_start_matches("containerd://")])
+            .output()
+            .unwrap_or_else(|error| panic!("cannot start ctr: {error}"));
+        let said = String::from_utf8_lossy(&killed.stderr);
+        assert!(killed.status.success(), "ctr tasks kill: {said}");
     }
 
     /// Creates a pod on this node and waits until it is ready.
@@ -89,7 +117,7 @@ impl Node {
     }
 }
 
-fn script_path() -> PathBuf {
+pub(super) fn script_path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/node.sh")
 }
 
@@ -142,9 +170,10 @@ conf_dir = "{folder}/cni"
 }
 
 /// Every pod is on the end of a cable of its own: unlike a bridge, that goes when the pod goes.
-fn network(workshop: &Workshop, port: u16) -> Value {
+fn network(workshop: &Workshop, port: u16, routes: &[&str]) -> Value {
     // The port is this node's alone, so the addresses are too.
     let [high, low] = port.to_be_bytes();
+    let routes: Vec<Value> = routes.iter().map(|to| json!({"dst": to})).collect();
     json!({
         "cniVersion": "0.4.0",
         "name": workshop.name(),
@@ -154,6 +183,7 @@ fn network(workshop: &Workshop, port: u16) -> Value {
                 "type": "host-local",
                 "dataDir": workshop.text("addresses"),
                 "ranges": [[{"subnet": format!("10.{high}.{low}.0/24")}]],
+                "routes": routes,
             },
         }],
     })
@@ -194,5 +224,7 @@ fn kubelet_configuration(workshop: &Workshop, port: u16) -> Value {
                          "nodefs.inodesFree": "0%", "imagefs.available": "0%"},
         "imageGCHighThresholdPercent": 100,
         "nodeStatusUpdateFrequency": "1s",
+        // How long a pod may take to see that a Secret of its has changed.
+        "syncFrequency": "2s",
     })
 }

@@ -1,15 +1,17 @@
-//! A real PostgreSQL server for the tests, on a free loopback port with a data folder of its own.
+//! A real PostgreSQL server for the tests, on a free loopback port with a data folder of its own;
+//! or on the network of a whole cluster, for its pods.
 
 use std::fs::{self, Permissions};
+use std::io::Write as _;
 use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crate::cluster::support::network::{NODE, Network};
 use crate::cluster::support::port::Port;
 use crate::cluster::support::workshop::Workshop;
 
@@ -22,6 +24,7 @@ pub(crate) struct Postgres {
     port: Port,
     /// Who runs it: PostgreSQL refuses to run as root.
     user: Option<(u32, u32)>,
+    network: Network,
 }
 
 impl Postgres {
@@ -33,6 +36,11 @@ impl Postgres {
 
     /// One for a test that stops it.
     pub(crate) fn start() -> Self {
+        Self::start_on(Network::of_this_machine())
+    }
+
+    /// One on the network of a cluster.
+    pub(crate) fn start_on(network: Network) -> Self {
         let workshop = Workshop::open("postgres");
         let user = unprivileged();
         let this = Self {
@@ -40,6 +48,7 @@ impl Postgres {
             port: Port::claim(&std::env::temp_dir().join("postern-ports")),
             workshop: Mutex::new(workshop),
             user,
+            network,
         };
         this.prepare();
         this.start_again();
@@ -58,15 +67,21 @@ impl Postgres {
         command.args(["--username=postern", "--auth=trust", "--encoding=UTF8", "--no-locale"]);
         let made = command.arg("--no-sync").arg(&data).output().unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        if self.network.is_apart() {
+            let rules = fs::OpenOptions::new().append(true).open(data.join("pg_hba.conf"));
+            rules.unwrap().write_all(b"host all all 10.0.0.0/8 trust\n").unwrap();
+        }
     }
 
     fn command(&self, program: &str, folder: &Path) -> Command {
-        let mut command = Command::new(self.programs.join(program));
+        let mut command = self.network.command_as(self.user, &self.programs.join(program));
         command.current_dir(folder).env("LC_ALL", "C");
-        if let Some((user, group)) = self.user {
-            command.uid(user).gid(group);
-        }
         command
+    }
+
+    /// Where it listens, and where it is found.
+    fn host(&self) -> (&'static str, &'static str) {
+        if self.network.is_apart() { ("0.0.0.0", NODE) } else { ("127.0.0.1", "127.0.0.1") }
     }
 
     /// After [`Self::stop`] or [`Self::kill`].
@@ -77,18 +92,21 @@ impl Postgres {
         command
             .arg("-D")
             .arg(workshop.path("data"))
-            .args(["-h", "127.0.0.1", "-p", &self.port.number.to_string(), "-k", ""])
+            .args(["-h", self.host().0, "-p", &self.port.number.to_string(), "-k", ""])
             // Durable as far as PostgreSQL can see; the tests are not about this machine's disk.
             .args(["-c", "max_connections=200", "-c", "fsync=off"]);
         workshop.start("postgres", &mut command);
-        let listens =
-            || TcpStream::connect(("127.0.0.1", self.port.number)).is_ok() && self.answers();
+        let listens = || {
+            let connects = || TcpStream::connect(("127.0.0.1", self.port.number)).is_ok();
+            (self.network.is_apart() || connects()) && self.answers(&folder)
+        };
         workshop.wait_until("PostgreSQL", PATIENCE, listens).unwrap_or_else(|why| panic!("{why}"));
     }
 
-    fn answers(&self) -> bool {
-        let ready = Command::new(self.programs.join("pg_isready"))
-            .args(["-q", "-h", "127.0.0.1", "-p", &self.port.number.to_string()])
+    fn answers(&self, folder: &Path) -> bool {
+        let ready = self
+            .command("pg_isready", folder)
+            .args(["-q", "-h", self.host().1, "-p", &self.port.number.to_string()])
             .status();
         ready.is_ok_and(|status| status.success())
     }
@@ -121,12 +139,14 @@ impl Postgres {
     pub(crate) fn database(&self) -> String {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let name = format!("ledger{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let made = Command::new(self.programs.join("createdb"))
-            .args(["-h", "127.0.0.1", "-p", &self.port.number.to_string(), "-U", "postern", &name])
+        let (folder, host, port) = (self.data(), self.host().1, self.port.number);
+        let made = self
+            .command("createdb", folder.parent().unwrap())
+            .args(["-h", host, "-p", &port.to_string(), "-U", "postern", &name])
             .output()
             .unwrap();
         assert!(made.status.success(), "createdb: {}", String::from_utf8_lossy(&made.stderr));
-        format!("postgres://postern@127.0.0.1:{}/{name}?sslmode=disable", self.port.number)
+        format!("postgres://postern@{host}:{port}/{name}?sslmode=disable")
     }
 }
 

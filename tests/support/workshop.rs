@@ -108,7 +108,8 @@ impl Workshop {
     /// Starts a program that runs until the workshop closes. What it writes goes to its log.
     ///
     /// One of its arguments must name the folder: by that the janitor knows the process as ours.
-    pub(crate) fn start(&mut self, name: &str, command: &mut Command) {
+    /// Returns its id.
+    pub(crate) fn start(&mut self, name: &str, command: &mut Command) -> u32 {
         let log = self.log_file(name);
         let file = File::create(&log).and_then(|file| Ok((file.try_clone()?, file)));
         let (out, err) =
@@ -120,9 +121,11 @@ impl Workshop {
             .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
-        let told = self.janitor.stdin.as_mut().map(|pipe| writeln!(pipe, "{}", child.id()));
+        let id = child.id();
+        let told = self.janitor.stdin.as_mut().map(|pipe| writeln!(pipe, "{id}"));
         self.running.push((name.to_owned(), child));
         assert!(matches!(told, Some(Ok(()))), "the janitor of {} is gone", self.folder.display());
+        id
     }
 
     /// Asks a program to end with SIGTERM and waits until it has. The error says how else it ended,
