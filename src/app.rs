@@ -335,6 +335,7 @@ impl Running {
         sleep(delay).await;
         self.stop_webhook.drain().await;
         (&mut self.webhook).await?.context("the webhook's socket failed")?;
+        self.ready.watched.say_farewell().await;
         timeout(CLOSE, self.chronicle.stopped()).await.context("closing the ledger")?;
         self.sending.finish_entries().await;
         timeout(CLOSE, self.chronicle.ledger.close()).await.context("closing the ledger")?;

@@ -48,7 +48,7 @@ pub use health::Health;
 pub use join::{Report, join};
 pub use look::{Look, LookError};
 pub use policies::{Seen, Snapshot, Snapshots};
-pub use status::Reports;
+pub use status::{Farewell, Reports};
 pub use survey::{SurveyError, SurveyOptions, survey};
 
 use access::Access;
@@ -70,6 +70,8 @@ pub struct Options {
     pub tally: Arc<dyn AccessTally>,
     /// What statuses call this server.
     pub replica: String,
+    /// Whether other servers may write into its ledger.
+    pub shared_ledger: bool,
 }
 
 /// What a cluster can tell while a request is judged.
@@ -95,6 +97,8 @@ pub struct PolicySource {
     pub snapshots: Snapshots,
     /// What became of them is to be said here.
     pub reports: Reports,
+    /// To be said when the server stops.
+    pub farewell: Farewell,
 }
 
 /// A task that runs as long as the server.
@@ -120,7 +124,8 @@ pub struct Connected {
 ///
 /// There is no telling where it is, or who asks.
 pub async fn connect(options: Options) -> Result<Connected, ConnectError> {
-    let Options { kubeconfig, policies, stale_limit, access, tally, replica } = options;
+    let Options { kubeconfig, policies, stale_limit, access, tally, replica, shared_ledger } =
+        options;
     let duration = watch::duration(stale_limit);
     let config = client::config(kubeconfig.as_deref(), duration).await?;
     let client = client::client(&config)?;
@@ -143,10 +148,12 @@ pub async fn connect(options: Options) -> Result<Connected, ConnectError> {
         let (keeper, snapshots) = policies::Policies::new();
         let events = move || watcher(debug_policies(listening.clone()), watch::settings(duration));
         connected.follow(health, |health| watch::follow(events, keeper, health));
-        let (writer, reports) =
-            status::Writer::new(debug_policies(client), replica, snapshots.clone());
+        let farewell =
+            Farewell::new(debug_policies(client.clone()), replica.clone(), snapshots.clone());
+        let api = debug_policies(client);
+        let (writer, reports) = status::Writer::new(api, replica, shared_ledger, snapshots.clone());
         connected.tasks.push(Box::pin(writer.run()));
-        connected.policies = Some(PolicySource { snapshots, reports });
+        connected.policies = Some(PolicySource { snapshots, reports, farewell });
     }
     Ok(connected)
 }

@@ -3,21 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tracing::debug;
 
 use crate::cluster::{
-    AccessLimits, AccessTally, AnyCluster, ConnectError, Connected, Health, Kubernetes, Options,
-    connect,
+    AccessLimits, AccessTally, AnyCluster, ConnectError, Connected, Farewell, Health, Kubernetes,
+    Options, connect,
 };
 use crate::config::{ClusterSettings, Settings};
 use crate::gate::lookup::NoCluster;
 use crate::server::metrics::Metrics;
 use crate::server::probes::Check;
+use crate::store::Location;
 
 /// The part of a deadline within which a right must be told: the rest is for judging by it.
 const ANSWER: u32 = 2;
 /// How often the ages of what was seen are measured.
 const MEASURE: Duration = Duration::from_secs(1);
+/// How long a server that stops may take to say so.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 impl AccessTally for Metrics {
     fn asked(&self, result: &'static str, took: Duration) {
@@ -36,7 +40,11 @@ pub(super) async fn prepare(
     let access = AccessLimits { allow_ttl, deny_ttl, answer: settings.deadline / ANSWER };
     let replica = settings.writer.clone();
     let tally: Arc<dyn AccessTally> = Arc::clone(metrics) as _;
-    connect(Options { kubeconfig, policies, stale_limit, access, tally, replica }).await.map(Some)
+    // One that cannot be read is told of when it is opened.
+    let shared_ledger = matches!(settings.ledger.parse(), Ok(Location::Postgres(_)));
+    connect(Options { kubeconfig, policies, stale_limit, access, tally, replica, shared_ledger })
+        .await
+        .map(Some)
 }
 
 /// What is asked about a cluster beside its requests.
@@ -45,6 +53,7 @@ pub(super) struct Watched {
     kubernetes: Option<Arc<Kubernetes>>,
     watches: Vec<Arc<Health>>,
     stale_limit: Duration,
+    farewell: Option<Farewell>,
 }
 
 impl Watched {
@@ -55,6 +64,15 @@ impl Watched {
             kubernetes: Some(Arc::clone(&connected.kubernetes)),
             watches: connected.watches.clone(),
             stale_limit: stale_limit.unwrap_or_default(),
+            farewell: connected.policies.as_ref().map(|source| source.farewell.clone()),
+        }
+    }
+
+    /// Has the statuses of policies no longer name this server; as far as it goes.
+    pub(super) async fn say_farewell(&self) {
+        let Some(farewell) = &self.farewell else { return };
+        if timeout(FAREWELL, farewell.say()).await.is_err() {
+            debug!("Some statuses of policies still name this server");
         }
     }
 

@@ -71,7 +71,7 @@ impl Publisher {
 
     /// Takes over what the cluster has, for ever.
     pub(super) async fn follow(self: Arc<Self>, source: PolicySource) {
-        let PolicySource { mut snapshots, reports: _ } = source;
+        let PolicySource { mut snapshots, .. } = source;
         let mut revision = None;
         while snapshots.changed().await.is_ok() {
             let Some(snapshot) = snapshots.borrow_and_update().clone() else { continue };

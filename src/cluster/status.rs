@@ -49,6 +49,9 @@ pub type Reports = watch::Sender<Arc<Vec<Report>>>;
 pub(super) struct Writer {
     api: Api<DynamicObject>,
     replica: String,
+    began: Timestamp,
+    /// The ledger of this server is nobody else's, and another server was not seen yet.
+    alone: bool,
     snapshots: Snapshots,
     reports: watch::Receiver<Arc<Vec<Report>>>,
     /// By uid.
@@ -74,11 +77,13 @@ impl Writer {
     pub(super) fn new(
         api: Api<DynamicObject>,
         replica: String,
+        shared_ledger: bool,
         snapshots: Snapshots,
     ) -> (Self, Reports) {
         let (sender, reports) = watch::channel(Arc::default());
+        let (began, alone) = (Timestamp::now(), !shared_ledger);
         let told = HashMap::new();
-        (Self { api, replica, snapshots, reports, told, trouble: None }, sender)
+        (Self { api, replica, began, alone, snapshots, reports, told, trouble: None }, sender)
     }
 
     /// Writes whatever there is to write, for ever.
@@ -90,7 +95,24 @@ impl Writer {
                 () = sleep(TICK) => {}
             }
             self.round().await;
+            if let Some(other) = self.other().filter(|_| self.alone) {
+                self.alone = false;
+                warn!(
+                    "`{other}` serves too, and what it decides is not in the ledger of this \
+                     server: more than one server needs a PostgreSQL ledger"
+                );
+            }
         }
+    }
+
+    /// Another server that has said something since this one began.
+    fn other(&self) -> Option<String> {
+        let snapshot = self.snapshots.borrow().clone()?;
+        let statuses = snapshot.policies.values().filter_map(|seen| seen.status.as_ref());
+        let mut others = statuses
+            .flat_map(|status| &status.replicas)
+            .filter(|(name, it)| **name != self.replica && it.seen.0 > self.began);
+        others.next().map(|(name, _)| name.clone())
     }
 
     async fn round(&mut self) {
@@ -181,6 +203,42 @@ impl Writer {
             self.told.clear();
         }
         self.trouble.is_none()
+    }
+}
+
+/// Takes back what this server has said of itself, when it stops as it was told to. Whoever is
+/// killed says nothing, and is forgotten after a day.
+#[derive(Debug, Clone)]
+pub struct Farewell {
+    api: Api<DynamicObject>,
+    replica: String,
+    snapshots: Snapshots,
+}
+
+impl Farewell {
+    pub(super) fn new(api: Api<DynamicObject>, replica: String, snapshots: Snapshots) -> Self {
+        Self { api, replica, snapshots }
+    }
+
+    /// Removes this server's entry from the status of each policy that has one.
+    pub async fn say(&self) {
+        let Some(snapshot) = self.snapshots.borrow().clone() else { return };
+        let manager = format!("{MANAGER}-{}", self.replica);
+        let params = PatchParams { field_manager: Some(manager), ..Default::default() };
+        for (name, seen) in &snapshot.policies {
+            let said = seen.status.as_ref().map(|status| &status.replicas);
+            if !said.is_some_and(|replicas| replicas.contains_key(&self.replica)) {
+                continue;
+            }
+            let uid = &seen.live.policy.id.uid;
+            let gone = json!({"metadata": {"uid": uid},
+                              "status": {"replicas": {&self.replica: null}}});
+            match self.api.patch_status(name, &params, &Patch::Merge(gone)).await {
+                Ok(_) | Err(kube::Error::Api(_)) => {}
+                // It cannot be reached, and no policy's status is worth waiting for.
+                Err(_) => return,
+            }
+        }
     }
 }
 

@@ -27,7 +27,7 @@ fn desk(replica: &str, answers: impl Fn(usize) -> (u16, Value) + Send + Sync + '
     keeper.complete();
     keeper.publish();
     let api = super::super::debug_policies(client);
-    let (writer, reports) = Writer::new(api, replica.to_owned(), snapshots.clone());
+    let (writer, reports) = Writer::new(api, replica.to_owned(), false, snapshots.clone());
     reports.send_replace(Arc::new(vec![report(1)]));
     Desk { writer, reports, keeper, snapshots, asked }
 }
@@ -186,4 +186,36 @@ async fn a_policy_that_is_gone_is_no_trouble() {
     let mut desk = desk("postern-0", |_| refusal(404, "NotFound", "gone"));
     assert_eq!(desk.round().await.len(), 2);
     assert_eq!(desk.writer.trouble, None);
+}
+
+#[tokio::test]
+async fn who_stops_takes_back_its_own_entries_and_no_others() {
+    let mut desk = desk("postern-0", yes);
+    let farewell = |desk: &Desk, replica: &str| {
+        Farewell::new(desk.writer.api.clone(), replica.to_owned(), desk.snapshots.clone())
+    };
+    let now = Timestamp::now();
+    desk.seen(1, &said(&[("postern-0", now), ("postern-1", now)]));
+
+    farewell(&desk, "postern-2").say().await;
+    assert_eq!(desk.asked.lock().unwrap().len(), 0, "it has said nothing");
+
+    farewell(&desk, "postern-0").say().await;
+    let asked = desk.asked.lock().unwrap().clone();
+    let [(line, body)] = &asked[..] else { panic!("{asked:?}") };
+    assert!(line.starts_with("PATCH ") && line.contains("/debugpolicies/p/status?"), "{line}");
+    let gone = json!({"metadata": {"uid": "uid-of-p"},
+                      "status": {"replicas": {"postern-0": null}}});
+    assert_eq!(*body, gone);
+}
+
+#[tokio::test]
+async fn another_server_is_noticed_by_what_it_says_after_this_one_began() {
+    let mut desk = desk("postern-0", yes);
+    let (before, after) = (SignedDuration::from_secs(-60), SignedDuration::from_secs(60));
+    let now = Timestamp::now();
+    desk.seen(1, &said(&[("postern-0", now + after), ("postern-1", now + before)]));
+    assert_eq!(desk.writer.other(), None, "only itself, and one that may have gone");
+    desk.seen(1, &said(&[("postern-0", now), ("postern-1", now + after)]));
+    assert_eq!(desk.writer.other().as_deref(), Some("postern-1"));
 }
