@@ -7,7 +7,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ_SECONDS := 60
 CYCLONEDX_VERSION := 0.5.9
 
-.PHONY: help run test playground bench fuzz lint release tools
+.PHONY: help run test playground bench fuzz lint image replicas release tools
 
 help: ## list these words
 	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,6 +39,13 @@ fuzz: $(CACHE)/tools/bin/cargo-fuzz ## each fuzz target for a minute (FUZZ_SECON
 
 release: tools ## the archive, its checksums and the kubectl plugin's manifest, in target/dist
 	@tests/release.sh
+
+image: tools ## the container image, as an archive in target/image
+	@deploy/image/build.sh
+
+replicas: ## three servers in a real cluster under load, while they are updated, drained, killed
+	@tests/prepare.sh test
+	cargo test --locked --test whole -- --nocapture replicas
 
 lint: $(CACHE)/tools/bin/cargo-deny ## format, clippy, licences and banned crates
 	cargo fmt --check

@@ -44,6 +44,12 @@ test)
     "$here/helm/build.sh" >/dev/null
     # Where a node cannot run, its tests say so themselves; everything else is tested all the same.
     "$here/cluster/node.sh" prepare || say "the tests on a real node will say why they do not run"
+    # Where no image can be made, the same. What takes minutes of it the first time takes them here,
+    # where it is seen.
+    command -v buildah >/dev/null || command -v podman >/dev/null ||
+        (install "the container image is made with it" buildah) || :
+    "${here%/*}/deploy/image/build.sh" >/dev/null ||
+        say "the tests of the container image will say why they do not run"
     ;;
 *) fail "want 'run' or 'test', not '${1:-}'" ;;
 esac

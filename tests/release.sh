@@ -12,10 +12,6 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 top=${here%/*}
 fail() { printf 'release: %s\n' "$*" >&2; exit 2; }
 
-tools=${XDG_CACHE_HOME:-$HOME/.cache}/postern/tools/bin
-[ -x "$tools/cargo-cyclonedx" ] ||
-    fail "there is no cargo-cyclonedx, which lists the components; 'make tools' builds it"
-
 # Everything in the archive is as old as the commit.
 if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
     SOURCE_DATE_EPOCH=$(git -C "$top" log -1 --format=%ct) ||
@@ -41,16 +37,6 @@ aarch64-*) architecture=arm64 ;;
 esac
 name=postern-v$version-linux-$architecture
 stage=$work/$name
-
-components() { # FILE: the crates in the program, as CycloneDX
-    # It writes beside the manifest that it reads, which is not to be the one of this checkout.
-    mkdir "$work/crate"
-    cp "$top/Cargo.toml" "$top/Cargo.lock" "$work/crate"
-    for folder in src tests benches; do ln -s "$top/$folder" "$work/crate/$folder"; done
-    (cd "$work/crate" && "$tools/cargo-cyclonedx" cyclonedx --format json --spec-version 1.5 \
-        --target "$target" --no-build-deps --override-filename components >/dev/null)
-    sed "s|file://$work/crate|file:///postern|g" "$work/crate/components.json" >"$1"
-}
 
 pack() { # FOLDER FILE: nothing in it is of this machine or moment
     tar --create --directory "$work" --format=ustar --sort=name --mtime="@$SOURCE_DATE_EPOCH" \
@@ -78,7 +64,7 @@ cp "$top/LICENSE" "$top/README.md" "$top/CHANGELOG.md" "$stage"
 for schema in policy cases ledger-record; do
     "$program" schema "$schema" >"$stage/schemas/$schema.json"
 done
-components "$stage/postern.cdx.json"
+"$here/components.sh" "$stage/postern.cdx.json"
 find "$stage" -type f -exec chmod 644 {} +
 chmod 755 "$stage/postern" "$stage/completions/kubectl_complete-postern"
 sums "$stage"
