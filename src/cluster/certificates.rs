@@ -1,5 +1,5 @@
-//! The certificates that Postern makes itself: kept in a Secret, watched by every server, changed by
-//! the one that holds a Lease, and told to the API server by `caBundle`.
+//! The certificates that Postern makes itself: kept in a Secret, watched by every server, changed
+//! by the one that holds a Lease, and told to the API server by `caBundle`.
 //!
 //! What is due is decided in [`crate::certificate::custody`]; here it is read and written. The
 //! Lease only keeps servers out of each other's way. What keeps the Secret whole is that nothing is

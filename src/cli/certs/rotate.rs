@@ -15,8 +15,8 @@ Examples:
   postern certs rotate --secret postern-system/postern-tls
   postern certs rotate --ca --secret postern-system/postern-tls
 
-Only for certificates that Postern makes itself (--tls-secret). Whoever runs it needs what Postern may
-do with the Secret, the Lease and the webhook configurations, and get on the Secret.";
+Only for certificates that Postern makes itself (--tls-secret). Whoever runs it needs what Postern
+may do with the Secret, the Lease and the webhook configurations, and get on the Secret.";
 
 /// Have a certificate that Postern makes replaced now, and wait until it is
 #[derive(Debug, clap::Args)]
