@@ -118,14 +118,16 @@ fn home(survey: &Survey) -> String {
     named.map_or(NAMESPACE, |service| &service.namespace).to_owned()
 }
 
-/// Postern may write its own authority into its own configurations and Secret.
+/// Postern may write its own authority into its own configurations and Secret. A webhook that leads
+/// to a wrong place makes another Postern of nobody.
 fn is_posterns_own(power: &Power, subject: &Subject, home: &str) -> bool {
-    let name = format!("system:serviceaccount:{home}:postern");
-    let account = subject.kind == "ServiceAccount"
-        && subject.namespace.as_deref() == Some(home)
-        && subject.name == "postern";
-    matches!(power.code, Code::RbacWebhooks | Code::RbacPostern)
-        && (account || subject.name == name)
+    let at = |namespace: &str| {
+        let account = subject.kind == "ServiceAccount"
+            && subject.namespace.as_deref() == Some(namespace)
+            && subject.name == "postern";
+        account || subject.name == format!("system:serviceaccount:{namespace}:postern")
+    };
+    matches!(power.code, Code::RbacWebhooks | Code::RbacPostern) && (at(home) || at(NAMESPACE))
 }
 
 fn holders<'a>(power: &Power, grants: &[Grant<'a>], home: &str) -> Holders<'a> {

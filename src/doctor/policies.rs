@@ -138,7 +138,11 @@ fn loaded(policies: &[PolicySeen]) -> Option<Diagnosis> {
             1 => "1 server judges".to_owned(),
             many => format!("{many} servers judge"),
         };
-        let what = format!("{servers} by the policies of the cluster, {number} in number");
+        let policies = match number {
+            1 => "1 policy".to_owned(),
+            many => format!("{many} policies"),
+        };
+        let what = format!("{servers} by {policies} of the cluster");
         Diagnosis::new(Code::PoliciesLoaded, what).seen(
             "DebugPolicies",
             "status.replicas",
