@@ -245,7 +245,7 @@ codes! {
         "kubectl delete pod NAME -n NAMESPACE: a debug container goes with its pod"
     DebuggersNotAll "debuggers-not-all" Info
         "There are more pods than were searched for debug containers"
-        "postern audit list --unattested, and `--scan-interval`"
+        "See `postern_unattested_containers_total`; `serve --scan-interval` searches all pods"
     OtherMissesDebug "other-misses-debug" Low
         "Another engine judges pods, but not their debug containers"
         "Add `pods/ephemeralcontainers` to its rules"
