@@ -389,3 +389,22 @@ fn an_older_cluster_is_told_only_what_it_knows() {
     assert_eq!(budget("1.25.0"), (true, false));
     assert!(!budget("1.24.9").0, "ephemeral containers were not stable yet");
 }
+
+/// What an operator imports and what the chart installs are one.
+#[test]
+fn alerts_and_dashboard_are_the_files_of_the_chart() {
+    let file = |name: &str| std::fs::read_to_string(format!("deploy/chart/files/{name}")).unwrap();
+    let objects = render(&[
+        "prometheusRule.enabled=true",
+        "prometheusRule.labels.release=prom",
+        "grafana.dashboard.enabled=true",
+    ]);
+    let rule = one(&objects, "PrometheusRule", "postern");
+    assert_eq!(rule["metadata"]["labels"]["release"], "prom");
+    let rules: Value = serde_saphyr::from_str(&file("rules.yaml")).unwrap();
+    assert_eq!(rule["spec"], rules);
+    let held = one(&objects, "ConfigMap", "postern-dashboard");
+    assert_eq!(held["metadata"]["labels"]["grafana_dashboard"], "1");
+    let dashboard = held["data"]["postern.json"].as_str().unwrap();
+    assert_eq!(dashboard.trim_end(), file("dashboard.json").trim_end());
+}
