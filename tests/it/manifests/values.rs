@@ -157,8 +157,6 @@ fn no_setting_of_the_server_is_forgotten() {
     let left_to_extra_args = [
         // Made on the spot, for nobody's cluster.
         "dev",
-        // Values are said as values; a file would be a second place.
-        "config",
         // A pod knows its cluster.
         "kubeconfig",
         "help",
