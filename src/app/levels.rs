@@ -59,14 +59,14 @@ fn take_over(file: &Path, now: LogLevel, levels: &Levels) -> LogLevel {
     }
     // Said while it can be heard.
     if wanted < now {
-        info!(level = wanted.as_str(), "The log level is `{}` from now on", wanted.as_str());
+        info!(log_level = wanted.as_str(), "The log level is `{}` from now on", wanted.as_str());
     }
     if let Err(error) = levels.set(wanted.as_str()) {
         warn!("The log level stays `{}`: {error}", now.as_str());
         return now;
     }
     if wanted > now {
-        info!(level = wanted.as_str(), "The log level is `{}` from now on", wanted.as_str());
+        info!(log_level = wanted.as_str(), "The log level is `{}` from now on", wanted.as_str());
     }
     wanted
 }
