@@ -1,7 +1,7 @@
 //! Debug containers that are there already.
 //!
-//! A pod does not tell who added them. So they are judged as if by whoever may the most: one is told
-//! of only where nobody at all could add it today.
+//! A pod does not tell who added them. So they are judged as if by whoever may the most: one is
+//! told of only where nobody at all could add it today.
 
 use crate::policy::rule::{Effect, Policy};
 use crate::policy::set::PolicySet;

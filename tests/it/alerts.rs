@@ -1,4 +1,4 @@
-//! The alerts that are delivered: what promtool says of them, and whether each fires when it should.
+//! The alerts that are delivered: what promtool says of them, and whether each fires as it should.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -124,7 +124,7 @@ fn certificates_are_inspected_as_a_client_would_judge_them() {
     for said in [
         "  for      postern.postern-system.svc, localhost, 127.0.0.1, ::1\n",
         " 29 days left\n",
-        "[+] chain: it is believed as `postern.postern-system.svc`\naccepted\n",
+        "[+] chain: it is believed as 'postern.postern-system.svc'\naccepted\n",
     ] {
         assert!(text.contains(said), "{said} is not in\n{text}");
     }
