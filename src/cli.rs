@@ -22,9 +22,11 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser, Subcommand};
+use serde::Serialize;
 
 use crate::config::SettingError;
-use crate::policy::text::Lines;
+use crate::ledger::json::printable;
+use crate::policy::text::{Lines, is_plain};
 
 /// Everything was done.
 const DONE: u8 = 0;
@@ -139,6 +141,18 @@ fn sentence(error: &anyhow::Error) -> String {
             said => format!("{said}: {cause}"),
         }
     })
+}
+
+/// JSON on one line. What others wrote cannot make a terminal do anything.
+pub(crate) fn as_json(value: &impl Serialize) -> serde_json::Result<String> {
+    Ok(format!("{}\n", printable(&serde_json::to_string(value)?)))
+}
+
+/// YAML, or JSON where YAML's plain style would show what a terminal acts on: it has no escapes.
+pub(crate) fn as_yaml(value: &impl Serialize) -> anyhow::Result<String> {
+    let yaml = serde_saphyr::to_string(value)?;
+    let is_harmless = yaml.chars().all(|character| character == '\n' || is_plain(character));
+    if is_harmless { Ok(yaml) } else { Ok(as_json(value)?) }
 }
 
 /// Writes to standard output. A reader that went away has what it wanted.

@@ -17,6 +17,10 @@ use crate::policy::request::{
     Volume,
 };
 
+/// How large added containers may be together, in bytes of JSON. What people type has hundreds; each
+/// costs many times its size while it is judged, and who sends it chooses it.
+const MAX_ADDED_BYTES: usize = 256 * 1024;
+
 /// Longest uid that is answered to; the API server's have 36 characters.
 const MAX_UID_BYTES: usize = 256;
 
@@ -292,6 +296,11 @@ fn debug(request: wire::Request<'_>, shape: Shape, user: &User) -> Result<Debug,
         containers: container_names(&pod).collect(),
         ephemeral: delta.names.iter().map(AsRef::as_ref).collect(),
     });
+    let sizes = delta.added.iter().take(MAX_INJECTIONS).map(|container| container.json.get().len());
+    if sizes.sum::<usize>() > MAX_ADDED_BYTES {
+        let most = MAX_ADDED_BYTES / 1024;
+        return Err(format!("the added containers are larger than {most} KiB together"));
+    }
     let mut added = Vec::with_capacity(added_total.min(MAX_INJECTIONS));
     let mut injections: Vec<Injection> = Vec::with_capacity(added.capacity());
     for container in delta.added.iter().take(MAX_INJECTIONS) {

@@ -12,11 +12,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
 
 use self::report::Report;
-use super::{Misuse, Outcome, print};
+use super::{Misuse, Outcome, as_json, as_yaml, print};
 use crate::cluster::{SurveyOptions, survey};
 use crate::doctor::{Code, Diagnosis, Severity, diagnose};
 use crate::folder;
-use crate::ledger::json::printable;
 use crate::policy::rule::Policy;
 use crate::server::tls;
 
@@ -192,7 +191,7 @@ fn tell_progress(what: &str) {
 fn rendered(output: Output, report: &Report) -> anyhow::Result<String> {
     Ok(match output {
         Output::Text => text::render(report),
-        Output::Json => format!("{}\n", printable(&serde_json::to_string(report)?)),
-        Output::Yaml => serde_saphyr::to_string(report)?,
+        Output::Json => as_json(report)?,
+        Output::Yaml => as_yaml(report)?,
     })
 }

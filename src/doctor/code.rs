@@ -60,13 +60,13 @@ codes! {
     MutatingUnanswered "mutating-unanswered" Medium
         "The mutating webhook did not answer, so containers are not hardened and many are refused"
         "kubectl get mutatingwebhookconfigurations postern -o yaml, and compare its clientConfig with the validating one"
-    NotTried "not-tried" Low
+    NotTried "not-tried" Medium
         "Whether a container is refused could not be tried"
         "Give a pod with `--pod NAME -n NAMESPACE`"
-    TrialRights "trial-rights" Low
+    TrialRights "trial-rights" Medium
         "Who asked may not add containers at all, so Postern was never asked"
         "Ask as somebody who may: `--as USER --as-group GROUP`"
-    TrialElsewhere "trial-elsewhere" Low
+    TrialElsewhere "trial-elsewhere" Medium
         "Something else refused before Postern could be asked"
         "Try on another pod: `--pod NAME -n NAMESPACE`"
     DoorsNotCovered "doors-not-covered" Info
@@ -74,10 +74,10 @@ codes! {
         "Give `pods/exec`, `pods/attach`, `pods/portforward`, `nodes/proxy` and the creation of pods to few"
     WebhookMissing "webhook-missing" Critical
         "There is no validating webhook configuration of Postern"
-        "postern manifests | kubectl apply -f -"
+        "Apply again what you installed with: `helm upgrade`, `kubectl apply --server-side -k OVERLAY`, or `postern manifests [OVERLAY] | kubectl apply --server-side -f -`"
     MutatingMissing "mutating-missing" Medium
         "There is a validating webhook, but no mutating one: nothing is hardened, so much is refused"
-        "postern manifests | kubectl apply -f -"
+        "Apply again what you installed with: `helm upgrade`, `kubectl apply --server-side -k OVERLAY`, or `postern manifests [OVERLAY] | kubectl apply --server-side -f -`"
     FailurePolicyIgnore "failure-policy-ignore" High
         "The validating webhook lets everything through when it does not answer"
         "Set `failurePolicy: Fail` on the validating webhook"
@@ -155,7 +155,7 @@ codes! {
         "Run `postern doctor` in the cluster, where the Service's name is known"
     ServiceMissing "service-missing" High
         "The Service that the webhook names does not exist"
-        "postern manifests | kubectl apply -f -"
+        "Apply again what you installed with: `helm upgrade`, `kubectl apply --server-side -k OVERLAY`, or `postern manifests [OVERLAY] | kubectl apply --server-side -f -`"
     ServiceEmpty "service-empty" High
         "The Service that the webhook names has no endpoint that is ready"
         "kubectl get pods -n postern-system"
@@ -173,10 +173,10 @@ codes! {
         "Set `failurePolicy: Fail` on the validating webhook, and see why it did not answer"
     DefinitionMissing "definition-missing" Medium
         "The definition of DebugPolicies is not installed"
-        "postern crds | kubectl apply -f -"
+        "postern crds | kubectl apply --server-side -f -"
     DefinitionOld "definition-old" Medium
         "The definition of DebugPolicies lacks fields that this version knows"
-        "postern crds | kubectl apply -f -"
+        "postern crds | kubectl apply --server-side -f -"
     DefinitionNew "definition-new" Low
         "The definition of DebugPolicies has fields that this version does not know"
         "Run the `postern` that belongs to the cluster"

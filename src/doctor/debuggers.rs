@@ -21,14 +21,14 @@ pub(super) fn diagnose(survey: &Survey) -> Vec<Diagnosis> {
 }
 
 fn about(debugger: &Debugger, policies: usize) -> Diagnosis {
-    let Debugger { namespace, pod, container, image, running, objections } = debugger;
-    let state = if *running { "running" } else { "ended" };
+    let Debugger { namespace, pod, container, image, has_ended, objections } = debugger;
+    let state = if *has_ended { "ended" } else { "not ended" };
     let what = format!(
         "Pod {namespace}/{pod} has debug container `{container}` ({state}), which nobody could add \
          by the policies of today"
     );
     let found = Diagnosis::new(Code::DebuggerNotAllowed, what)
-        .at(if *running { Severity::Medium } else { Severity::Low })
+        .at(if *has_ended { Severity::Low } else { Severity::Medium })
         .seen(
             format!("Pod/{namespace}/{pod}"),
             format!("spec.ephemeralContainers[{container}].image"),

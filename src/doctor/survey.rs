@@ -328,7 +328,7 @@ pub struct Debugger {
     pub pod: String,
     pub container: String,
     pub image: String,
-    pub running: bool,
+    pub has_ended: bool,
     /// Why it would be refused.
     pub objections: Vec<String>,
 }

@@ -85,7 +85,8 @@ fn uses(sent: &AddedJson) -> Vec<DebugOptions> {
         (command, args) if command.is_empty() => (args, true),
         _ => (Vec::new(), false),
     };
-    if command.is_empty() {
+    // A command that is too long to be shown is not tried.
+    if command.is_empty() || command.iter().map(String::len).sum::<usize>() > MAX_COMMAND_BYTES {
         return vec![plain];
     }
     vec![DebugOptions { command, arguments_only, ..plain.clone() }, plain]

@@ -102,7 +102,7 @@ impl Follow<'_> {
             took,
             summary: answer.summary.clone(),
             verdict,
-            pod: (namespace.to_owned(), pod.to_owned()),
+            pod: (Plain(namespace).to_string(), Plain(pod).to_string()),
             steps: steps.unwrap_or_default(),
         });
     }

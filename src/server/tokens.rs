@@ -133,11 +133,18 @@ fn read(path: &Path) -> Result<Vec<Hash>, TokenError> {
     let wrong = |source| TokenError::File { path: path.to_owned(), source };
     let mut text = String::new();
     let file = File::open(path).map_err(wrong)?;
-    file.take(READ_AT_MOST).read_to_string(&mut text).map_err(wrong)?;
+    file.take(READ_AT_MOST + 1).read_to_string(&mut text).map_err(wrong)?;
     let content = |why| TokenError::Content { path: path.to_owned(), why };
+    if u64::try_from(text.len()).is_ok_and(|length| length > READ_AT_MOST) {
+        return Err(content("is too large"));
+    }
     let tokens: Vec<&str> = text.lines().map(str::trim).filter(|it| !it.is_empty()).collect();
     if tokens.is_empty() {
         return Err(content("holds no token; want one a line"));
+    }
+    // A certificate is known to everybody who connects.
+    if tokens.iter().any(|token| token.starts_with("-----")) {
+        return Err(content("is a PEM file; want one token a line"));
     }
     if tokens.iter().any(|token| token.len() < SHORTEST) {
         return Err(content("holds a token that can be guessed; want 16 characters or more"));
@@ -194,5 +201,9 @@ mod tests {
         assert!(error.ends_with("holds no token; want one a line"), "{error}");
         let error = tokens("0123456789abcdef\nshort\n").unwrap_err();
         assert!(error.contains("can be guessed") && !error.contains("short"), "{error}");
+        let error = tokens("-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgI\n").unwrap_err();
+        assert!(error.contains("is a PEM file"), "{error}");
+        let error = tokens(&"0123456789abcdef\n".repeat(5000)).unwrap_err();
+        assert!(error.ends_with("is too large"), "{error}");
     }
 }

@@ -129,6 +129,18 @@ fn a_mirror_pod_takes_no_debugger() {
 }
 
 #[test]
+fn what_is_added_has_a_size_and_more_is_not_even_read() {
+    let of = |words: usize| {
+        let container = json!({"name": "a", "image": "x", "command": vec!["a"; words]});
+        read(&review(&pod(&json!([container])), &pod(&json!([])))).subject
+    };
+    let Subject::Debug(debug) = of(50_000) else { panic!() };
+    assert_eq!(debug.request.injections.len(), 1);
+    let Subject::Malformed(why) = of(80_000) else { panic!() };
+    assert_eq!(why, "the added containers are larger than 256 KiB together");
+}
+
+#[test]
 fn too_many_at_once_are_refused_and_only_so_many_are_read() {
     let many: Vec<_> =
         (0..10_000).map(|n| json!({"name": format!("c{n}"), "image": "x"})).collect();

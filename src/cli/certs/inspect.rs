@@ -13,7 +13,7 @@ use crate::certificate::custody::Contents;
 use crate::certificate::facts::believed;
 use crate::certificate::read::{self, Certificate, Validity};
 use crate::certificate::{Der, Pair, Pem};
-use crate::cli::{Misuse, Outcome, print};
+use crate::cli::{Misuse, Outcome, as_json, as_yaml, print};
 use crate::cluster::{Call, Inspector};
 use crate::config::SecretName;
 use crate::server::tls::{self, Certificates, Demands, Origin, Published, Source};
@@ -115,8 +115,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let report = judge(args, found, calls.as_deref(), Timestamp::now())?;
     let text = match args.output {
         Output::Text => report.text(),
-        Output::Json => format!("{}\n", serde_json::to_string(&report)?),
-        Output::Yaml => serde_saphyr::to_string(&report)?,
+        Output::Json => as_json(&report)?,
+        Output::Yaml => as_yaml(&report)?,
     };
     print(&text)?;
     Ok(if report.accepted { Outcome::Done } else { Outcome::No })

@@ -108,15 +108,16 @@ fn look(pod: &Value, survey: &Survey, policies: &PolicySet, debuggers: &mut Debu
         if let Some(objections) = objections {
             let name = text(container, "/name");
             let mut statuses = each(pod, "/status/ephemeralContainerStatuses");
-            let running = statuses.any(|status| {
-                text(status, "/name") == name && status.pointer("/state/running").is_some()
+            // What has no status yet may be about to start.
+            let has_ended = statuses.any(|status| {
+                text(status, "/name") == name && status.pointer("/state/terminated").is_some()
             });
             debuggers.refused.push(Debugger {
                 namespace: text(pod, "/metadata/namespace").to_owned(),
                 pod: text(pod, "/metadata/name").to_owned(),
                 container: name.to_owned(),
                 image: text(container, "/image").to_owned(),
-                running,
+                has_ended,
                 objections,
             });
         }

@@ -67,11 +67,13 @@ impl FromStr for ServerName {
     type Err = Wanted;
 
     fn from_str(text: &str) -> Result<Self, Wanted> {
+        // As it is read back from a certificate.
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(Self(address.to_string()));
+        }
         let name = text.strip_prefix("*.").unwrap_or(text);
         let is_name = text.len() <= 253 && name.split('.').all(is_label);
-        (is_name || text.parse::<IpAddr>().is_ok())
-            .then(|| Self(text.to_owned()))
-            .ok_or(Wanted("a DNS name or an IP address"))
+        is_name.then(|| Self(text.to_owned())).ok_or(Wanted("a DNS name or an IP address"))
     }
 }
 

@@ -134,6 +134,10 @@ fn only_the_emergency_exit_is_a_harmless_condition() {
     };
     assert_eq!(condition("!(\"glass\" in request.userInfo.groups)"), ["break-glass"]);
     assert_eq!(condition("! ( 'glass' in request.userInfo.groups )"), ["break-glass"]);
+    let of_the_chart = "!(has(request.userInfo.groups) && \"glass\" in request.userInfo.groups)";
+    assert_eq!(condition(of_the_chart), ["break-glass"]);
+    let everybody = "!('system:authenticated' in request.userInfo.groups)";
+    assert_eq!(condition(everybody), ["conditions-exclude"]);
     assert_eq!(condition("'glass' in request.userInfo.groups"), ["conditions-exclude"]);
     let two = "!('a' in request.userInfo.groups || 'b' in request.userInfo.groups)";
     assert_eq!(condition(two), ["conditions-exclude"]);
