@@ -184,7 +184,13 @@ pub fn carry_out(
     let inventory = Inventory::of(contents, now);
     match due {
         Due::Nothing | Due::Wait(_) => Ok(contents.clone()),
-        Due::Leaf(_) => with_leaf(contents, &inventory, wanted, now),
+        Due::Leaf(_) => {
+            match with_leaf(contents, &inventory, wanted, now) {
+                Ok(next) if Inventory::of(&next, now).leaf.is_ok() => Ok(next),
+                // An authority whose certificates nobody believes is none, however well it reads.
+                _ => with_authority(contents, inventory, memory, wanted, now),
+            }
+        }
         Due::Authority(_) => with_authority(contents, inventory, memory, wanted, now),
         Due::Forget => Ok(without_old(contents, &inventory, wanted, now)),
     }
@@ -246,7 +252,9 @@ fn with_authority(
         return Ok(next);
     }
     // Nothing is served that the new one could break.
-    with_leaf(&next, &Inventory::of(&next, now), wanted, now)
+    let next = with_leaf(&next, &Inventory::of(&next, now), wanted, now)?;
+    // Else it would be made anew for ever.
+    Inventory::of(&next, now).leaf.map(|_| next)
 }
 
 fn without_old(

@@ -9,6 +9,7 @@ use rcgen::{
 };
 use rustls::pki_types::CertificateDer;
 
+use super::facts::facts;
 use super::read::Validity;
 
 /// A little before now, for clocks that are behind.
@@ -67,7 +68,12 @@ pub fn serving(
     names: &[String],
     valid: Validity,
 ) -> Result<Issued, Error> {
-    let issuer = Issuer::from_ca_cert_der(authority, KeyPair::from_pem(authority_key)?)?;
+    // Only the name is taken from the authority: rcgen panics at some of what can be in a certificate.
+    // One that was not made here is not believed in the end, and that is looked at.
+    let mut by = CertificateParams::default();
+    by.distinguished_name = named(&facts(authority).common_name.unwrap_or_default());
+    by.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let issuer = Issuer::new(by, KeyPair::from_pem(authority_key)?);
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name = named("Postern");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

@@ -80,7 +80,8 @@ fn about(policy: &PolicySeen) -> Vec<Diagnosis> {
         .filter(|(_, at)| *at < generation)
         .map(|(replica, at)| format!("{replica} judges by {at}"))
         .collect();
-    let unseen = ready.is_none() && replicas.is_empty();
+    // A server that stops takes its entry out; the condition stays.
+    let unseen = replicas.is_empty();
     if unseen || !behind.is_empty() {
         let what = if unseen {
             format!("No server has loaded policy {name}")
