@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use crate::cluster::support::network::{NODE, Network};
 use crate::town::{image, kubectl, not_run, town, wait_until};
 
-/// What the program may weigh. 25 MB are wanted; optimized for speed it weighs 33, and 27 where it
+/// What the program may weigh. 25 MB are wanted; optimized for speed it weighs 35, and 27 where it
 /// is optimized for size, which costs time in each decision.
-const MOST: u64 = 34_000_000;
+const MOST: u64 = 36_000_000;
 
 /// The image's archive, unpacked: its configuration and what is in its layers.
 fn unpacked(archive: &Path, into: &Path) -> (Value, Vec<String>) {
