@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::container;
 use super::delta::delta;
-use super::structural::{self, Fault, FaultKind, MAX_INJECTIONS, Targets};
+use super::structural::{self, Fault, FaultKind, MAX_ADDED_BYTES, MAX_INJECTIONS, Targets};
 use super::wire;
 use crate::policy::circumstances::Circumstances;
 use crate::policy::expression::Documents;
@@ -16,10 +16,6 @@ use crate::policy::request::{
     ContainerFacts, DebugRequest, Fact, Injection, Os, PodFacts, PodSpecFacts, Requester, Surface,
     Volume,
 };
-
-/// How large added containers may be together, in bytes of JSON. What people type has hundreds; each
-/// costs many times its size while it is judged, and who sends it chooses it.
-const MAX_ADDED_BYTES: usize = 256 * 1024;
 
 /// Longest uid that is answered to; the API server's have 36 characters.
 const MAX_UID_BYTES: usize = 256;

@@ -12,6 +12,10 @@ use serde_json::Value;
 use super::container::is_left_out;
 use crate::policy::text::{Plain, Quoted};
 
+/// How large added containers may be together, in bytes of JSON. What people type has hundreds;
+/// each costs many times its size while it is judged, and who sends it chooses it.
+pub const MAX_ADDED_BYTES: usize = 256 * 1024;
+
 /// Most containers that one request may add and still be judged: more is not debugging.
 pub const MAX_INJECTIONS: usize = 64;
 

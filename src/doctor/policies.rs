@@ -80,8 +80,7 @@ fn about(policy: &PolicySeen) -> Vec<Diagnosis> {
         .filter(|(_, at)| *at < generation)
         .map(|(replica, at)| format!("{replica} judges by {at}"))
         .collect();
-    // A server that stops takes its entry out; the condition stays.
-    let unseen = replicas.is_empty();
+    let unseen = ready.is_none() && replicas.is_empty();
     if unseen || !behind.is_empty() {
         let what = if unseen {
             format!("No server has loaded policy {name}")
@@ -133,6 +132,7 @@ fn loaded(policies: &[PolicySeen]) -> Option<Diagnosis> {
     servers.sort();
     servers.dedup();
     let number = policies.len();
+    let seen = policies.iter().all(|it| it.ready.is_some());
     (number > 0).then(|| {
         let names: Vec<_> = servers.iter().map(|name| name.as_str()).collect();
         let servers = match names.len() {
@@ -143,6 +143,14 @@ fn loaded(policies: &[PolicySeen]) -> Option<Diagnosis> {
             1 => "1 policy".to_owned(),
             many => format!("{many} policies"),
         };
+        if names.is_empty() && seen {
+            // A server that stops takes its entries out; the conditions that it wrote stay.
+            return Diagnosis::new(
+                Code::PolicyNotLoaded,
+                "No server judges by any policy of the cluster",
+            )
+            .seen("DebugPolicies", "status.replicas", "none");
+        }
         let what = format!("{servers} by {policies} of the cluster");
         Diagnosis::new(Code::PoliciesLoaded, what).seen(
             "DebugPolicies",

@@ -43,6 +43,8 @@ fn a_policy_that_no_server_has_loaded_is_found() {
     let found = ward.found("-n shop");
     ward.postern.start_again();
     ward.apply_policies(&[REQUIRE]);
+    let entries = || ward.admin("get dbgp -o jsonpath={.items[*].status.replicas}");
+    ward.wait("the server's entries", || entries().contains("postern"));
     assert_eq!(found, ["mutating-unanswered", "policy-not-loaded", "webhook-failing"]);
 }
 
