@@ -68,7 +68,7 @@ pub fn serving(
     names: &[String],
     valid: Validity,
 ) -> Result<Issued, Error> {
-    // Only the name is taken from the authority: rcgen panics at some of what can be in a certificate.
+    // Only the name is taken from the authority: rcgen panics at some of what one can hold.
     // One that was not made here is not believed in the end, and that is looked at.
     let mut by = CertificateParams::default();
     by.distinguished_name = named(&facts(authority).common_name.unwrap_or_default());
