@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::container;
 use super::delta::delta;
-use super::structural::{self, Fault, FaultKind, MAX_ADDED_BYTES, MAX_INJECTIONS, Targets};
+use super::structural::{self, Fault, FaultKind, MAX_INJECTIONS, Targets};
 use super::wire;
 use crate::policy::circumstances::Circumstances;
 use crate::policy::expression::Documents;
@@ -292,11 +292,7 @@ fn debug(request: wire::Request<'_>, shape: Shape, user: &User) -> Result<Debug,
         containers: container_names(&pod).collect(),
         ephemeral: delta.names.iter().map(AsRef::as_ref).collect(),
     });
-    let sizes = delta.added.iter().take(MAX_INJECTIONS).map(|container| container.json.get().len());
-    if sizes.sum::<usize>() > MAX_ADDED_BYTES {
-        let most = MAX_ADDED_BYTES / 1024;
-        return Err(format!("the added containers are larger than {most} KiB together"));
-    }
+    structural::check_size(delta.added.iter().map(|container| container.json.get()))?;
     let mut added = Vec::with_capacity(added_total.min(MAX_INJECTIONS));
     let mut injections: Vec<Injection> = Vec::with_capacity(added.capacity());
     for container in delta.added.iter().take(MAX_INJECTIONS) {

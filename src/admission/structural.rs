@@ -14,10 +14,19 @@ use crate::policy::text::{Plain, Quoted};
 
 /// How large added containers may be together, in bytes of JSON. What people type has hundreds;
 /// each costs many times its size while it is judged, and who sends it chooses it.
-pub const MAX_ADDED_BYTES: usize = 256 * 1024;
+const MAX_ADDED_BYTES: usize = 256 * 1024;
 
 /// Most containers that one request may add and still be judged: more is not debugging.
 pub const MAX_INJECTIONS: usize = 64;
+
+/// Whether those that are judged may be judged at all; if not, why.
+pub(super) fn check_size<'a>(added: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    if added.take(MAX_INJECTIONS).map(str::len).sum::<usize>() <= MAX_ADDED_BYTES {
+        return Ok(());
+    }
+    let most = MAX_ADDED_BYTES / 1024;
+    Err(format!("the added containers are larger than {most} KiB together"))
+}
 
 /// One structural objection.
 #[derive(Debug, Clone, PartialEq, Eq)]
