@@ -49,7 +49,7 @@ mod tests {
     fn is_called_what_was_typed() {
         for (program, typed) in [
             ("kubectl-postern", "kubectl postern"),
-            ("/root/.krew/bin/kubectl-postern", "kubectl postern"),
+            ("/opt/krew/bin/kubectl-postern", "kubectl postern"),
             ("kubectl-postern.exe", "kubectl postern"),
             ("postern", "postern"),
             ("/postern", "postern"),
