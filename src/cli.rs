@@ -21,7 +21,7 @@ use std::env;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
-use clap::{FromArgMatches, Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::config::SettingError;
@@ -30,6 +30,8 @@ use crate::policy::text::{Lines, is_plain};
 
 /// Everything was done.
 const DONE: u8 = 0;
+/// The answer is no.
+const NO: u8 = 1;
 /// It failed.
 const FAILED: u8 = 2;
 /// It was called wrongly.
@@ -97,10 +99,30 @@ pub enum Outcome {
     No,
 }
 
+/// How something is printed: for people, or for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Text,
+    Json,
+}
+
+/// The same, where people write such documents themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Yaml,
+}
+
 /// The command was called wrongly; exit code 64.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Misuse(pub String);
+
+/// What was asked about is not there; exit code 1.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Absent(pub String);
 
 /// Runs the command that the process's arguments name.
 #[must_use]
@@ -115,11 +137,14 @@ pub fn main() -> ExitCode {
     };
     match cli.command.run() {
         Ok(Outcome::Done) => ExitCode::from(DONE),
-        Ok(Outcome::No) => ExitCode::from(1),
+        Ok(Outcome::No) => ExitCode::from(NO),
         Err(error) => {
             drop(writeln!(io::stderr(), "postern: {}", Lines(&sentence(&error))));
-            let misuse = error.is::<SettingError>() || error.is::<Misuse>();
-            ExitCode::from(if misuse { MISUSE } else { FAILED })
+            ExitCode::from(match () {
+                () if error.is::<SettingError>() || error.is::<Misuse>() => MISUSE,
+                () if error.is::<Absent>() => NO,
+                () => FAILED,
+            })
         }
     }
 }

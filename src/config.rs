@@ -142,7 +142,7 @@ impl Given {
     pub fn settings(self) -> Result<Settings, SettingError> {
         let missing = |name, wanted| SettingError::Missing { name, wanted };
         let everywhere = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-        let cluster = self.cluster();
+        let cluster = self.cluster()?;
         let forward = self.forward();
         let tls = self.tls()?;
         if self.policies.is_empty() && !cluster.as_ref().is_some_and(|cluster| cluster.policies) {

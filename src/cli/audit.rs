@@ -21,7 +21,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::Context;
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 
 use self::export::Export;
 use super::{Misuse, Outcome};
@@ -75,20 +75,6 @@ struct Source {
     /// The ledger: `sqlite:PATH` or `postgres://…` [default: sqlite:.postern/postern.db, if that file exists]
     #[arg(long, value_name = "URL", env = "POSTERN_LEDGER", hide_env_values = true)]
     ledger: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-    Yaml,
-}
-
-/// How a report is printed, which is no list of records.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Form {
-    Text,
-    Json,
 }
 
 /// Runs the command.

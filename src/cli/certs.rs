@@ -9,11 +9,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{Misuse, Outcome, print};
+use super::{Form, Misuse, Outcome, as_json, print};
 use crate::certificate::{Pem, issue, read};
 use crate::config::ServerName;
 
@@ -68,13 +68,7 @@ struct IssueArgs {
 
     /// How to say what was written
     #[arg(short, long, value_enum, value_name = "text|json", default_value = "text")]
-    output: Output,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Text,
-    Json,
+    output: Form,
 }
 
 /// What was written where.
@@ -106,8 +100,8 @@ fn run_issue(args: &IssueArgs) -> anyhow::Result<Outcome> {
     let hosts: Vec<_> = hosts.iter().map(|ServerName(host)| host.as_str()).collect();
     let issued = issue(dir, &hosts, *days, *force)?;
     match output {
-        Output::Text => print(&issued.text())?,
-        Output::Json => print(&format!("{}\n", serde_json::to_string(&issued)?))?,
+        Form::Text => print(&issued.text())?,
+        Form::Json => print(&as_json(&issued)?)?,
     }
     Ok(Outcome::Done)
 }

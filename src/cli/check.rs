@@ -21,7 +21,7 @@ use self::assume::Assumptions;
 use self::examine::examine;
 use self::live::{ClusterArgs, Live};
 use self::report::Report;
-use super::Outcome;
+use super::{Format, Outcome};
 use crate::admission::decode::Review;
 use crate::folder;
 use crate::ledger::json::printable;
@@ -68,8 +68,8 @@ pub struct Args {
     explain: bool,
 
     /// The form of the result; `json` is one line for each review
-    #[arg(short, long, value_enum, default_value_t = Output::Text)]
-    output: Output,
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    output: Format,
 
     #[command(flatten)]
     debug: DebugArgs,
@@ -84,14 +84,6 @@ pub(super) enum Phases {
     Mutate,
     Validate,
     Both,
-}
-
-/// How results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-    Text,
-    Json,
-    Yaml,
 }
 
 /// One thing to be judged.
@@ -174,10 +166,10 @@ fn judge(question: Question, args: &Args, asked: &Asked) -> anyhow::Result<Repor
     Ok(Report { explanation, ..Report::new(name, examination) })
 }
 
-fn rendered(output: Output, report: &Report) -> anyhow::Result<String> {
+fn rendered(output: Format, report: &Report) -> anyhow::Result<String> {
     Ok(match output {
-        Output::Text => text::render(report),
-        Output::Json => format!("{}\n", printable(&serde_json::to_string(report)?)),
-        Output::Yaml => format!("---\n{}", serde_saphyr::to_string(report)?),
+        Format::Text => text::render(report),
+        Format::Json => format!("{}\n", printable(&serde_json::to_string(report)?)),
+        Format::Yaml => format!("---\n{}", serde_saphyr::to_string(report)?),
     })
 }

@@ -7,12 +7,11 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use anyhow::bail;
-use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
 
 use self::report::Report;
-use super::{Misuse, Outcome, as_json, as_yaml, print};
+use super::{Format, Misuse, Outcome, as_json, as_yaml, print};
 use crate::cluster::{SurveyOptions, survey};
 use crate::doctor::{Code, Diagnosis, Severity, diagnose};
 use crate::folder;
@@ -79,16 +78,8 @@ pub struct Args {
     accept: Vec<Accepted>,
 
     /// The form of the result; `json` is one line
-    #[arg(short, long, value_enum, default_value_t = Output::Text)]
-    output: Output,
-}
-
-/// How results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Text,
-    Json,
-    Yaml,
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    output: Format,
 }
 
 fn severity() -> impl TypedValueParser<Value = Severity> {
@@ -188,10 +179,10 @@ fn tell_progress(what: &str) {
     }
 }
 
-fn rendered(output: Output, report: &Report) -> anyhow::Result<String> {
+fn rendered(output: Format, report: &Report) -> anyhow::Result<String> {
     Ok(match output {
-        Output::Text => text::render(report),
-        Output::Json => as_json(report)?,
-        Output::Yaml => as_yaml(report)?,
+        Format::Text => text::render(report),
+        Format::Json => as_json(report)?,
+        Format::Yaml => as_yaml(report)?,
     })
 }

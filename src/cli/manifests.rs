@@ -10,6 +10,8 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::{Misuse, Outcome, print};
+use crate::policy::image::ImageRef;
+use crate::policy::text::Plain;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -89,6 +91,8 @@ fn text(args: &Args) -> anyhow::Result<String> {
         rename(object, namespace);
     }
     if let Some(image) = image {
+        ImageRef::parse(image)
+            .map_err(|why| Misuse(format!("`--image` is `{}`: {why}", Plain(image))))?;
         set_image(&mut objects, image)?;
     }
     write(&objects, *output)

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use jiff::SignedDuration;
+use serde_json::json;
 
-use super::{Outcome, print};
+use super::{Form, Outcome, as_json, print};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,6 +38,10 @@ pub struct Args {
     /// Ask again for so long, until it is
     #[arg(long, value_name = "DURATION", default_value = "0s")]
     wait: SignedDuration,
+
+    /// How to say it
+    #[arg(short, long, value_enum, value_name = "text|json", default_value = "text")]
+    output: Form,
 }
 
 /// A host and a port.
@@ -60,13 +65,18 @@ impl FromStr for Place {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let Args { url, wait } = args;
+    let Args { url, wait, output } = args;
     let end = Instant::now() + Duration::try_from(*wait).unwrap_or_default();
     loop {
         let answer = ask(url);
         if Instant::now() >= end || matches!(answer, Ok((200, _))) {
             let (status, said) = answer.map_err(|error| anyhow!("{}: {error}", url.0))?;
-            print(&said)?;
+            print(&match output {
+                Form::Text => said,
+                Form::Json => as_json(&json!({
+                    "ready": status == 200, "checks": said.lines().collect::<Vec<_>>(),
+                }))?,
+            })?;
             return Ok(if status == 200 { Outcome::Done } else { Outcome::No });
         }
         thread::sleep(PAUSE);

@@ -202,6 +202,27 @@ fn policies_of_the_cluster_need_no_folder() {
     assert!(off.unwrap_err().to_string().starts_with("`--policies` is not given; want "));
 }
 
+/// Nothing is watched, so none of it would happen.
+#[test]
+fn what_only_a_cluster_makes_possible_is_refused_without_one() {
+    for (flag, value) in [
+        ("--cluster-stale-limit", "1m"),
+        ("--access-allow-ttl", "1s"),
+        ("--access-deny-ttl", "1s"),
+        ("--pod-events", "true"),
+        ("--follow-limit", "1h"),
+        ("--scan-interval", "5s"),
+    ] {
+        let error = flags(&[&NEEDED[..], &[flag, value]].concat()).settings().unwrap_err();
+        let said = error.to_string();
+        assert!(said.starts_with(&format!("`{flag}`: ")), "{said}");
+        assert!(said.contains("`--cluster-policies`"), "{said}");
+        flags(&[&NEEDED[..], &[flag, value, "--cluster-policies"]].concat()).settings().unwrap();
+    }
+    let off = ["--pod-events", "false", "--follow-limit", "0s", "--scan-interval", "0s"];
+    flags(&[&NEEDED[..], &off].concat()).settings().unwrap();
+}
+
 #[test]
 fn a_kubeconfig_alone_is_for_what_only_a_cluster_can_tell() {
     let settings = flags(&[&NEEDED[..], &["--kubeconfig", "u"]].concat()).settings().unwrap();

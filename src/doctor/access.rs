@@ -10,7 +10,9 @@ use super::{Code, Diagnosis, Severity};
 const NAMESPACE: &str = "postern-system";
 const WRITE: &[&str] = &["create", "update", "patch", "delete", "deletecollection"];
 const CHANGE: &[&str] = &["create", "update", "patch", "delete"];
+const READ: &[&str] = &["get", "list", "watch"];
 const HOOKS: &str = "admissionregistration.k8s.io";
+const ROLES: &str = "rbac.authorization.k8s.io";
 
 /// A power over pods, or over what guards them.
 struct Power {
@@ -30,7 +32,7 @@ const fn power(code: Code, may: &'static str, deeds: &'static [Deed]) -> Power {
     Power { code, may, deeds, at_home: false }
 }
 
-const POWERS: [Power; 10] = [
+const POWERS: [Power; 12] = [
     power(
         Code::RbacWebhooks,
         "change webhook configurations",
@@ -46,6 +48,16 @@ const POWERS: [Power; 10] = [
             deed(&["impersonate"], "", "users"),
             deed(&["impersonate"], "", "groups"),
             deed(&["impersonate"], "", "serviceaccounts"),
+            deed(&["create"], "", "serviceaccounts/token"),
+        ],
+    ),
+    // Both are asked in the namespace of the binding that is made, of ClusterRoles too.
+    power(
+        Code::RbacGrant,
+        "give rights that they do not have",
+        &[
+            deed(&["bind", "escalate"], ROLES, "clusterroles"),
+            deed(&["bind", "escalate"], ROLES, "roles"),
         ],
     ),
     power(Code::RbacNodes, "use nodes/proxy", &[deed(&["get", "create"], "", "nodes/proxy")]),
@@ -56,7 +68,17 @@ const POWERS: [Power; 10] = [
             deed(CHANGE, "", "secrets"),
             deed(CHANGE, "apps", "deployments"),
             deed(CHANGE, "apps", "statefulsets"),
+            deed(CHANGE, "apps", "daemonsets"),
+            deed(CHANGE, "apps", "replicasets"),
+            deed(CHANGE, "batch", "jobs"),
+            deed(CHANGE, "batch", "cronjobs"),
         ],
+        at_home: true,
+    },
+    Power {
+        code: Code::RbacSecrets,
+        may: "read Secrets in Postern's namespace",
+        deeds: &[deed(READ, "", "secrets")],
         at_home: true,
     },
     power(
@@ -127,7 +149,8 @@ fn is_posterns_own(power: &Power, subject: &Subject, home: &str) -> bool {
             && subject.name == "postern";
         account || subject.name == format!("system:serviceaccount:{namespace}:postern")
     };
-    matches!(power.code, Code::RbacWebhooks | Code::RbacPostern) && (at(home) || at(NAMESPACE))
+    let needed = matches!(power.code, Code::RbacWebhooks | Code::RbacPostern | Code::RbacSecrets);
+    needed && (at(home) || at(NAMESPACE))
 }
 
 fn holders<'a>(power: &Power, grants: &[Grant<'a>], home: &str) -> Holders<'a> {

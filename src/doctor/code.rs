@@ -213,12 +213,18 @@ codes! {
     RbacImpersonate "rbac-impersonate" High
         "Who may act as others, whom policies permit more"
         "Bind it to few, with `resourceNames`; accept those who are meant with `--accept rbac-impersonate`"
+    RbacGrant "rbac-grant" High
+        "Who may `bind` or `escalate` roles, and so take every right"
+        "Bind it to few, with `resourceNames`; accept those who are meant with `--accept rbac-grant`"
     RbacNodes "rbac-nodes" High
         "Who may reach the kubelet through `nodes/proxy`, which is a shell in every pod and no admission"
         "Give `nodes/metrics` or `nodes/stats` instead"
     RbacPostern "rbac-postern" Medium
         "Who may write Secrets or workloads in Postern's namespace, and so replace Postern"
         "Bind `edit` and the like per namespace, and not in Postern's"
+    RbacSecrets "rbac-secrets" Low
+        "Who may read Secrets in Postern's namespace, and so take the keys of its certificate and its ledger"
+        "Let few read Secrets everywhere; accept those who are meant with `--accept rbac-secrets`"
     RbacPolicies "rbac-policies" Info
         "Who may write DebugPolicies, and so decide who gets in"
         "Nothing to do where these are meant"
@@ -235,7 +241,7 @@ codes! {
         "Who may forward ports of pods, which Postern does not judge"
         "Nothing to do where these are meant"
     RbacCreatePods "rbac-create-pods" Info
-        "Who may create pods, copies for debugging among them, which Postern does not judge"
+        "Who may create pods, copies for debugging among them, which Postern does not judge; in its own namespace such a pod reads its Secret"
         "Nothing to do where these are meant"
     RbacAdministrators "rbac-administrators" Info
         "Who may do everything; they are left out of the other lists"

@@ -3,6 +3,8 @@
 //! Nothing is suggested that was not judged: candidates go through the same evaluation as the
 //! request did. This runs on refusals alone, and the number of candidates is bounded.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use crate::admission::container;
@@ -28,6 +30,10 @@ const PROFILES: [Profile; 5] = [
 const MAX_IMAGES: usize = 6;
 /// Longest command that is worth pasting, in bytes.
 const MAX_COMMAND_BYTES: usize = 400;
+
+/// No refusal waits longer for a suggestion. Ordinary policies take a hundredth of it; expressions
+/// may take most of the answer's own time.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// What can be done about a refusal.
 pub(super) fn remedy(policies: &PolicySet, debug: &Debug, verdict: &Verdict) -> Remedy {
@@ -64,7 +70,11 @@ fn command_that_passes(policies: &PolicySet, debug: &Debug, verdict: &Verdict) -
             })
         })
     });
-    let passing = candidates.into_iter().find(|options| passes(policies, request, options))?;
+    let mut question = request.clone();
+    let began = Instant::now();
+    let passing = candidates
+        .take_while(|_| began.elapsed() < PATIENCE)
+        .find(|options| passes(policies, request, &mut question, options))?;
     let command = passing.command_line(&request.pod.name, &request.namespace);
     (command.len() <= MAX_COMMAND_BYTES).then_some(command)
 }
@@ -78,7 +88,10 @@ fn uses(sent: &AddedJson) -> Vec<DebugOptions> {
         words.filter_map(Value::as_str).map(str::to_owned).collect()
     };
     let stdin = flag("stdin");
-    let plain = DebugOptions { stdin, tty: stdin && flag("tty"), ..DebugOptions::default() };
+    let name = sent.json.get("name").and_then(Value::as_str).unwrap_or_default();
+    let container = (!is_made_up(name)).then(|| name.to_owned());
+    let tty = stdin && flag("tty");
+    let plain = DebugOptions { container, stdin, tty, ..DebugOptions::default() };
     // kubectl fills in one of the two, by `--arguments-only`.
     let (command, arguments_only) = match (words("command"), words("args")) {
         (command, args) if args.is_empty() => (command, false),
@@ -92,6 +105,11 @@ fn uses(sent: &AddedJson) -> Vec<DebugOptions> {
     vec![DebugOptions { command, arguments_only, ..plain.clone() }, plain]
 }
 
+/// Whether kubectl chose the name, which it does where none is given.
+fn is_made_up(name: &str) -> bool {
+    name.strip_prefix("debugger-").is_some_and(|suffix| suffix.len() == 5)
+}
+
 /// A Windows pod takes none of the profiles that set what only Linux has.
 fn profiles(request: &DebugRequest) -> impl Iterator<Item = Profile> + use<> {
     let os = request.pod.spec.known().and_then(|spec| spec.os);
@@ -99,16 +117,23 @@ fn profiles(request: &DebugRequest) -> impl Iterator<Item = Profile> + use<> {
     PROFILES.into_iter().filter(any)
 }
 
-fn passes(policies: &PolicySet, request: &DebugRequest, options: &DebugOptions) -> bool {
+/// Whether it would be let in. `question` is the request with some other container.
+fn passes(
+    policies: &PolicySet,
+    request: &DebugRequest,
+    question: &mut DebugRequest,
+    options: &DebugOptions,
+) -> bool {
     let Ok(json) = options.ephemeral_container("new") else { return false };
     let name = json.get("name").and_then(Value::as_str).unwrap_or_default();
     let Ok(injection) = container::read(name, &json) else { return false };
-    let documents = Sent::adding(&request.documents, name, json.clone());
-    let question = DebugRequest { injections: vec![injection], documents, ..request.clone() };
-    evaluate(policies, &question, Defaults::Applied).allows()
+    question.injections = vec![injection];
+    question.documents = Sent::adding(&request.documents, name, json.clone());
+    evaluate(policies, question, Defaults::Applied).allows()
 }
 
-/// The image asked for, then what the Permits for this requester approve that is nearest to it.
+/// The image asked for, then what the Permits for this requester approve that is nearest to it. Of
+/// those nobody knows here whether they exist: a mirror mostly has what it is asked for.
 fn images(policies: &PolicySet, request: &DebugRequest, asked: &str) -> Vec<String> {
     let speaking = policies.speaking_to(request);
     let permits = speaking.into_iter().filter(|policy| {

@@ -13,6 +13,9 @@ use crate::ledger::query::{Clue, Cursor, Matcher, Query};
 /// A pattern that fits more terms than this does not narrow anything.
 const MAX_TERMS: usize = 2000;
 
+/// How many blocks are asked for at once, at most.
+const MAX_TOGETHER: usize = 64;
+
 /// Entries of one writer in a row: its name, the first and the last, and their times.
 type Span = (String, i64, i64, i64, i64);
 
@@ -20,7 +23,9 @@ impl Reader {
     pub(super) async fn search(&self, query: &Query) -> Result<Vec<Stored>, LedgerError> {
         let matcher = Matcher::new(query);
         let mut found: Vec<Stored> = Vec::new();
-        for span in self.spans(query).await? {
+        let spans = self.spans(query).await?;
+        let spans = if asks_for_columns(query) { together(spans) } else { spans };
+        for span in spans {
             let oldest_wanted = query.limit.checked_sub(1).and_then(|last| found.get(last));
             if oldest_wanted.is_some_and(|oldest| nanoseconds(oldest.time) > span.4) {
                 break;
@@ -99,14 +104,76 @@ impl Reader {
     }
 }
 
+/// Columns that the index of times has beside it.
+fn asks_for_columns(query: &Query) -> bool {
+    query.user.is_some() || query.namespace.is_some() || query.pod.is_some()
+}
+
+/// Blocks whose times touch, ever more of them together the longer the search goes on: two things
+/// that are in every block and never in one record would be asked for block by block.
+fn together(spans: Vec<Span>) -> Vec<Span> {
+    let mut all: Vec<Span> = Vec::new();
+    let (mut most, mut taken) = (0, 0);
+    for span in spans {
+        match all.last_mut() {
+            Some(before) if taken < most && touch(before, &span) => {
+                before.3 = before.3.min(span.3);
+                taken += 1;
+            }
+            _ => {
+                most = (most * 2).clamp(1, MAX_TOGETHER);
+                taken = 1;
+                all.push(span);
+            }
+        }
+    }
+    all
+}
+
+/// Whether less lies between them than they take up. What no block holds yet has no times.
+fn touch(newer: &Span, older: &Span) -> bool {
+    let width = |span: &Span| span.4.saturating_sub(span.3);
+    let gap = newer.3.saturating_sub(older.4);
+    newer.2 < i64::MAX && gap <= width(newer).max(width(older))
+}
+
 /// Only entries of a span. Where columns are asked for, by its times: the index of those has the
 /// columns beside them, and so reads a twentieth of what the entries themselves are.
 fn within(sql: &mut Statement, query: &Query, (writer, first, last, oldest, newest): Span) {
-    let asks_for_columns = query.user.is_some() || query.namespace.is_some() || query.pod.is_some();
-    if asks_for_columns && last < i64::MAX {
+    if asks_for_columns(query) && last < i64::MAX {
         sql.push(" AND time BETWEEN ").bind(oldest).push(" AND ").bind(newest);
     } else {
         sql.push(" AND writer = ").bind(writer);
         sql.push(" AND sequence BETWEEN ").bind(first).push(" AND ").bind(last);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(oldest: i64, newest: i64) -> Span {
+        ("postern-0".to_owned(), 1, 256, oldest, newest)
+    }
+
+    #[test]
+    fn blocks_that_touch_are_asked_for_together() {
+        let blocks: Vec<_> = (0..200).rev().map(|it| block(it * 10, it * 10 + 9)).collect();
+        let spans = together(blocks);
+        assert_eq!(spans.first(), Some(&block(1990, 1999)), "the newest alone");
+        assert!(spans.len() < 10, "{}", spans.len());
+        let mut end = 2000;
+        for (.., oldest, newest) in &spans {
+            assert_eq!(*newest, end - 1, "nothing is left out");
+            end = *oldest;
+        }
+        assert_eq!(end, 0);
+    }
+
+    #[test]
+    fn what_lies_apart_is_asked_for_apart() {
+        let unindexed = ("postern-0".to_owned(), 257, i64::MAX, 0, i64::MAX);
+        let spans = vec![unindexed, block(900, 909), block(500, 509), block(100, 109)];
+        assert_eq!(together(spans.clone()), spans);
     }
 }

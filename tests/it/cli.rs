@@ -67,6 +67,7 @@ fn what_is_called_wrongly_exits_with_64_and_says_so_on_standard_error() {
         vec!["test"],
         vec!["crds", "-o", "toml"],
         vec!["manifests", "production"],
+        vec!["manifests", "--image", "two words"],
         vec!["ready", "https://localhost"],
         vec!["schema", "crd"],
         vec!["certs", "issue", "--days", "x"],
@@ -137,6 +138,15 @@ fn certificates_are_inspected_as_a_client_would_judge_them() {
     let self_signed = certs(&["inspect", "tls.crt", "--ca", "tls.crt", "-o", "yaml"]);
     assert_eq!(self_signed.status.code(), Some(1));
     assert!(String::from_utf8(self_signed.stdout).unwrap().contains("accepted: false"));
+
+    // Whoever names no authority is not told that one believes it.
+    let unasked = certs(&["inspect", "tls.crt"]);
+    let text = String::from_utf8(unasked.stdout).unwrap();
+    assert_eq!(unasked.status.code(), Some(0), "{text}");
+    assert!(text.ends_with("give `--ca FILE` to see whether it is believed\n"), "{text}");
+    let unasked = certs(&["inspect", "tls.crt", "-o", "json"]);
+    let report: serde_json::Value = serde_json::from_slice(&unasked.stdout).unwrap();
+    assert!(report["accepted"].is_null(), "{report}");
 
     for (arguments, code) in [
         (&["inspect"][..], 64),

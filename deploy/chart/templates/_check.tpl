@@ -18,6 +18,18 @@
 {{- if and $v.tls.existingSecret (not $v.tls.caBundle) (not $v.webhook.annotations) -}}
 {{- fail "tls.caBundle: the API server must be told which authority (PEM) issued the certificate in tls.existingSecret: --set-file tls.caBundle=ca.pem" -}}
 {{- end -}}
+{{- if and $v.tls.clientCA.names (not $v.tls.clientCA.existingSecret) -}}
+{{- fail "tls.clientCA.names: names tell nothing without the authority that vouches for them. Set tls.clientCA.existingSecret too" -}}
+{{- end -}}
+{{- if and (or $v.tls.lifetime $v.tls.caLifetime) (ne (include "postern.certificates" .) "built-in") -}}
+{{- fail "tls.lifetime and tls.caLifetime: they are for certificates that Postern makes. cert-manager has certManager.duration and certManager.caDuration" -}}
+{{- end -}}
+{{- if and (or $v.forward.tokenKey $v.forward.caKey) (not $v.forward.existingSecret) -}}
+{{- fail "forward.existingSecret: name the Secret that has the keys of forward.tokenKey and forward.caKey" -}}
+{{- end -}}
+{{- if and $v.ledger.postgres.existingSecret (ne $v.ledger.type "postgres") -}}
+{{- fail "ledger.postgres.existingSecret: it is not used unless ledger.type=postgres" -}}
+{{- end -}}
 {{- if and $v.namespace.create $v.hostNetwork (ne $v.namespace.podSecurity "privileged") -}}
 {{- fail "hostNetwork: a namespace that enforces Pod Security admits no pod with it. Set namespace.podSecurity=privileged too" -}}
 {{- end -}}

@@ -1,7 +1,7 @@
 //! `postern audit hold` and `postern audit release`
 
 use super::{Source, note, person};
-use crate::cli::Outcome;
+use crate::cli::{Form, Outcome, as_json, print};
 use crate::ledger::event::{Event, What};
 use crate::policy::text::is_plain;
 use crate::store::AnyLedger;
@@ -14,6 +14,9 @@ pub(super) struct Hold {
     name: String,
     #[command(flatten)]
     source: Source,
+    /// Nothing, or the event that was left
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    output: Form,
 }
 
 /// End a hold
@@ -24,24 +27,31 @@ pub(super) struct Release {
     name: String,
     #[command(flatten)]
     source: Source,
+    /// Nothing, or the event that was left
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    output: Form,
 }
 
 impl Hold {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
         let (hold, by) = (self.name.clone(), person::caller());
-        leave(&self.source, What::Held { hold, by }).await
+        leave(&self.source, What::Held { hold, by }, self.output).await
     }
 }
 
 impl Release {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
         let (hold, by) = (self.name.clone(), person::caller());
-        leave(&self.source, What::Released { hold, by }).await
+        leave(&self.source, What::Released { hold, by }, self.output).await
     }
 }
 
-async fn leave(source: &Source, what: What) -> anyhow::Result<Outcome> {
-    AnyLedger::leave_event(&source.location()?, &Event::now("", what)).await?;
+async fn leave(source: &Source, what: What, output: Form) -> anyhow::Result<Outcome> {
+    let event = Event::now("", what);
+    AnyLedger::leave_event(&source.location()?, &event).await?;
+    if output == Form::Json {
+        print(&as_json(&event)?)?;
+    }
     note("left for a server to write into its ledger, which it does with its next checkpoint");
     Ok(Outcome::Done)
 }

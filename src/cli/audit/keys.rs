@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use serde_json::json;
 
 use super::{Source, note};
-use crate::cli::{Outcome, print};
+use crate::cli::{Form, Outcome, as_json, print};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::policy::text::Plain;
 use crate::store::keys;
@@ -15,6 +16,9 @@ use crate::store::keys;
 pub(super) struct Newest {
     #[command(flatten)]
     source: Source,
+    /// The notes as they are signed, or an object for each writer
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    output: Form,
 }
 
 impl Newest {
@@ -23,12 +27,17 @@ impl Newest {
         let mut notes = Vec::new();
         for (writer, note) in ledger.latest_checkpoints().await? {
             // What is kept must be what it says; and a terminal obeys no note.
-            Checkpoint::unverified(&note)
+            let Checkpoint { size, .. } = Checkpoint::unverified(&note)
                 .with_context(|| format!("the newest checkpoint of `{}`", Plain(&writer)))?;
-            notes.push(note);
+            notes.push(match self.output {
+                Form::Text => note,
+                Form::Json => {
+                    as_json(&json!({"writer": writer, "size": size, "checkpoint": note}))?
+                }
+            });
         }
         ledger.close().await;
-        print(&notes.join("\n"))?;
+        print(&notes.join(if self.output == Form::Text { "\n" } else { "" }))?;
         if notes.is_empty() {
             note("no checkpoint was signed yet");
             return Ok(Outcome::No);
@@ -45,12 +54,18 @@ pub(super) struct Rotate {
     /// The key's file, as `postern serve --ledger-key` has it
     #[arg(long, value_name = "FILE", env = "POSTERN_LEDGER_KEY", hide_env_values = true)]
     ledger_key: PathBuf,
+    /// How to say which keys they are
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    output: Form,
 }
 
 impl Rotate {
     pub(super) fn run(&self) -> anyhow::Result<Outcome> {
         let (old, new) = keys::rotate(&self.ledger_key)?;
-        print(&format!("old {old}\nnew {new}\n"))?;
+        print(&match self.output {
+            Form::Text => format!("old {old}\nnew {new}\n"),
+            Form::Json => as_json(&json!({"old": old.to_string(), "new": new.to_string()}))?,
+        })?;
         note("start the servers that sign with it again; whoever trusts the old key trusts both");
         Ok(Outcome::Done)
     }

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::filter::{Filter, spelled};
-use super::{Format, Source, note, table, write_json, write_yaml};
-use crate::cli::Outcome;
+use super::{Source, note, table, write_json, write_yaml};
+use crate::cli::{Format, Outcome};
 use crate::ledger::{Entry, Query};
 use crate::store::{AnyLedger, Stored};
 

@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::filter::{Filter, spelled};
-use super::{Form, Source, note};
+use super::{Source, note};
 use crate::cli::check::examine::{Examination, examine};
 use crate::cli::check::{Asked, Phases};
-use crate::cli::{Outcome, print};
+use crate::cli::{Form, Outcome, print};
 use crate::folder;
 use crate::ledger::{self, Evidence, Record};
 use crate::policy::circumstances::{Circumstances, Right};

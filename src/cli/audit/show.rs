@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::{CANDIDATES, Format, Source, detail, note, write_json, write_yaml};
-use crate::cli::Outcome;
+use super::{CANDIDATES, Source, detail, note, write_json, write_yaml};
+use crate::cli::{Format, Outcome};
 use crate::ledger::Entry;
 use crate::ledger::id_prefix::IdPrefix;
 use crate::store::{AnyLedger, Stored};

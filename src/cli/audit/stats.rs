@@ -6,9 +6,9 @@ use std::fmt::{self, Write as _};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
+use super::Source;
 use super::filter::{Filter, spelled};
-use super::{Form, Source};
-use crate::cli::{Outcome, print};
+use crate::cli::{Form, Outcome, print};
 use crate::ledger::Query;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::port::Journal;

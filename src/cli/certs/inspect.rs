@@ -6,14 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use clap::ValueEnum;
 use jiff::Timestamp;
 
 use crate::certificate::custody::Contents;
 use crate::certificate::facts::believed;
 use crate::certificate::read::{self, Certificate, Validity};
 use crate::certificate::{Der, Pair, Pem};
-use crate::cli::{Misuse, Outcome, as_json, as_yaml, print};
+use crate::cli::{Absent, Format, Misuse, Outcome, as_json, as_yaml, print};
 use crate::cluster::{Call, Inspector};
 use crate::config::SecretName;
 use crate::server::tls::{self, Certificates, Demands, Origin, Published, Source};
@@ -29,7 +28,10 @@ Examples:
 With --secret or --kubeconfig it is looked up how the webhook configurations call Postern and whom
 they trust, and whether the certificate would do.
 
-Exit code 1: it would not be accepted.";
+Without --ca, --secret or --kubeconfig only its dates are looked at: nobody is known who would
+believe it.
+
+Exit code 1: it would not be accepted, or is not there.";
 
 /// Show certificates, and whether the API server would accept them
 #[derive(Debug, clap::Args)]
@@ -72,14 +74,7 @@ pub(super) struct Args {
         default_value = "text",
         help = "How to say it"
     )]
-    output: Output,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Text,
-    Json,
-    Yaml,
+    output: Format,
 }
 
 /// What was found, before it is judged.
@@ -114,12 +109,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     })?;
     let report = judge(args, found, calls.as_deref(), Timestamp::now())?;
     let text = match args.output {
-        Output::Text => report.text(),
-        Output::Json => as_json(&report)?,
-        Output::Yaml => as_yaml(&report)?,
+        Format::Text => report.text(),
+        Format::Json => as_json(&report)?,
+        Format::Yaml => as_yaml(&report)?,
     };
     print(&text)?;
-    Ok(if report.accepted { Outcome::Done } else { Outcome::No })
+    Ok(if report.accepted == Some(false) { Outcome::No } else { Outcome::Done })
 }
 
 async fn find(args: &Args, inspector: Option<&Inspector>) -> anyhow::Result<Found> {
@@ -141,7 +136,7 @@ async fn of_secret(name: &SecretName, inspector: &Inspector) -> anyhow::Result<F
     let place = format!("Secret {namespace}/{name}");
     let held = inspector.secret(namespace, name).await;
     let held = held.map_err(|why| anyhow!("{place} cannot be read: {why}"))?;
-    let (contents, pair) = held.ok_or_else(|| anyhow!("there is no {place}"))?;
+    let (contents, pair) = held.ok_or_else(|| Absent(format!("there is no {place}")))?;
     let Contents { authorities, .. } = contents;
     let bundle = Pem { place: format!("ca.crt of {place}"), text: authorities };
     let key = Check::of("key", loads(&pair), "the key is that of the certificate");
@@ -216,8 +211,11 @@ fn judge(
         let why = format!("there is no webhook configuration `{name}`");
         checks.push(Check::of("caBundle", Err(why), ""));
     }
+    let accepted = match checks.iter().all(|check| check.ok) {
+        true if authorities.is_empty() && calls.is_none() => None,
+        all => Some(all),
+    };
     let authorities = authorities.iter().map(|it| Described::of(it, now)).collect();
-    let accepted = checks.iter().all(|check| check.ok);
     Ok(Report { place, certificates: described, authorities, checks, accepted })
 }
 

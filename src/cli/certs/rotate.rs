@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
+use serde_json::json;
 
-use crate::cli::{Outcome, print};
+use crate::cli::{Form, Outcome, as_json, print};
 use crate::cluster::{Rotated, Rotation, rotate};
 use crate::config::SecretName;
 use crate::server::tls;
@@ -37,10 +38,14 @@ pub(super) struct Args {
     /// How to reach the cluster [default: as a pod of it, else KUBECONFIG]
     #[arg(long, env = "POSTERN_KUBECONFIG", value_name = "FILE", hide_env_values = true)]
     kubeconfig: Option<PathBuf>,
+
+    /// How to say what there is now
+    #[arg(short, long, value_enum, value_name = "text|json", default_value = "text")]
+    output: Form,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let Args { secret, ca, webhook_configurations, kubeconfig } = args;
+    let Args { secret, ca, webhook_configurations, kubeconfig, output } = args;
     let rotation = Rotation {
         kubeconfig: kubeconfig.clone(),
         namespace: secret.namespace.clone(),
@@ -54,10 +59,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let say = |step: &str| drop(writeln!(io::stderr(), "{step}"));
     let rotated = runtime.block_on(rotate(&rotation, say)).map_err(|why| anyhow!(why))?;
     let Rotated { until, authority_until, trusted } = rotated;
-    print(&format!(
-        "certificate: valid until {until}\n\
-         authority: valid until {authority_until}\n\
-         trusted authorities: {trusted}\n"
-    ))?;
+    print(&match output {
+        Form::Text => format!(
+            "certificate: valid until {until}\n\
+             authority: valid until {authority_until}\n\
+             trusted authorities: {trusted}\n"
+        ),
+        Form::Json => as_json(&json!({
+            "notAfter": until, "authorityNotAfter": authority_until,
+            "trustedAuthorities": trusted,
+        }))?,
+    })?;
     Ok(Outcome::Done)
 }

@@ -8,6 +8,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
 };
+use kube::api::Patch;
 use kube::core::{ApiResource, DynamicObject};
 use kube::runtime::watcher;
 use kube::{Api, Client, Config};
@@ -175,7 +176,8 @@ async fn keep_one(api: &Api<DynamicObject>, name: &str, bundle: &[u8]) -> Result
         return Ok(Kept::There { changed: false, hosts });
     }
     let version = object.metadata.resource_version.unwrap_or_default();
-    match write::change_named(api, name, &version, json!({"webhooks": wrong})).await {
+    let fields = json!({"webhooks": wrong});
+    match write::change(api, name, &version, fields, Patch::Strategic).await {
         Ok(_) => Ok(Kept::There { changed: true, hosts }),
         Err(Unwritten::Outrun) => Err("somebody else is changing it".to_owned()),
         Err(Unwritten::Refused(why)) => Err(why),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease as Object;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::Patch;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -124,7 +125,7 @@ impl Lease {
             spec.insert("renewTime".to_owned(), json!(now()));
             spec.insert("leaseDurationSeconds".to_owned(), json!(LASTS.as_secs()));
         }
-        write::change(&self.api, &self.name, version, json!({"spec": spec})).await
+        write::change(&self.api, &self.name, version, json!({"spec": spec}), Patch::Merge).await
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
+use kube::api::Patch;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
@@ -73,7 +74,9 @@ impl Keeping {
     ) -> Result<Secret, Unwritten> {
         let fields = fields(contents);
         match version {
-            Some(version) => write::change(&self.api, &self.name, version, fields).await,
+            Some(version) => {
+                write::change(&self.api, &self.name, version, fields, Patch::Merge).await
+            }
             None => write::create(&self.api, &self.name, &self.by, &self.object(fields)).await,
         }
     }

@@ -43,34 +43,20 @@ where
     told(api.patch(name, &PatchParams::apply(&format!("{MANAGER}-{by}")), &patch)).await
 }
 
-/// Changes it if it is still the version that was read.
+/// Changes it if it is still the version that was read. `how` is [`Patch::Merge`], or
+/// [`Patch::Strategic`] where `fields` has a list of named things that are not all of them.
 pub(super) async fn change<K>(
     api: &Api<K>,
     name: &str,
     version: &str,
     fields: Value,
+    how: fn(Value) -> Patch<Value>,
 ) -> Result<K, Unwritten>
 where
     K: Clone + DeserializeOwned + Debug,
 {
-    told(api.patch(name, &params(), &Patch::Merge(preconditioned(fields, version)))).await
-}
-
-/// The same, where lists are of named things of which only some are changed.
-pub(super) async fn change_named<K>(
-    api: &Api<K>,
-    name: &str,
-    version: &str,
-    fields: Value,
-) -> Result<K, Unwritten>
-where
-    K: Clone + DeserializeOwned + Debug,
-{
-    told(api.patch(name, &params(), &Patch::Strategic(preconditioned(fields, version)))).await
-}
-
-fn params() -> PatchParams {
-    PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() }
+    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    told(api.patch(name, &params, &how(preconditioned(fields, version)))).await
 }
 
 fn preconditioned(mut fields: Value, version: &str) -> Value {
@@ -147,9 +133,9 @@ mod tests {
         });
         let api: Api<Secret> = Api::namespaced(client, "ns");
         let fields = || json!({"data": {}, "metadata": {"annotations": {"a": "b"}}});
-        let outcome: Result<Secret, _> = change(&api, "s", "7", fields()).await;
+        let outcome: Result<Secret, _> = change(&api, "s", "7", fields(), Patch::Merge).await;
         assert_eq!(outcome, Err(Unwritten::Outrun));
-        let outcome: Result<Secret, _> = change(&api, "s", "7", fields()).await;
+        let outcome: Result<Secret, _> = change(&api, "s", "7", fields(), Patch::Merge).await;
         assert_eq!(outcome, Err(Unwritten::Refused("no".to_owned())));
         let expected = json!({"annotations": {"a": "b"}, "resourceVersion": "7"});
         assert_eq!(asked.lock().unwrap()[0].1["metadata"], expected);

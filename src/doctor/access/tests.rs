@@ -48,6 +48,10 @@ fn each_power_is_found() {
         let found = everywhere(rule(&[verb], api, &[resource]), group("dev"));
         found.first().map(|(code, _)| *code).unwrap_or("nothing")
     };
+    assert_eq!(of("bind", ROLES, "clusterroles"), "rbac-grant");
+    assert_eq!(of("escalate", ROLES, "roles"), "rbac-grant");
+    assert_eq!(of("create", ROLES, "clusterrolebindings"), "nothing", "what they have themselves");
+    assert_eq!(of("create", "", "serviceaccounts/token"), "rbac-impersonate");
     assert_eq!(of("patch", "", "pods/ephemeralcontainers"), "rbac-debug");
     assert_eq!(of("update", "", "pods/ephemeralcontainers"), "rbac-debug");
     assert_eq!(of("get", "", "pods/ephemeralcontainers"), "nothing");
@@ -56,6 +60,8 @@ fn each_power_is_found() {
     assert_eq!(of("create", "", "pods/attach"), "rbac-attach");
     assert_eq!(of("create", "", "pods/portforward"), "rbac-port-forward");
     assert_eq!(of("create", "", "pods"), "rbac-create-pods");
+    assert_eq!(of("create", "batch", "cronjobs"), "rbac-postern");
+    assert_eq!(of("list", "", "secrets"), "rbac-secrets");
     assert_eq!(of("get", "", "nodes/proxy"), "rbac-nodes");
     assert_eq!(of("impersonate", "", "groups"), "rbac-impersonate");
     assert_eq!(of("patch", HOOKS, "mutatingwebhookconfigurations"), "rbac-webhooks");
@@ -100,6 +106,8 @@ fn programs_weigh_less_than_people_and_postern_may_write_its_own() {
     assert_eq!(severity(account("cert-manager", "cainjector")), Some(Severity::Medium));
     assert_eq!(severity(account("postern-system", "postern")), None);
     assert_eq!(severity(account("other", "postern")), Some(Severity::Medium));
+    let secrets = || rule(&["get", "update"], "", &["secrets"]);
+    assert_eq!(everywhere(secrets(), account("postern-system", "postern")), []);
 }
 
 #[test]
@@ -125,7 +133,14 @@ fn a_role_binding_gives_nothing_outside_of_its_namespace() {
         found.iter().map(|(code, _)| *code).collect::<Vec<_>>()
     };
     assert_eq!(inside("shop"), ["rbac-exec"]);
-    assert_eq!(inside(NAMESPACE), ["rbac-postern", "rbac-exec"]);
+    assert_eq!(inside(NAMESPACE), ["rbac-postern", "rbac-secrets", "rbac-exec"]);
+}
+
+#[test]
+fn pods_elsewhere_do_not_replace_postern() {
+    let bound = vec![binding(Some("shop"), ("ClusterRole", "r"), group("dev"))];
+    let rules = rule(&["create", "get"], "", &["pods", "secrets"]);
+    assert_eq!(found(vec![role("r", None, rules)], bound), [("rbac-create-pods", Severity::Info)]);
 }
 
 #[test]

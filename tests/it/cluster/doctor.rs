@@ -107,6 +107,8 @@ impl Ward {
             }
         }
         self.cluster.settle_webhooks();
+        // A server that was started again has yet to say what it judges by.
+        self.wait_until_loaded();
     }
 
     /// Changes one webhook configuration: `mutating` or `validating`.
@@ -126,11 +128,18 @@ impl Ward {
 
     fn apply_policies(&self, policies: &[&str]) {
         self.cluster.apply(&policies.join("---\n"));
+        self.wait_until_loaded();
+    }
+
+    fn wait_until_loaded(&self) {
         self.wait("the policies", || {
             let listed = self.admin("get dbgp -o json");
             let listed: Value = serde_json::from_str(&listed).unwrap();
             listed["items"].as_array().unwrap().iter().all(|policy| {
-                policy["status"]["observedGeneration"] == policy["metadata"]["generation"]
+                let status = &policy["status"];
+                let replicas = status["replicas"].as_object();
+                status["observedGeneration"] == policy["metadata"]["generation"]
+                    && replicas.is_some_and(|replicas| !replicas.is_empty())
             })
         });
     }

@@ -200,6 +200,10 @@ fn each_way_to_tamper_is_found() {
 fn only_a_kept_checkpoint_tells_of_a_clean_cut() {
     both(&async |place| {
         let kept = stdout(&place.audit(&["checkpoint"]).success());
+        let line = stdout(&place.audit(&["checkpoint", "-o", "json"]).success());
+        let object: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(object["checkpoint"], kept, "{line}");
+        assert_eq!(object["writer"], "postern-0", "{line}");
         fs::write(place.folder.path().join("kept.txt"), kept).unwrap();
         place.execute("DELETE FROM records WHERE sequence > 290").await;
         place.execute("DELETE FROM checkpoints WHERE size > 290").await;
@@ -264,7 +268,11 @@ fn a_new_key_is_trusted_because_the_old_one_handed_over() {
     fs::copy(path("signing.key.pub"), path("kept.pub")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
     command.current_dir(place.folder.path()).env_clear().args(["audit", "rotate-key"]);
-    command.args(["--ledger-key", "signing.key"]).assert().success();
+    command.args(["--ledger-key", "signing.key", "-o", "json"]);
+    let said = stdout(&command.assert().success());
+    let said: Value = serde_json::from_str(&said).unwrap();
+    let kept = fs::read_to_string(path("kept.pub")).unwrap();
+    assert_eq!(said["old"], kept.trim_end(), "{said}");
     let note = keys::load_or_make(&place.key()).unwrap().rotations.remove(0);
     Runtime::new().unwrap().block_on(async {
         let ledger = place.open("postern-0").await;
@@ -354,7 +362,8 @@ fn what_is_dropped_is_said_and_the_rest_is_good() {
             assert!(count(&ledger).await >= 304);
             ledger.close().await;
         });
-        place.audit(&["release", "case 17"]).success();
+        let said = stdout(&place.audit(&["release", "case 17", "-o", "json"]).success());
+        assert!(said.contains(r#""event":"Released","hold":"case 17""#), "{said}");
         runtime.block_on(async {
             let ledger = place.open("postern-0").await;
             until("the old records are gone", async || count(&ledger).await < 5).await;

@@ -118,6 +118,10 @@ fn postern_ready_says_what_the_server_says() {
     let ready = postern.run(&["ready", &url]);
     assert_eq!(ready.status, Some(0), "{ready:?}");
     assert!(postern.probe("/readyz").ends_with(&ready.stdout) && ready.stdout.contains("[+]"));
+    let ready = postern.run(&["ready", "-o", "json", &url]);
+    let said: Value = serde_json::from_str(&ready.stdout).unwrap();
+    assert_eq!(said["ready"], true, "{ready:?}");
+    assert!(said["checks"].to_string().contains("[+]ledger ok"), "{ready:?}");
     // Nobody listens there, and nobody comes.
     let away = postern.run(&["ready", "--wait", "1s", "http://127.0.0.1:1"]);
     assert_eq!((away.status, away.stdout.as_str()), (Some(2), ""), "{away:?}");

@@ -403,6 +403,11 @@ fn alerts_and_dashboard_are_the_files_of_the_chart() {
     assert_eq!(rule["metadata"]["labels"]["release"], "prom");
     let rules: Value = serde_saphyr::from_str(&file("rules.yaml")).unwrap();
     assert_eq!(rule["spec"], rules);
+    let elsewhere = "https://wiki.example.com/postern";
+    let objects_elsewhere =
+        render(&["prometheusRule.enabled=true", &format!("prometheusRule.runbook={elsewhere}")]);
+    let text = one(&objects_elsewhere, "PrometheusRule", "postern")["spec"].to_string();
+    assert_eq!(text.matches(elsewhere).count(), text.matches("runbook_url").count());
     let held = one(&objects, "ConfigMap", "postern-dashboard");
     assert_eq!(held["metadata"]["labels"]["grafana_dashboard"], "1");
     let dashboard = held["data"]["postern.json"].as_str().unwrap();

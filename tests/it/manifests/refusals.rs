@@ -25,6 +25,20 @@ fn one_certificate_comes_one_way_and_its_authority_is_said() {
     refuses(&["tls.existingSecret=a", "tls.caBundle=LS0tLS1"], "caBundle");
 }
 
+/// What the server refuses at its start is refused before there is a pod that never gets ready.
+#[test]
+fn what_the_server_would_not_start_with_is_refused() {
+    refuses(&["tls.clientCA.names[0]=a"], "Set tls.clientCA.existingSecret too");
+    refuses(&["tls.lifetime=1s"], "lifetime");
+    refuses(&["tls.lifetime=90d", "certManager.enabled=true"], "certManager.duration");
+    refuses(&["forward.to[0]=ftp://collector"], "forward");
+    refuses(&["forward.to[0]=syslog://collector:514"], "forward");
+    refuses(&["forward.tokenKey=token"], "forward.existingSecret: name the Secret");
+    refuses(&["checkpoints.to[0]=stdout:"], "checkpoints");
+    refuses(&["ledger.postgres.existingSecret=a"], "unless ledger.type=postgres");
+    refuses(&["replicaCount=0"], "replicaCount");
+}
+
 #[test]
 fn the_deadline_is_below_the_timeout_and_the_end_after_both() {
     refuses(&["settings.deadline=3s"], "webhook.mutating.timeoutSeconds");

@@ -53,7 +53,12 @@ impl Desk {
         let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
         symlink(checkout.join("deploy"), desk.folder.path().join("deploy")).unwrap();
         let authority = rcgen::generate_simple_self_signed(vec!["postern".to_owned()]).unwrap();
-        fs::write(desk.folder.path().join("ca.pem"), authority.cert.pem()).unwrap();
+        let certificate = authority.cert.pem();
+        let key = authority.signing_key.serialize_pem();
+        for (name, pem) in [("ca.pem", &certificate), ("tls.crt", &certificate), ("tls.key", &key)]
+        {
+            fs::write(desk.folder.path().join(name), pem).unwrap();
+        }
         for (kind, title) in [("issuer", "Issuer"), ("certificate", "Certificate")] {
             desk.cluster.apply(&CERT_MANAGER.replace("KIND", kind).replace("TITLE", title));
         }

@@ -13,6 +13,7 @@ fn options(command: &str) -> Option<DebugOptions> {
         match word.split_once('=') {
             Some(("--image", image)) => options.image = image.to_owned(),
             Some(("--profile", profile)) => options.profile = Profile::parse(profile)?,
+            Some(("--container", name)) => options.container = Some(name.to_owned()),
             Some(("--target", target)) => options.target = Some(target.to_owned()),
             Some(("--env", env)) => {
                 let (name, value) = env.split_once('=')?;

@@ -15,7 +15,8 @@ pub(super) struct Report {
     pub(super) certificates: Vec<Described>,
     pub(super) authorities: Vec<Described>,
     pub(super) checks: Vec<Check>,
-    pub(super) accepted: bool,
+    /// Not known where nobody is known who would believe it.
+    pub(super) accepted: Option<bool>,
 }
 
 /// One certificate.
@@ -94,7 +95,11 @@ impl Report {
             let sign = if *ok { '+' } else { '-' };
             out += &format!("[{sign}] {name}: {}\n", Plain(message));
         }
-        out += if *accepted { "accepted\n" } else { "NOT accepted\n" };
+        out += match accepted {
+            Some(true) => "accepted\n",
+            Some(false) => "NOT accepted\n",
+            None => "give `--ca FILE` to see whether it is believed\n",
+        };
         out
     }
 }

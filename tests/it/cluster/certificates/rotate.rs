@@ -56,8 +56,10 @@ fn what_is_asked_for_is_replaced_now_and_without_a_failed_call() {
     // Nobody is there who could do it, so the command does.
     postern.stop();
     let leaf = ground.held("tls.crt");
-    let rotated = certs(&ground, &postern, &["rotate", "--secret", SECRET]);
+    let rotated = certs(&ground, &postern, &["rotate", "--secret", SECRET, "-o", "json"]);
     assert!(rotated.success(), "{rotated:?}");
+    let said: Value = serde_json::from_str(&rotated.stdout).unwrap();
+    assert_eq!(said["trustedAuthorities"], 2, "{said}");
     assert_ne!(ground.held("tls.crt"), leaf);
     postern.start_again();
     ground.wait_until_allowed(&postern);
@@ -77,6 +79,9 @@ fn a_certificate_for_another_name_is_found_by_inspection_as_the_api_server_finds
     postern.wait_for_readiness(|said| said.contains(remark));
     let (good, report) = inspected(&ground, &postern);
     assert!(!good && report["accepted"] == false, "{report}");
+    let nothing = certs(&ground, &postern, &["inspect", "--secret", "postern-system/none"]);
+    assert_eq!(nothing.status, Some(1), "{nothing:?}");
+    assert!(nothing.stderr.contains("there is no Secret postern-system/none"), "{nothing:?}");
     let why = "calls `127.0.0.1`: certificate not valid for name \\\"127.0.0.1\\\"";
     assert!(report["checks"].to_string().contains(why), "{report}");
 }

@@ -27,8 +27,11 @@ fn each_right_that_leads_around_postern_is_found() {
         ("--group=ops", "update", hooks, "rbac-webhooks"),
         ("--serviceaccount=shop:default", "delete", hooks, "rbac-webhooks"),
         ("--user=bob", "impersonate", "users", "rbac-impersonate"),
+        ("--user=bob", "create", "serviceaccounts/token", "rbac-impersonate"),
+        ("--group=ops", "bind", "clusterroles.rbac.authorization.k8s.io", "rbac-grant"),
         ("--group=ops", "get", "nodes/proxy", "rbac-nodes"),
         ("--group=ops", "patch", "deployments.apps", "rbac-postern"),
+        ("--group=ops", "get", "secrets", "rbac-secrets"),
     ] {
         let found = ward.with_right(subject, verb, resource, "");
         assert_eq!(found, [wanted], "{subject} {verb} {resource}");
@@ -38,7 +41,7 @@ fn each_right_that_leads_around_postern_is_found() {
         ("--serviceaccount=postern-system:postern", "patch", hooks),
         ("--group=ops", "create", "pods/exec"),
         ("--group=ops", "patch", "pods/ephemeralcontainers"),
-        ("--group=ops", "get", "secrets"),
+        ("--serviceaccount=postern-system:postern", "get", "secrets"),
     ] {
         let found = ward.with_right(subject, verb, resource, "");
         assert_eq!(found, [""; 0], "{subject} {verb} {resource}");
