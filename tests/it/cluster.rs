@@ -22,6 +22,7 @@ mod playground;
 mod plugin;
 mod pods;
 mod policies;
+mod pool;
 mod profiles;
 mod raw;
 mod restricted;

@@ -149,9 +149,15 @@ impl Destination for PostgresDestination {
     }
 
     async fn close(mut self) {
-        if let Some(connection) = self.connection.take()
-            && let Ok(Err(error)) = timeout(PATIENCE, connection.close()).await
-        {
+        let Some(mut connection) = self.connection.take() else { return };
+        let closing = async {
+            // The server ends a session some time after it is told to, and whoever follows under
+            // this name may be there before.
+            let sql = sqlx::query("SELECT pg_advisory_unlock($1)").bind(lock_of(&self.writer));
+            connection.execute(sql).await?;
+            connection.close().await
+        };
+        if let Ok(Err(error)) = timeout(PATIENCE, closing).await {
             tracing::debug!("the ledger's connection did not close: {error}");
         }
     }

@@ -1,6 +1,5 @@
-//! Certificates that Postern makes itself, or is given, in front of a real API server. These tests
-//! share an API server of their own, one after the other: there is one Secret, one Lease and one
-//! pair of webhook configurations.
+//! Certificates that Postern makes itself, or is given, in front of a real API server. Each test
+//! has one alone: there is one Secret, one Lease and one pair of webhook configurations.
 
 mod brought;
 mod caller;
@@ -11,14 +10,15 @@ mod rotate;
 mod rotation;
 
 use std::path::Path;
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
+use super::pool::Pool;
 use super::support::{Cluster, Output, Postern, installed, pod};
 
 /// How long anything may take to arrive.
@@ -44,16 +44,15 @@ struct Ground {
 impl Ground {
     /// For one test alone, as if nothing had been before.
     fn clean() -> Ground {
-        static CLUSTER: OnceLock<Mutex<Cluster>> = OnceLock::new();
-        let cluster = CLUSTER.get_or_init(|| {
+        static CLUSTERS: Pool<Cluster> = Pool::new();
+        let cluster = CLUSTERS.take(|| {
             let cluster = Cluster::start();
             cluster.create_namespace("postern-system", &[]);
             apply_rights(&cluster);
             cluster.create_namespace("room", &[]);
             cluster.create_pod(&pod("room", "api"));
-            Mutex::new(cluster)
+            cluster
         });
-        let cluster = cluster.lock().unwrap_or_else(PoisonError::into_inner);
         let ground = Ground { cluster };
         ground.cluster.remove_webhooks();
         ground.admin("delete -n postern-system --ignore-not-found secret/postern-tls");

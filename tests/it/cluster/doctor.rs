@@ -11,12 +11,13 @@ mod rights;
 mod webhooks;
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::policies::give_roles;
+use super::pool::Pool;
 use super::support::{Cluster, Output, Postern, pod};
 
 /// How long anything may take to arrive.
@@ -49,11 +50,10 @@ struct Ward {
     good: Vec<Value>,
 }
 
-/// The one of this process, for one test at a time.
+/// For one test alone.
 fn ward() -> MutexGuard<'static, Ward> {
-    static WARD: OnceLock<Mutex<Ward>> = OnceLock::new();
-    let ward = WARD.get_or_init(|| Mutex::new(Ward::open()));
-    let mut ward = ward.lock().unwrap_or_else(PoisonError::into_inner);
+    static WARDS: Pool<Ward> = Pool::new();
+    let mut ward = WARDS.take(Ward::open);
     ward.mend();
     ward
 }
