@@ -30,7 +30,7 @@ use uuid::Uuid;
 const TASKS: u64 = 64;
 /// Of each search, the best counts: the rest is what else the machine does.
 const ROUNDS: usize = 5;
-const PAGE: usize = 2000;
+const PAGE: usize = 500;
 
 fn main() {
     let mut args = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));

@@ -21,6 +21,8 @@ pub(crate) enum Way {
     Policy,
     /// A mutating and a validating webhook that do nothing.
     IdlePair,
+    /// The same, but for a patch that is always the same one: the API server's own work with it.
+    PatchingPair,
     /// Both of Postern's, `--ledger memory`.
     Postern,
     /// Both of Postern's, `--ledger sqlite:…`.
@@ -28,14 +30,21 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Nothing, Self::Policy, Self::IdlePair, Self::Postern, Self::PosternDurable];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Nothing,
+        Self::Policy,
+        Self::IdlePair,
+        Self::PatchingPair,
+        Self::Postern,
+        Self::PosternDurable,
+    ];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
             Self::Policy => "a ValidatingAdmissionPolicy",
             Self::IdlePair => "a pair of webhooks that do nothing",
+            Self::PatchingPair => "a pair that does nothing but patch",
             Self::Postern => "Postern, ledger in memory",
             Self::PosternDurable => "Postern, durable ledger",
         }
@@ -47,6 +56,7 @@ impl Way {
             Self::Nothing => "shop-nothing",
             Self::Policy => "shop-policy",
             Self::IdlePair => "shop-idle",
+            Self::PatchingPair => "shop-patching",
             Self::Postern => "shop-postern",
             Self::PosternDurable => "shop-durable",
         }
@@ -54,7 +64,7 @@ impl Way {
 
     /// Whether the container comes out hardened.
     pub(crate) fn hardens(self) -> bool {
-        matches!(self, Self::Postern | Self::PosternDurable)
+        matches!(self, Self::PatchingPair | Self::Postern | Self::PosternDurable)
     }
 }
 
@@ -76,11 +86,14 @@ impl Ways {
         let memory = Server::start(site.postern("memory"))?;
         let ledger = format!("sqlite:{}", site.path("ledger.db").display());
         let durable = Server::start(site.postern(&ledger))?;
-        for (way, server) in
-            [(Way::IdlePair, &idle), (Way::Postern, &memory), (Way::PosternDurable, &durable)]
-        {
+        for (way, server) in [
+            (Way::IdlePair, &idle),
+            (Way::PatchingPair, &idle),
+            (Way::Postern, &memory),
+            (Way::PosternDurable, &durable),
+        ] {
             for kind in ["Mutating", "Validating"] {
-                cluster.apply(&webhook(kind, way.namespace(), server, &authority).to_string());
+                cluster.apply(&webhook(kind, way, server, &authority).to_string());
             }
         }
         cluster.settle_webhooks();
@@ -89,8 +102,13 @@ impl Ways {
 }
 
 /// As `deploy` has it, for one namespace.
-fn webhook(kind: &str, namespace: &str, server: &Server, authority: &[u8]) -> Value {
-    let verb = if kind == "Mutating" { "mutate" } else { "validate" };
+fn webhook(kind: &str, way: Way, server: &Server, authority: &[u8]) -> Value {
+    let namespace = way.namespace();
+    let verb = match (kind, way) {
+        ("Mutating", Way::PatchingPair) => "patch",
+        ("Mutating", _) => "mutate",
+        _ => "validate",
+    };
     let mut webhook = json!({
         "name": format!("{verb}.{namespace}.example.com"),
         "admissionReviewVersions": ["v1"],

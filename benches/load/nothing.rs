@@ -14,6 +14,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::routing::post;
 use axum_server::accept::{TcpConfigAcceptor, TcpSocketConfig};
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -29,6 +31,13 @@ const YES: [&str; 2] = [
         r#""verdict":"allowed"}}}"#,
     ),
 ];
+/// What `/patch` says before that: as much as the policies that are measured have Postern fill in.
+const PATCH: &str = r#"[
+    {"op":"add","path":"/spec/ephemeralContainers/0/targetContainerName","value":"tomcat"},
+    {"op":"add","path":"/spec/ephemeralContainers/0/securityContext","value":{
+        "allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]},
+        "seccompProfile":{"type":"RuntimeDefault"}}}
+]"#;
 /// What stands before it, early in every review.
 const UID: &[u8] = br#""uid":""#;
 
@@ -51,7 +60,16 @@ pub(crate) fn serve(folder: &Path) -> anyhow::Result<()> {
 }
 
 fn router() -> Router {
-    Router::new().route("/validate", post(yes)).route("/mutate", post(yes))
+    Router::new()
+        .route("/validate", post(yes))
+        .route("/mutate", post(yes))
+        .route("/patch", post(yes_with_a_patch))
+}
+
+async fn yes_with_a_patch(body: Bytes) -> impl axum::response::IntoResponse {
+    let [before, after] = YES;
+    let patch = format!(r#"","patchType":"JSONPatch","patch":"{}"#, BASE64.encode(PATCH));
+    ([(CONTENT_TYPE, "application/json")], [before, uid(&body), &patch, after].concat())
 }
 
 /// Taking `Bytes` is what reads the body.

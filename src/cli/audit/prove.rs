@@ -15,7 +15,7 @@ use crate::ledger::verify::StoredCheckpoint;
 use crate::store::{AnyLedger, Stored};
 
 /// Entries read at once.
-const PAGE: usize = 2000;
+const PAGE: usize = 500;
 
 /// Print a proof that one record is in the ledger, to be checked without it
 ///

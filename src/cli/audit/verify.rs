@@ -21,7 +21,7 @@ use crate::policy::text::Plain;
 use crate::store::{AnyLedger, Location, keys};
 
 /// Entries read at once.
-const PAGE: usize = 2000;
+const PAGE: usize = 500;
 /// Entries looked at without a pause.
 const STEP: usize = 50;
 
