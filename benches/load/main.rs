@@ -9,6 +9,7 @@ mod nothing;
 mod report;
 mod server;
 mod site;
+mod soak;
 
 #[path = "../material/policies.rs"]
 mod policies;
@@ -30,6 +31,10 @@ struct Args {
           value_parser = clap::value_parser!(u32).range(1..=3600))]
     seconds: u32,
 
+    /// Instead: load one server steadily for so many minutes, and see whether its memory grows
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=1440))]
+    soak: Option<u32>,
+
     /// How to print the numbers
     #[arg(short, long, value_enum, value_name = "text|json", default_value = "text")]
     output: Output,
@@ -50,12 +55,16 @@ enum Output {
 }
 
 fn main() -> anyhow::Result<()> {
-    let Args { seconds, output, do_nothing, bench: _ } = Args::parse();
+    let Args { seconds, soak, output, do_nothing, bench: _ } = Args::parse();
     if let Some(folder) = do_nothing {
         return nothing::serve(&folder);
     }
     // One thread asks, so that the server has the other core.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    if let Some(minutes) = soak {
+        let text = runtime.block_on(soak::run(minutes)).context("nothing was measured")?;
+        return Ok(io::stdout().write_all(text.as_bytes())?);
+    }
     let report = runtime.block_on(measure::run(seconds)).context("nothing was measured")?;
     let text = match output {
         Output::Text => report.to_string(),

@@ -13,7 +13,7 @@ use crate::review::{self, Case};
 use crate::server::Server;
 use crate::site::Site;
 
-const POLICIES: usize = 100;
+pub(crate) const POLICIES: usize = 100;
 /// One connection shows what a request costs, 25 is what an API server keeps open to a webhook.
 const CONNECTIONS: [usize; 3] = [1, 4, 25];
 /// Odd, so that there is a median.
@@ -21,11 +21,11 @@ const ROUNDS: u32 = 5;
 /// Of the time, in percent; the rest is for starting and for the steady load.
 const LOAD_SHARE: u32 = 75;
 const STEADY_SHARE: u32 = 15;
-const STEADY_PER_SECOND: u32 = 200;
+pub(crate) const STEADY_PER_SECOND: u32 = 200;
 const STARTS: usize = 5;
 /// Asked before counting begins, by each connection.
 const WARM_UP: Duration = Duration::from_millis(50);
-const DURABLE: &str = "sqlite:ledger/postern.db";
+pub(crate) const DURABLE: &str = "sqlite:ledger/postern.db";
 
 /// Measures for about so long.
 pub(crate) async fn run(seconds: u32) -> anyhow::Result<Report> {
