@@ -16,8 +16,8 @@ run: ## serve on loopback with certificates, example policies and a ledger made 
 	@tests/prepare.sh run
 	cargo run --locked -- serve --dev
 
-# Most tests wait for servers, and few for a core.
-test: export RUST_TEST_THREADS := $(or $(RUST_TEST_THREADS),8)
+# Most tests wait for servers that they have started, and need no core meanwhile.
+test: export RUST_TEST_THREADS := $(or $(RUST_TEST_THREADS),$(shell n=$$(nproc); echo $$((n > 8 ? n : 8))))
 test: ## every test, a real API server and (as root on Debian) a real node included
 	@tests/prepare.sh test
 	cargo test --locked

@@ -21,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use postern::ledger::note::SigningKey;
 use postern::ledger::verify::Verifier;
 use postern::ledger::{Ledger, Outcome, Query, Record};
-use postern::store::{AnyLedger, Keep, Location, Signing, Writing};
+use postern::store::{AnyLedger, Keep, Location, PAGE, Signing, Writing};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -30,7 +30,6 @@ use uuid::Uuid;
 const TASKS: u64 = 64;
 /// Of each search, the best counts: the rest is what else the machine does.
 const ROUNDS: usize = 5;
-const PAGE: usize = 500;
 
 fn main() {
     let mut args = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));

@@ -114,6 +114,20 @@ enum Format {
     Yaml,
 }
 
+impl Format {
+    fn render(
+        self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> anyhow::Result<String> {
+        Ok(match self {
+            Self::Text => text(),
+            Self::Json => as_json(value)?,
+            Self::Yaml => as_yaml(value)?,
+        })
+    }
+}
+
 /// The command was called wrongly; exit code 64.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -140,10 +154,12 @@ pub fn main() -> ExitCode {
         Ok(Outcome::No) => ExitCode::from(NO),
         Err(error) => {
             drop(writeln!(io::stderr(), "postern: {}", Lines(&sentence(&error))));
-            ExitCode::from(match () {
-                () if error.is::<SettingError>() || error.is::<Misuse>() => MISUSE,
-                () if error.is::<Absent>() => NO,
-                () => FAILED,
+            ExitCode::from(if error.is::<SettingError>() || error.is::<Misuse>() {
+                MISUSE
+            } else if error.is::<Absent>() {
+                NO
+            } else {
+                FAILED
             })
         }
     }

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use serde_saphyr::{Error as YamlError, MessageFormatter, UserMessageFormatter};
 
 use crate::policy::rule::Enforcement;
 
@@ -99,8 +100,9 @@ impl Given {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        serde_saphyr::from_str(&text)
-            .map_err(|error| SettingError::File { path: path.to_owned(), why: error.to_string() })
+        let options = serde_saphyr::options! { with_snippet: false };
+        serde_saphyr::from_str_with_options(&text, options)
+            .map_err(|error| SettingError::File { path: path.to_owned(), why: why(&text, &error) })
     }
 
     /// What `--dev` gives: everything on this machine, for nobody else.
@@ -179,6 +181,19 @@ impl Given {
             danger_allow_on_ledger_failure: self.danger_allow_on_ledger_failure.unwrap_or(false),
         })
     }
+}
+
+/// What is wrong with a settings file, with the line that it is about.
+fn why(text: &str, error: &YamlError) -> String {
+    let why = match error.without_snippet() {
+        YamlError::SerdeUnknownField { field, .. } => {
+            format!("there is no setting `{field}`; `postern serve --help` lists them")
+        }
+        other => UserMessageFormatter.format_message(other).into_owned(),
+    };
+    let Some(line) = error.location().map(|location| location.line()) else { return why };
+    let shown = usize::try_from(line).ok().and_then(|line| text.lines().nth(line.checked_sub(1)?));
+    format!("line {line}: {why}\n  {}", shown.unwrap_or_default())
 }
 
 const WEBHOOK_PORT: u16 = 8443;

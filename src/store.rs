@@ -47,6 +47,9 @@ use crate::ledger::id_prefix::IdPrefix;
 use crate::ledger::verify::{Link, StoredCheckpoint};
 use crate::ledger::{Entry, Event, Ledger, LedgerError, Query, Record};
 
+/// How many entries of a chain are best read at once: as much as stays in a core's cache.
+pub const PAGE: usize = 500;
+
 /// A ledger in one of the places that a [`Location`] can name. Clones share it.
 #[derive(Debug, Clone)]
 pub enum AnyLedger {

@@ -1,5 +1,6 @@
 #!/bin/sh
-# How the scripts here build with Go. They read this file with `.`, and have a `fail` of their own.
+# How the scripts here build with Go. They read this file with `.`, and have a `say` and a `fail` of
+# their own.
 
 need_go() { # GO.MOD: fails unless what it asks for is here, or can be fetched
     want=$(sed -n 's/^go //p' "$1")
@@ -16,4 +17,17 @@ need_go() { # GO.MOD: fails unless what it asks for is here, or can be fetched
 
 ask_go() { # MODULE-DIRECTORY ARGUMENT...: go, as that module and nothing in the environment wants it
     (cd "$1" && shift && GOFLAGS='' GOWORK=off CGO_ENABLED=0 go "$@")
+}
+
+required() { # GO.MOD MODULE: the version of it that is asked for there
+    # A module that only tools need is marked as indirect, in a block with the others.
+    version=$(sed -n "s|^[[:space:]]*$2 \(v[0-9.]*\)\( //.*\)\{0,1\}\$|\1|p" "$1")
+    [ -n "$version" ] || fail "$1 does not require $2"
+    printf '%s' "$version"
+}
+
+wait_for_turn() { # FOLDER: one build at a time in it; who waited finds everything there
+    mkdir -p "$1"
+    exec 9>"$1/lock"
+    flock -n 9 || { say 'another build is under way; waiting for it' && flock 9; }
 }

@@ -32,7 +32,8 @@ struct Args {
     seconds: u32,
 
     /// Instead: load one server steadily for so many minutes, and see whether its memory grows
-    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=1440))]
+    #[arg(long, value_name = "MINUTES", conflicts_with_all = ["seconds", "output"],
+          value_parser = clap::value_parser!(u32).range(1..=1440))]
     soak: Option<u32>,
 
     /// How to print the numbers

@@ -31,14 +31,14 @@ const YES: [&str; 2] = [
         r#""verdict":"allowed"}}}"#,
     ),
 ];
-/// What `/patch` says before that: as much as the policies that are measured have Postern fill in.
+/// What `/patch` says between both: as much as the policies that are measured have Postern fill in.
 const PATCH: &str = r#"[
     {"op":"add","path":"/spec/ephemeralContainers/0/targetContainerName","value":"tomcat"},
     {"op":"add","path":"/spec/ephemeralContainers/0/securityContext","value":{
         "allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]},
         "seccompProfile":{"type":"RuntimeDefault"}}}
 ]"#;
-/// What stands before it, early in every review.
+/// What stands before the uid, early in every review.
 const UID: &[u8] = br#""uid":""#;
 
 /// Serves on a free port and says which, as Postern does, in a line of JSON.

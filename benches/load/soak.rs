@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use anyhow::ensure;
 use hyper::body::Bytes;
 
 use crate::client::{Client, Question, open_loop};
@@ -12,7 +13,7 @@ use crate::server::Server;
 use crate::site::Site;
 
 /// Between two looks.
-const PAUSE: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_secs(60 / LOOKS_PER_MINUTE as u64);
 const LOOKS_PER_MINUTE: u32 = 4;
 /// As many connections as the steady load of the other run has.
 const CONNECTIONS: usize = 4;
@@ -35,10 +36,11 @@ pub(crate) async fn run(minutes: u32) -> anyhow::Result<String> {
         errors += steady.errors;
         resident.push(server.resident()?.now);
     }
+    ensure!(errors == 0, "{errors} of {} were not answered with a yes", answered + errors);
     let settled = resident.get(resident.len() / SETTLES..).unwrap_or_default();
     let mut text = format!(
         "{STEADY_PER_SECOND} requests/s for {minutes} minutes, durable, {POLICIES} policies: {answered} \
-         answered, {errors} errors\nresident, in MiB, every {PAUSE:?}:"
+         answered, no errors\nresident, in MiB, every {PAUSE:?}:"
     );
     for kib in &resident {
         write!(text, " {:.1}", f64::from(*kib) / 1024.0)?;

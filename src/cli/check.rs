@@ -24,7 +24,6 @@ use self::report::Report;
 use super::{Format, Outcome};
 use crate::admission::decode::Review;
 use crate::folder;
-use crate::ledger::json::printable;
 use crate::policy::circumstances::Circumstances;
 use crate::policy::set::PolicySet;
 use crate::policy::text::Lines;
@@ -141,7 +140,9 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
                 if !report.allowed {
                     outcome = Outcome::No;
                 }
-                super::print(&rendered(args.output, &report)?)?;
+                let text = args.output.render(&report, || text::render(&report))?;
+                let divided = if args.output == Format::Yaml { "---\n" } else { "" };
+                super::print(&format!("{divided}{text}"))?;
             }
             Err(error) => failures.push(error),
         }
@@ -164,12 +165,4 @@ fn judge(question: Question, args: &Args, asked: &Asked) -> anyhow::Result<Repor
     let examination = examine(asked, args.phase, &body).with_context(|| name.clone())?;
     let explanation = args.explain.then(|| explanation::explained(asked, &examination)).flatten();
     Ok(Report { explanation, ..Report::new(name, examination) })
-}
-
-fn rendered(output: Format, report: &Report) -> anyhow::Result<String> {
-    Ok(match output {
-        Format::Text => text::render(report),
-        Format::Json => format!("{}\n", printable(&serde_json::to_string(report)?)),
-        Format::Yaml => format!("---\n{}", serde_saphyr::to_string(report)?),
-    })
 }

@@ -11,7 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
 
 use self::report::Report;
-use super::{Format, Misuse, Outcome, as_json, as_yaml, print};
+use super::{Format, Misuse, Outcome, print};
 use crate::cluster::{SurveyOptions, survey};
 use crate::doctor::{Code, Diagnosis, Severity, diagnose};
 use crate::folder;
@@ -146,7 +146,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let found = diagnose(&survey, Timestamp::now());
     let accepted = |it: &Diagnosis| args.accept.iter().any(|accepted| accepted.covers(it));
     let report = Report::new(&survey, found, args.fail_on, accepted);
-    print(&rendered(args.output, &report)?)?;
+    print(&args.output.render(&report, || text::render(&report))?)?;
     Ok(if report.guarded { Outcome::Done } else { Outcome::No })
 }
 
@@ -177,12 +177,4 @@ fn tell_progress(what: &str) {
         // Nobody may be left to read it.
         drop(write!(terminal, "\r\u{1b}[K{line}"));
     }
-}
-
-fn rendered(output: Format, report: &Report) -> anyhow::Result<String> {
-    Ok(match output {
-        Format::Text => text::render(report),
-        Format::Json => as_json(report)?,
-        Format::Yaml => as_yaml(report)?,
-    })
 }

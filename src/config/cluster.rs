@@ -49,14 +49,13 @@ impl Given {
     fn nothing_of_a_cluster(&self) -> Result<(), SettingError> {
         let given = [
             ("cluster-stale-limit", self.cluster_stale_limit.is_some()),
-            ("access-allow-ttl", self.access_allow_ttl.is_some()),
-            ("access-deny-ttl", self.access_deny_ttl.is_some()),
+            ("access-allow-ttl", self.access_allow_ttl.is_some_and(|it| !it.0.is_zero())),
+            ("access-deny-ttl", self.access_deny_ttl.is_some_and(|it| !it.0.is_zero())),
             ("pod-events", self.pod_events == Some(true)),
             ("follow-limit", self.follow_limit.is_some_and(|it| !it.0.is_zero())),
             ("scan-interval", self.scan_interval.is_some_and(|it| !it.0.is_zero())),
         ];
-        let why = "is for servers that know a cluster; want `--cluster-policies` or `--kubeconfig` \
-                   as well";
+        let why = "needs `--cluster-policies` or `--kubeconfig`, and does nothing without";
         match given.into_iter().find(|(_, given)| *given) {
             Some((name, _)) => Err(SettingError::Value { name, why: why.to_owned() }),
             None => Ok(()),

@@ -31,7 +31,7 @@ pub enum SettingError {
         source: io::Error,
     },
     /// The settings file is not what it should be.
-    #[error("settings file `{}`: {why}", path.display())]
+    #[error("settings file `{}`, {why}", path.display())]
     File {
         /// The file.
         path: PathBuf,

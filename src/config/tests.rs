@@ -154,16 +154,16 @@ fn what_is_wrong_in_the_file_is_said_with_the_line() {
         ("access-allow-ttl: 1h\n", "want a duration from 0s to 5m"),
         ("follow-limit: 25h\n", "want 0s, or a duration from 1s to 24h"),
         ("scan-interval: 10ms\n", "want 0s, or a duration from 1s to 24h"),
-        ("pod-events: some\n", "1:"),
+        ("pod-events: some\n", "line 1: "),
         ("max-in-flight: 0\n", "want a number from 1 to 65536"),
         ("enforcement: enforce\n", "want Enforce, Warn or Audit"),
         ("writer: a/b\n", "want 1 to 63 letters"),
         ("cluster-name: \"a\\nb\"\n", "without control characters"),
         ("log-format: yaml\n", "want json or text"),
         ("log-level: all\n", "want error, warn, info, debug or trace"),
-        ("deadlin: 1s\n", "unknown field `deadlin`"),
-        ("policies: p\n", "1:"),
-        ("- listen\n", "1:"),
+        ("deadlin: 1s\n", "line 1: there is no setting `deadlin`; `postern serve --help` lists"),
+        ("policies: p\n", "line 1: "),
+        ("- listen\n", "line 1: "),
     ] {
         let error = file(text).unwrap_err().to_string();
         assert!(error.contains(words), "{text} gives {error}");
@@ -219,8 +219,9 @@ fn what_only_a_cluster_makes_possible_is_refused_without_one() {
         assert!(said.contains("`--cluster-policies`"), "{said}");
         flags(&[&NEEDED[..], &[flag, value, "--cluster-policies"]].concat()).settings().unwrap();
     }
-    let off = ["--pod-events", "false", "--follow-limit", "0s", "--scan-interval", "0s"];
-    flags(&[&NEEDED[..], &off].concat()).settings().unwrap();
+    let off = ["--pod-events=false", "--follow-limit=0s", "--scan-interval=0s"];
+    let not_kept = ["--access-allow-ttl=0s", "--access-deny-ttl=0s"];
+    flags(&[&NEEDED[..], &off, &not_kept].concat()).settings().unwrap();
 }
 
 #[test]

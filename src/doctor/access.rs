@@ -51,12 +51,12 @@ const POWERS: [Power; 12] = [
             deed(&["create"], "", "serviceaccounts/token"),
         ],
     ),
-    // Both are asked in the namespace of the binding that is made, of ClusterRoles too.
     power(
         Code::RbacGrant,
         "give rights that they do not have",
         &[
-            deed(&["bind", "escalate"], ROLES, "clusterroles"),
+            deed(&["bind"], ROLES, "clusterroles"),
+            deed(&["escalate"], ROLES, "clusterroles"),
             deed(&["bind", "escalate"], ROLES, "roles"),
         ],
     ),
@@ -161,7 +161,7 @@ fn holders<'a>(power: &Power, grants: &[Grant<'a>], home: &str) -> Holders<'a> {
             continue;
         }
         // A RoleBinding gives nothing that is outside of its namespace.
-        let reaches = |deed: &&Deed| grant.namespace().is_none() || is_namespaced(deed.resource);
+        let reaches = |deed: &&Deed| grant.namespace().is_none() || is_namespaced(deed);
         let deeds = power.deeds.iter().filter(reaches);
         let ways: Vec<_> = deeds.filter_map(|deed| way(grant, deed)).collect();
         if !ways.is_empty() {
@@ -172,16 +172,19 @@ fn holders<'a>(power: &Power, grants: &[Grant<'a>], home: &str) -> Holders<'a> {
     holders
 }
 
-fn is_namespaced(resource: &str) -> bool {
-    !matches!(
-        resource,
+fn is_namespaced(deed: &Deed) -> bool {
+    match deed.resource {
         "validatingwebhookconfigurations"
-            | "mutatingwebhookconfigurations"
-            | "nodes/proxy"
-            | "debugpolicies"
-            | "users"
-            | "groups"
-    )
+        | "mutatingwebhookconfigurations"
+        | "nodes/proxy"
+        | "debugpolicies"
+        | "users"
+        | "groups" => false,
+        // `bind` is asked in the namespace of the binding that is made, `escalate` where a
+        // ClusterRole is written, which is in none.
+        "clusterroles" => deed.verbs == ["bind"],
+        _ => true,
+    }
 }
 
 /// `patch update pods/ephemeralcontainers`, with the names that it is limited to.

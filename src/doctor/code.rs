@@ -214,7 +214,7 @@ codes! {
         "Who may act as others, whom policies permit more"
         "Bind it to few, with `resourceNames`; accept those who are meant with `--accept rbac-impersonate`"
     RbacGrant "rbac-grant" High
-        "Who may `bind` or `escalate` roles, and so take every right"
+        "Who may `bind` or `escalate` roles, and so take every right there"
         "Bind it to few, with `resourceNames`; accept those who are meant with `--accept rbac-grant`"
     RbacNodes "rbac-nodes" High
         "Who may reach the kubelet through `nodes/proxy`, which is a shell in every pod and no admission"
@@ -241,7 +241,7 @@ codes! {
         "Who may forward ports of pods, which Postern does not judge"
         "Nothing to do where these are meant"
     RbacCreatePods "rbac-create-pods" Info
-        "Who may create pods, copies for debugging among them, which Postern does not judge; in its own namespace such a pod reads its Secret"
+        "Who may create pods, copies for debugging among them, which Postern does not judge; one in Postern's namespace can mount Postern's Secret"
         "Nothing to do where these are meant"
     RbacAdministrators "rbac-administrators" Info
         "Who may do everything; they are left out of the other lists"

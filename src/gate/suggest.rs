@@ -3,8 +3,6 @@
 //! Nothing is suggested that was not judged: candidates go through the same evaluation as the
 //! request did. This runs on refusals alone, and the number of candidates is bounded.
 
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
 
 use crate::admission::container;
@@ -31,9 +29,10 @@ const MAX_IMAGES: usize = 6;
 /// Longest command that is worth pasting, in bytes.
 const MAX_COMMAND_BYTES: usize = 400;
 
-/// No refusal waits longer for a suggestion. Ordinary policies take a hundredth of it; expressions
-/// may take most of the answer's own time.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// How many commands are tried where policies have expressions, of which each may take long.
+const MAX_WITH_EXPRESSIONS: usize = 20;
+/// What kubectl makes the ends of names of (`k8s.io/apimachinery/pkg/util/rand`).
+const MADE_UP: &str = "bcdfghjklmnpqrstvwxz2456789";
 
 /// What can be done about a refusal.
 pub(super) fn remedy(policies: &PolicySet, debug: &Debug, verdict: &Verdict) -> Remedy {
@@ -70,11 +69,9 @@ fn command_that_passes(policies: &PolicySet, debug: &Debug, verdict: &Verdict) -
             })
         })
     });
+    let most = policies.asks_for_documents().map_or(usize::MAX, |_| MAX_WITH_EXPRESSIONS);
     let mut question = request.clone();
-    let began = Instant::now();
-    let passing = candidates
-        .take_while(|_| began.elapsed() < PATIENCE)
-        .find(|options| passes(policies, request, &mut question, options))?;
+    let passing = candidates.take(most).find(|it| passes(policies, request, &mut question, it))?;
     let command = passing.command_line(&request.pod.name, &request.namespace);
     (command.len() <= MAX_COMMAND_BYTES).then_some(command)
 }
@@ -107,7 +104,8 @@ fn uses(sent: &AddedJson) -> Vec<DebugOptions> {
 
 /// Whether kubectl chose the name, which it does where none is given.
 fn is_made_up(name: &str) -> bool {
-    name.strip_prefix("debugger-").is_some_and(|suffix| suffix.len() == 5)
+    let is_end = |end: &str| end.len() == 5 && end.chars().all(|it| MADE_UP.contains(it));
+    name.is_empty() || name.strip_prefix("debugger-").is_some_and(is_end)
 }
 
 /// A Windows pod takes none of the profiles that set what only Linux has.
@@ -132,8 +130,8 @@ fn passes(
     evaluate(policies, question, Defaults::Applied).allows()
 }
 
-/// The image asked for, then what the Permits for this requester approve that is nearest to it. Of
-/// those nobody knows here whether they exist: a mirror mostly has what it is asked for.
+/// The image asked for, then what the Permits for this requester approve that is nearest to it.
+/// Whether those exist is not known here.
 fn images(policies: &PolicySet, request: &DebugRequest, asked: &str) -> Vec<String> {
     let speaking = policies.speaking_to(request);
     let permits = speaking.into_iter().filter(|policy| {
@@ -186,4 +184,19 @@ fn reason_to_give(
         .map(|justification| &justification.env)
         .find(|variable| asked.env.iter().any(|env| env.name == **variable))?;
     Some((variable.clone(), reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_made_up;
+
+    #[test]
+    fn a_name_that_kubectl_made_up_is_none_that_somebody_chose() {
+        for name in ["", "debugger-x7k2z", "debugger-99999"] {
+            assert!(is_made_up(name), "{name}");
+        }
+        for name in ["debugger-prod1", "debugger-x7k2", "debugger-x7k2zz", "debugger", "dbg"] {
+            assert!(!is_made_up(name), "{name}");
+        }
+    }
 }

@@ -113,10 +113,17 @@ fn asks_for_columns(query: &Query) -> bool {
 /// that are in every block and never in one record would be asked for block by block.
 fn together(spans: Vec<Span>) -> Vec<Span> {
     let mut all: Vec<Span> = Vec::new();
-    let (mut most, mut taken) = (0, 0);
+    let (mut most, mut taken, mut width) = (0, 0, 0);
     for span in spans {
-        match all.last_mut() {
-            Some(before) if taken < most && touch(before, &span) => {
+        if !is_block(&span) {
+            all.push(span);
+            continue;
+        }
+        let before = all.last_mut().filter(|before| taken < most && is_block(before));
+        let own = span.4.saturating_sub(span.3);
+        match before {
+            // Less lies between them than the narrower of both takes up.
+            Some(before) if before.3.saturating_sub(span.4) <= own.min(width) => {
                 before.3 = before.3.min(span.3);
                 taken += 1;
             }
@@ -126,23 +133,24 @@ fn together(spans: Vec<Span>) -> Vec<Span> {
                 all.push(span);
             }
         }
+        width = own;
     }
     all
 }
 
-/// Whether less lies between them than they take up. What no block holds yet has no times.
-fn touch(newer: &Span, older: &Span) -> bool {
-    let width = |span: &Span| span.4.saturating_sub(span.3);
-    let gap = newer.3.saturating_sub(older.4);
-    newer.2 < i64::MAX && gap <= width(newer).max(width(older))
+/// What no block holds yet goes to the end of the ledger, and has no times.
+fn is_block((_, _, last, _, _): &Span) -> bool {
+    *last < i64::MAX
 }
 
 /// Only entries of a span. Where columns are asked for, by its times: the index of those has the
 /// columns beside them, and so reads a twentieth of what the entries themselves are.
-fn within(sql: &mut Statement, query: &Query, (writer, first, last, oldest, newest): Span) {
-    if asks_for_columns(query) && last < i64::MAX {
+fn within(sql: &mut Statement, query: &Query, span: Span) {
+    if asks_for_columns(query) && is_block(&span) {
+        let (.., oldest, newest) = span;
         sql.push(" AND time BETWEEN ").bind(oldest).push(" AND ").bind(newest);
     } else {
+        let (writer, first, last, ..) = span;
         sql.push(" AND writer = ").bind(writer);
         sql.push(" AND sequence BETWEEN ").bind(first).push(" AND ").bind(last);
     }
@@ -156,14 +164,19 @@ mod tests {
         ("postern-0".to_owned(), 1, 256, oldest, newest)
     }
 
+    fn unindexed(writer: &str) -> Span {
+        (writer.to_owned(), 257, i64::MAX, 0, i64::MAX)
+    }
+
     #[test]
     fn blocks_that_touch_are_asked_for_together() {
-        let blocks: Vec<_> = (0..200).rev().map(|it| block(it * 10, it * 10 + 9)).collect();
-        let spans = together(blocks);
-        assert_eq!(spans.first(), Some(&block(1990, 1999)), "the newest alone");
-        assert!(spans.len() < 10, "{}", spans.len());
+        let blocks = (0..200).rev().map(|it| block(it * 10, it * 10 + 9));
+        let spans = together([unindexed("a"), unindexed("b")].into_iter().chain(blocks).collect());
+        assert_eq!(spans[..2], [unindexed("a"), unindexed("b")]);
+        assert_eq!(spans[2], block(1990, 1999), "the newest alone");
+        assert!(spans.len() < 12, "{}", spans.len());
         let mut end = 2000;
-        for (.., oldest, newest) in &spans {
+        for (.., oldest, newest) in &spans[2..] {
             assert_eq!(*newest, end - 1, "nothing is left out");
             end = *oldest;
         }
@@ -172,8 +185,16 @@ mod tests {
 
     #[test]
     fn what_lies_apart_is_asked_for_apart() {
-        let unindexed = ("postern-0".to_owned(), 257, i64::MAX, 0, i64::MAX);
-        let spans = vec![unindexed, block(900, 909), block(500, 509), block(100, 109)];
+        let spans = vec![
+            unindexed("a"),
+            unindexed("b"),
+            block(900, 909),
+            block(800, 809),
+            block(700, 709),
+            block(500, 509),
+            unindexed("c"),
+            block(490, 499),
+        ];
         assert_eq!(together(spans.clone()), spans);
     }
 }

@@ -15,14 +15,8 @@ fail() { say "$*"; exit 2; }
 # shellcheck source=tests/go.sh
 . "$here/../go.sh"
 
-required() { # MODULE DIRECTORY: the version of it that the go.mod there asks for
-    # A module that only tools need is marked as indirect, in a block with the others.
-    version=$(sed -n "s|^[[:space:]]*$1 \(v[0-9.]*\)\( //.*\)\{0,1\}\$|\1|p" "$here/$2/go.mod")
-    [ -n "$version" ] || fail "$2/go.mod does not require $1"
-    printf '%s' "$version"
-}
-kubernetes=$(required k8s.io/kubernetes kubernetes)
-etcd=$(required go.etcd.io/etcd/server/v3 etcd)
+kubernetes=$(required "$here/kubernetes/go.mod" k8s.io/kubernetes)
+etcd=$(required "$here/etcd/go.mod" go.etcd.io/etcd/server/v3)
 
 # Both versions are in the name, so a new version in a go.mod is built beside the old one.
 home=${XDG_CACHE_HOME:-$HOME/.cache}/postern/$kubernetes-etcd-$etcd
@@ -52,10 +46,8 @@ build() { # MODULE-DIRECTORY LINKER-FLAGS OUTPUT PACKAGE...
 
 if [ -n "$(missing "$@")" ]; then
     need_go "$here/kubernetes/go.mod"
+    wait_for_turn "$home"
     mkdir -p "$bin"
-    # One build at a time; who waited finds everything there.
-    exec 9>"$home/lock"
-    flock -n 9 || { say 'another build is under way; waiting for it' && flock 9; }
     # shellcheck disable=SC2046  # a list of plain names
     set -- $(missing "$@")
 fi

@@ -15,8 +15,7 @@ fail() { say "$*"; exit 2; }
 . "$here/../go.sh"
 
 module=helm.sh/helm/v4
-version=$(sed -n "s|^[[:space:]]*$module \(v[0-9.]*\)\( //.*\)\{0,1\}\$|\1|p" "$here/go.mod")
-[ -n "$version" ] || fail "go.mod does not require $module"
+version=$(required "$here/go.mod" "$module")
 
 # The version is in the name, so a new one in go.mod is built beside the old one.
 home=${XDG_CACHE_HOME:-$HOME/.cache}/postern/helm-$version
@@ -24,10 +23,7 @@ program=$home/helm
 
 if [ ! -x "$program" ]; then
     need_go "$here/go.mod"
-    mkdir -p "$home"
-    # One build at a time; who waited finds everything there.
-    exec 9>"$home/lock"
-    flock -n 9 || { say 'another build is under way; waiting for it' && flock 9; }
+    wait_for_turn "$home"
 fi
 
 if [ ! -x "$program" ]; then

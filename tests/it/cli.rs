@@ -152,6 +152,7 @@ fn certificates_are_inspected_as_a_client_would_judge_them() {
         (&["inspect"][..], 64),
         (&["inspect", "tls.crt", "--url", "https://localhost"], 64),
         (&["inspect", "--url", "http://localhost"], 64),
+        (&["inspect", "tls.crt", "--host", "x.svc"], 64),
         (&["inspect", "nowhere.pem"], 2),
         (&["inspect", "tls.key"], 2),
         (&["rotate"], 64),

@@ -16,8 +16,7 @@ fail() { say "$*"; exit 2; }
 . "$here/../go.sh"
 
 upstream=k8s.io/pod-security-admission
-version=$(sed -n "s|^[[:space:]]*$upstream \(v[0-9.]*\)\$|\1|p" "$here/go.mod")
-[ -n "$version" ] || fail "go.mod does not require $upstream"
+version=$(required "$here/go.mod" "$upstream")
 
 # The version alone would find an older program of ours after a change here.
 ours=$(cat "$here"/go.mod "$here"/go.sum "$here"/*.go "$here"/build.sh "$here"/../go.sh | sha256sum | cut -c 1-12)
@@ -28,10 +27,7 @@ fixtures=$home/fixtures.jsonl
 
 if [ ! -f "$fixtures" ]; then
     need_go "$here/go.mod"
-    mkdir -p "$home"
-    # One build at a time; who waited finds everything there.
-    exec 9>"$home/lock"
-    flock -n 9 || { say 'another build is under way; waiting for it' && flock 9; }
+    wait_for_turn "$home"
 fi
 
 if [ ! -f "$fixtures" ]; then

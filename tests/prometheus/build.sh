@@ -16,8 +16,7 @@ fail() { say "$*"; exit 2; }
 . "$here/../go.sh"
 
 upstream=github.com/prometheus/prometheus
-version=$(sed -n "s|^[[:space:]]*$upstream \(v[0-9.]*\)\( //.*\)\{0,1\}\$|\1|p" "$here/go.mod")
-[ -n "$version" ] || fail "go.mod does not require $upstream"
+version=$(required "$here/go.mod" "$upstream")
 
 # The version is in the name, so a new one in go.mod is built beside the old one.
 home=${XDG_CACHE_HOME:-$HOME/.cache}/postern/prometheus-$version
@@ -27,10 +26,8 @@ is_built() { [ -x "$bin/prometheus" ] && [ -x "$bin/promtool" ]; }
 
 if ! is_built; then
     need_go "$here/go.mod"
+    wait_for_turn "$home"
     mkdir -p "$bin"
-    # One build at a time; who waited finds everything there.
-    exec 9>"$home/lock"
-    flock -n 9 || { say 'another build is under way; waiting for it' && flock 9; }
 fi
 
 if ! is_built; then

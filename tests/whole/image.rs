@@ -1,8 +1,6 @@
 //! The image itself.
 
 use std::fs;
-use std::io::Read as _;
-use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cluster::support::network::{NODE, Network};
-use crate::town::{image, kubectl, not_run, town, wait_until};
+use crate::town::{example, image, kubectl, not_run, town, wait_until};
 
 /// What the program may weigh. 25 MB are wanted; optimized for speed it weighs 35, and 27 where it
 /// is optimized for size, which costs time in each decision.
@@ -117,14 +115,13 @@ fn the_program_finds_others_by_name() {
     }
 }
 
-/// This program once more, on the cluster's network, as a name server.
+/// A name server on the cluster's network.
 struct NameServer(Child);
 
 impl NameServer {
     fn start(network: &Network) -> NameServer {
-        let mut command = network.command(&std::env::current_exe().unwrap());
-        command.args(["--ignored", "--exact", "image::answers_for_names"]);
-        let server = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut command = network.command(&example("name-server"));
+        let server = command.arg(NODE).stdin(Stdio::piped()).spawn().unwrap();
         NameServer(server)
     }
 }
@@ -135,42 +132,4 @@ impl Drop for NameServer {
         drop(self.0.kill());
         drop(self.0.wait());
     }
-}
-
-#[test]
-#[ignore = "a part of the test above"]
-fn answers_for_names() {
-    if std::env::var_os("HOME").is_some() {
-        // Somebody runs all tests, ignored ones too. The test above gives no environment.
-        return;
-    }
-    std::thread::spawn(|| {
-        drop(std::io::stdin().read_to_end(&mut Vec::new()));
-        std::process::exit(0);
-    });
-    let socket = UdpSocket::bind((NODE, 53)).unwrap();
-    let mut question = [0; 512];
-    while let Ok((length, from)) = socket.recv_from(&mut question) {
-        let question = &question[..length];
-        socket.send_to(&answer(question), from).unwrap();
-    }
-}
-
-/// RFC 1035: that `known` is 127.0.0.1, and that nothing else is there.
-fn answer(question: &[u8]) -> Vec<u8> {
-    let name_end = 12 + question[12..].iter().position(|byte| *byte == 0).unwrap() + 1;
-    let asked = &question[12..name_end + 4];
-    let known = asked.starts_with(b"\x05known");
-    let is_address = asked[asked.len() - 4..] == [0, 1, 0, 1];
-    let answers = u8::from(known && is_address);
-    let mut answer = question[..2].to_vec();
-    // An answer, recursion available, and whether the name exists at all.
-    answer.extend([0x81, if known { 0x80 } else { 0x83 }]);
-    answer.extend([0, 1, 0, answers, 0, 0, 0, 0]);
-    answer.extend(asked);
-    if answers == 1 {
-        // The name asked for, an address of the Internet, for a minute, of four bytes.
-        answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1]);
-    }
-    answer
 }

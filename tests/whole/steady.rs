@@ -1,13 +1,12 @@
 //! A steady load of debug containers, while something happens to Postern.
 
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use serde_json::Value;
 
 use crate::cluster::support::Cluster;
-use crate::town::CROWD;
+use crate::town::{CROWD, example};
 
 /// As many as a small machine, which is everything at once here, has no trouble with.
 const PER_SECOND: &str = "20";
@@ -29,7 +28,7 @@ pub(crate) struct Outcome {
 impl Steady {
     /// Starts it, as alice.
     pub(crate) fn start(cluster: &Cluster) -> Steady {
-        let mut command = cluster.network().command(&program());
+        let mut command = cluster.network().command(&example("steady-load"));
         let running = command
             .arg(cluster.kubeconfig("alice"))
             .args([CROWD, "registry.example.com/debug/busybox:1.36", "evil.example.com/x:1"])
@@ -60,17 +59,4 @@ impl Drop for Steady {
         drop(self.running.kill());
         drop(self.running.wait());
     }
-}
-
-/// The program, built if need be: `cargo test --test whole` alone builds no examples.
-fn program() -> PathBuf {
-    let folder = Path::new(env!("CARGO_BIN_EXE_postern")).parent().unwrap();
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--locked", "--example", "steady-load"]);
-    if folder.ends_with("release") {
-        build.arg("--release");
-    }
-    assert!(build.status().unwrap().success());
-    folder.join("examples/steady-load")
 }

@@ -1,7 +1,7 @@
 //! The one cluster of all tests here, and whose turn it is.
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
@@ -112,4 +112,17 @@ pub(crate) fn wait_until(what: &str, limit: Duration, mut so: impl FnMut() -> bo
         assert!(Instant::now() < end, "{what}: not so after {limit:?}");
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// A tool of these tests, built if need be: `cargo test --test whole` alone builds no examples.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_BIN_EXE_postern")).parent().unwrap();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet", "--locked", "--example", name]);
+    if folder.ends_with("release") {
+        build.arg("--release");
+    }
+    assert!(build.status().unwrap().success());
+    folder.join("examples").join(name)
 }

@@ -22,7 +22,7 @@
 {{- fail "tls.clientCA.names: names tell nothing without the authority that vouches for them. Set tls.clientCA.existingSecret too" -}}
 {{- end -}}
 {{- if and (or $v.tls.lifetime $v.tls.caLifetime) (ne (include "postern.certificates" .) "built-in") -}}
-{{- fail "tls.lifetime and tls.caLifetime: they are for certificates that Postern makes. cert-manager has certManager.duration and certManager.caDuration" -}}
+{{- fail "tls.lifetime and tls.caLifetime: they are for certificates that Postern makes. Those of cert-manager have certManager.duration and certManager.caDuration, and one that you bring has its own" -}}
 {{- end -}}
 {{- if and (or $v.forward.tokenKey $v.forward.caKey) (not $v.forward.existingSecret) -}}
 {{- fail "forward.existingSecret: name the Secret that has the keys of forward.tokenKey and forward.caKey" -}}

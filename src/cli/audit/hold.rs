@@ -14,7 +14,7 @@ pub(super) struct Hold {
     name: String,
     #[command(flatten)]
     source: Source,
-    /// Nothing, or the event that was left
+    /// `json` prints the event that was left
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     output: Form,
 }
@@ -27,7 +27,7 @@ pub(super) struct Release {
     name: String,
     #[command(flatten)]
     source: Source,
-    /// Nothing, or the event that was left
+    /// `json` prints the event that was left
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     output: Form,
 }

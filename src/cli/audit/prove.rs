@@ -12,10 +12,7 @@ use crate::ledger::id_prefix::IdPrefix;
 use crate::ledger::note::VerifyingKey;
 use crate::ledger::tree::{Frontier, Prover, is_included};
 use crate::ledger::verify::StoredCheckpoint;
-use crate::store::{AnyLedger, Stored};
-
-/// Entries read at once.
-const PAGE: usize = 500;
+use crate::store::{AnyLedger, PAGE, Stored};
 
 /// Print a proof that one record is in the ledger, to be checked without it
 ///

@@ -18,10 +18,8 @@ use crate::ledger::note::{VerifyingKey, rotated_to};
 use crate::ledger::port::Journal;
 use crate::ledger::verify::{Link, Report, StoredCheckpoint, Verifier};
 use crate::policy::text::Plain;
-use crate::store::{AnyLedger, Location, keys};
+use crate::store::{AnyLedger, Location, PAGE, keys};
 
-/// Entries read at once.
-const PAGE: usize = 500;
 /// Entries looked at without a pause.
 const STEP: usize = 50;
 

@@ -12,7 +12,7 @@ use crate::certificate::custody::Contents;
 use crate::certificate::facts::believed;
 use crate::certificate::read::{self, Certificate, Validity};
 use crate::certificate::{Der, Pair, Pem};
-use crate::cli::{Absent, Format, Misuse, Outcome, as_json, as_yaml, print};
+use crate::cli::{Absent, Format, Misuse, Outcome, print};
 use crate::cluster::{Call, Inspector};
 use crate::config::SecretName;
 use crate::server::tls::{self, Certificates, Demands, Origin, Published, Source};
@@ -108,12 +108,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         anyhow::Ok((found, calls))
     })?;
     let report = judge(args, found, calls.as_deref(), Timestamp::now())?;
-    let text = match args.output {
-        Format::Text => report.text(),
-        Format::Json => as_json(&report)?,
-        Format::Yaml => as_yaml(&report)?,
-    };
-    print(&text)?;
+    print(&args.output.render(&report, || report.text())?)?;
     Ok(if report.accepted == Some(false) { Outcome::No } else { Outcome::Done })
 }
 
@@ -190,6 +185,10 @@ fn judge(
     let Found { place, chain, mut authorities, mut checks, host } = found;
     if let Some(path) = &args.ca {
         authorities = read::certificates(&read_file(path)?)?;
+    }
+    if args.host.is_some() && authorities.is_empty() {
+        let why = "`--host` is asked of whoever believes it; give `--ca FILE` as well";
+        return Err(Misuse(why.to_owned()).into());
     }
     let leaf = chain.first().context("there is no certificate")?;
     let described: Vec<_> = chain.iter().map(|it| Described::of(it, now)).collect();

@@ -137,6 +137,18 @@ fn a_role_binding_gives_nothing_outside_of_its_namespace() {
 }
 
 #[test]
+fn whoever_escalates_in_a_namespace_writes_no_cluster_roles() {
+    let inside = |verb: &str, resource: &str| {
+        let bound = vec![binding(Some("shop"), ("ClusterRole", "r"), group("dev"))];
+        found(vec![role("r", None, rule(&[verb], ROLES, &[resource]))], bound)
+    };
+    assert_eq!(inside("escalate", "clusterroles"), []);
+    for (verb, resource) in [("bind", "clusterroles"), ("bind", "roles"), ("escalate", "roles")] {
+        assert_eq!(inside(verb, resource), [("rbac-grant", Severity::High)], "{verb} {resource}");
+    }
+}
+
+#[test]
 fn pods_elsewhere_do_not_replace_postern() {
     let bound = vec![binding(Some("shop"), ("ClusterRole", "r"), group("dev"))];
     let rules = rule(&["create", "get"], "", &["pods", "secrets"]);

@@ -18,15 +18,24 @@ impl<T> Pool<T> {
     /// One that nobody uses, started if there is none yet.
     pub(crate) fn take(&self, start: impl Fn() -> T) -> MutexGuard<'_, T> {
         loop {
-            for place in &self.0 {
-                match place.get_or_init(|| Mutex::new(start())).try_lock() {
-                    Ok(free) => return free,
-                    // The test that had it failed; what it left is cleared away like any other's.
-                    Err(TryLockError::Poisoned(left)) => return left.into_inner(),
-                    Err(TryLockError::WouldBlock) => {}
-                }
+            if let Some(free) = self.0.iter().filter_map(OnceLock::get).find_map(free) {
+                return free;
             }
-            sleep(Duration::from_millis(20));
+            if let Some(place) = self.0.iter().find(|place| place.get().is_none()) {
+                // Whoever comes while it is started waits for that, and then for its turn.
+                place.get_or_init(|| Mutex::new(start()));
+            } else {
+                sleep(Duration::from_millis(20));
+            }
         }
+    }
+}
+
+fn free<T>(place: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match place.try_lock() {
+        Ok(free) => Some(free),
+        // The test that had it failed; what it left is cleared away like any other's.
+        Err(TryLockError::Poisoned(left)) => Some(left.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }

@@ -35,8 +35,13 @@ fn what_the_server_would_not_start_with_is_refused() {
     refuses(&["forward.to[0]=syslog://collector:514"], "forward");
     refuses(&["forward.tokenKey=token"], "forward.existingSecret: name the Secret");
     refuses(&["checkpoints.to[0]=stdout:"], "checkpoints");
+    let own = ["tls.existingSecret=a", "webhook.annotations.a=b", "tls.lifetime=90d"];
+    refuses(&own, "one that you bring has its own");
+}
+
+#[test]
+fn what_would_do_nothing_is_refused() {
     refuses(&["ledger.postgres.existingSecret=a"], "unless ledger.type=postgres");
-    refuses(&["replicaCount=0"], "replicaCount");
 }
 
 #[test]
