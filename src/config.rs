@@ -145,7 +145,7 @@ impl Given {
         let missing = |name, wanted| SettingError::Missing { name, wanted };
         let everywhere = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
         let cluster = self.cluster()?;
-        let forward = self.forward();
+        let forward = self.forward()?;
         let tls = self.tls()?;
         if self.policies.is_empty() && !cluster.as_ref().is_some_and(|cluster| cluster.policies) {
             let wanted = "want a folder of DebugPolicies (POSTERN_POLICIES), or --cluster-policies";

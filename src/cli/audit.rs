@@ -8,6 +8,7 @@ mod hold;
 mod keys;
 mod list;
 mod moment;
+mod offline;
 mod person;
 mod progress;
 mod prove;

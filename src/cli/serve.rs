@@ -63,11 +63,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     };
     let mut settings = given.settings()?;
     settings.logs.file = log_file;
-    let ledger = settings.ledger.clone();
+    let (ledger, policies) = (settings.ledger.clone(), settings.policies.clone());
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     let outcome = runtime.block_on(app::run(settings, |addresses| {
         if let Some(bench) = &bench {
-            bench.explain(addresses, &ledger);
+            bench.explain(addresses, &ledger, &policies);
         }
     }));
     // What still blocks a thread must not keep a stopped server alive.

@@ -138,6 +138,9 @@ pub(super) fn plain(error: &kube::Error) -> String {
 /// The same where what is asked for is known to every API server.
 pub(super) fn reason(error: &kube::Error) -> String {
     match error {
+        kube::Error::Api(status) if status.message.is_empty() => {
+            format!("it answers with status {} and no reason, as no API server does", status.code)
+        }
         kube::Error::Api(status) => status.message.clone(),
         other => {
             let mut text = other.to_string();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::Given;
+use super::{Given, SettingError};
 
 /// What is sent elsewhere, and how. URLs may hold secrets: what is said about them is the
 /// forwarder's to say, which reads them.
@@ -35,14 +35,25 @@ impl fmt::Debug for ForwardSettings {
 }
 
 impl Given {
-    pub(super) fn forward(&self) -> ForwardSettings {
-        ForwardSettings {
+    pub(super) fn forward(&self) -> Result<ForwardSettings, SettingError> {
+        let anywhere = !self.forward.is_empty()
+            || !self.checkpoint_to.is_empty()
+            || self.otlp_endpoint.is_some();
+        let given = [
+            ("forward-ca", self.forward_ca.is_some()),
+            ("forward-token", self.forward_token.is_some()),
+        ];
+        if let Some((name, _)) = given.into_iter().find(|(_, given)| *given && !anywhere) {
+            let why = "needs a target: `--forward`, `--checkpoint-to` or `--otlp-endpoint`";
+            return Err(SettingError::Value { name, why: why.to_owned() });
+        }
+        Ok(ForwardSettings {
             entries_to: divided(&self.forward),
             checkpoints_to: divided(&self.checkpoint_to),
             traces_to: self.otlp_endpoint.clone(),
             ca: self.forward_ca.clone(),
             token: self.forward_token.clone(),
-        }
+        })
     }
 }
 

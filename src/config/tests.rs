@@ -171,6 +171,24 @@ fn what_is_wrong_in_the_file_is_said_with_the_line() {
     }
 }
 
+/// As people type it who do not know that YAML takes it for a number.
+#[test]
+fn a_version_of_tls_needs_no_quotes() {
+    let quoted = file("tls-min-version: \"1.3\"\n").unwrap();
+    assert_eq!(file("tls-min-version: 1.3\n").unwrap(), quoted);
+    file("tls-min-version: 1.1\n").unwrap_err();
+}
+
+#[test]
+fn what_is_for_targets_needs_one() {
+    for flag in ["--forward-ca", "--forward-token"] {
+        let error = flags(&[&NEEDED[..], &[flag, "f"]].concat()).settings().unwrap_err();
+        assert!(error.to_string().contains("needs a target"), "{error}");
+        let given = [flag, "f", "--otlp-endpoint", "http://127.0.0.1:4318"];
+        flags(&[&NEEDED[..], &given].concat()).settings().unwrap();
+    }
+}
+
 #[test]
 fn an_empty_file_gives_nothing() {
     assert_eq!(file("").unwrap(), Given::default());

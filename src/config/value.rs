@@ -312,10 +312,13 @@ where
     enum Scalar {
         Text(String),
         Number(u64),
+        /// `tls-min-version: 1.3`
+        Decimal(f64),
     }
     let text = match Scalar::deserialize(deserializer)? {
         Scalar::Text(text) => text,
         Scalar::Number(number) => number.to_string(),
+        Scalar::Decimal(number) => number.to_string(),
     };
     text.parse().map_err(D::Error::custom)
 }

@@ -27,6 +27,9 @@
 {{- if and (or $v.forward.tokenKey $v.forward.caKey) (not $v.forward.existingSecret) -}}
 {{- fail "forward.existingSecret: name the Secret that has the keys of forward.tokenKey and forward.caKey" -}}
 {{- end -}}
+{{- if and (or $v.forward.tokenKey $v.forward.caKey) (not (or $v.forward.to $v.checkpoints.to $v.checkpoints.configMap.enabled $v.otlpEndpoint)) -}}
+{{- fail "forward.tokenKey and forward.caKey: nothing is sent anywhere. Set forward.to, checkpoints.to or otlpEndpoint too" -}}
+{{- end -}}
 {{- if and $v.ledger.postgres.existingSecret (ne $v.ledger.type "postgres") -}}
 {{- fail "ledger.postgres.existingSecret: it is not used unless ledger.type=postgres" -}}
 {{- end -}}
@@ -34,7 +37,14 @@
 {{- fail "hostNetwork: a namespace that enforces Pod Security admits no pod with it. Set namespace.podSecurity=privileged too" -}}
 {{- end -}}
 {{- if and $v.policies.examples (not (.Capabilities.APIVersions.Has "postern.dev/v1alpha1")) -}}
-{{- fail "policies.examples: DebugPolicy is not known to the cluster yet. Install first, then: helm upgrade … --reuse-values --set policies.examples=true" -}}
+{{- fail "policies.examples: DebugPolicy is not known to the cluster yet. Install first, then: helm upgrade … --reset-then-reuse-values --set policies.examples=true" -}}
+{{- end -}}
+{{- if has $v.breakGlass.group (list "system:authenticated" "system:unauthenticated" "system:serviceaccounts") -}}
+{{- fail (printf "breakGlass.group: everybody is in %s, so nobody would be asked about. Name a group of few" $v.breakGlass.group) -}}
+{{- end -}}
+{{- $conditions := concat $v.webhook.validating.matchConditions $v.webhook.mutating.matchConditions -}}
+{{- if and (or $v.breakGlass.group $conditions) (semverCompare "<1.28.0-0" .Capabilities.KubeVersion.Version) -}}
+{{- fail (printf "breakGlass.group and matchConditions: Kubernetes knows conditions from 1.28 on, and this is %s" .Capabilities.KubeVersion.Version) -}}
 {{- end -}}
 {{- if eq (int $v.ports.https) (int $v.ports.health) -}}
 {{- fail "ports.https and ports.health: they must differ" -}}

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::filter::{self, Filter};
 use super::progress::Progress;
 use super::{Source, is_broken_pipe, note, person};
-use crate::cli::Outcome;
+use crate::cli::{Misuse, Outcome};
 use crate::ledger::event::What;
 use crate::ledger::export::manifest::{Manifest, Tally};
 use crate::ledger::export::{Format, Item};
@@ -74,6 +74,10 @@ impl From<Word> for Format {
 
 impl Export {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
+        if self.output.is_some() && self.output == self.manifest {
+            let why = "`--output` and `--manifest` are one file; want two".to_owned();
+            return Err(Misuse(why).into());
+        }
         let location = self.source.location()?;
         let query = self.filter.query(Timestamp::now())?;
         let ledger = self.source.open().await?;

@@ -62,9 +62,11 @@ impl Filter {
         let moment = |moment: Option<&Moment>| moment.map(|it| it.seen_from(now)).transpose();
         let Self { since, until, user, group, namespace, pod, image, .. } = self;
         let Self { policy, constraint, answer, differs, privileged, reason, .. } = self;
+        let (since, until) = (moment(since.as_ref())?, moment(until.as_ref())?);
+        in_order(since, until)?;
         Ok(Query {
-            since: moment(since.as_ref())?,
-            until: moment(until.as_ref())?,
+            since,
+            until,
             user: user.clone(),
             group: group.clone(),
             namespace: namespace.clone(),
@@ -81,6 +83,16 @@ impl Filter {
             reason: reason.clone(),
             ..Query::default()
         })
+    }
+}
+
+/// Between two times of which the first is the later one nothing ever happened.
+pub(super) fn in_order(since: Option<Timestamp>, until: Option<Timestamp>) -> Result<(), Misuse> {
+    match since.zip(until) {
+        Some((since, until)) if since >= until => {
+            Err(Misuse("`--since` is not before `--until`".to_owned()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -121,7 +133,7 @@ mod tests {
     use clap::{Args, Command, FromArgMatches};
     use jiff::{SignedDuration, Timestamp};
 
-    use super::{Filter, spelled};
+    use super::{Filter, in_order, spelled};
     use crate::ledger::Query;
 
     fn query(words: &str, now: Timestamp) -> Query {
@@ -145,6 +157,17 @@ mod tests {
         let later = now + SignedDuration::from_hours(99);
         assert_eq!(query(&text.replace('\'', ""), later), asked);
         assert_eq!(spelled(&query("", now)), "");
+    }
+
+    #[test]
+    fn times_are_in_order() {
+        let time = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+        let (early, late) = (time("2026-11-24T08:00:00Z"), time("2026-11-24T09:00:00Z"));
+        for (since, until, is_fine) in
+            [(early, late, true), (late, early, false), (early, early, false), (late, None, true)]
+        {
+            assert_eq!(in_order(since, until).is_ok(), is_fine, "{since:?} {until:?}");
+        }
     }
 
     #[test]

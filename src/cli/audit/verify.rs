@@ -7,13 +7,12 @@ use anyhow::Context;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::filter::in_order;
 use super::moment::Moment;
 use super::progress::Progress;
-use super::prove::Proof;
-use super::{Source, note};
+use super::{Source, note, offline};
 use crate::cli::{Form, Misuse, Outcome, print};
 use crate::ledger::checkpoint::Checkpoint;
-use crate::ledger::export::manifest;
 use crate::ledger::note::{VerifyingKey, rotated_to};
 use crate::ledger::port::Journal;
 use crate::ledger::verify::{Link, Report, StoredCheckpoint, Verifier};
@@ -77,15 +76,18 @@ struct Range {
 impl Verify {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
         if let Some(proof) = &self.proof {
-            return self.check_proof(proof);
+            return offline::check_proof(proof, &self.key, self.output);
         }
         if let (Some(manifest), Some(export)) = (&self.manifest, &self.export) {
-            return self.check_export(manifest, export);
+            return offline::check_export((manifest, export), &self.key, self.output);
         }
         let location = self.source.location()?;
         let trusted = self.trusted(&location)?;
         let ledger = AnyLedger::open_read_only(&location).await?;
         let kept = self.kept()?;
+        for (checkpoint, note) in &kept {
+            trust(&ledger, &trusted, checkpoint, note).await?;
+        }
         let mut reports = Vec::new();
         let writers = self.writers(&ledger, &kept).await?;
         if writers.is_empty() {
@@ -100,6 +102,11 @@ impl Verify {
             Form::Text => text(&reports, !trusted.is_empty())?,
             Form::Json => format!("{}\n", as_json(&reports, !trusted.is_empty())),
         })?;
+        let asks_for_a_part = self.since.is_some() || self.until.is_some();
+        if asks_for_a_part && reports.iter().all(|report| report.last == 0) {
+            note("no record lies in that time, so nothing was proved");
+            return Ok(Outcome::No);
+        }
         let is_good = reports.iter().all(|report| report.fault.is_none());
         Ok(if is_good { Outcome::Done } else { Outcome::No })
     }
@@ -168,11 +175,7 @@ impl Verify {
         let now = Timestamp::now();
         let since = self.since.as_ref().map(|it| it.seen_from(now)).transpose()?;
         let until = self.until.as_ref().map(|it| it.seen_from(now)).transpose()?;
-        if let (Some(since), Some(until)) = (since, until)
-            && since >= until
-        {
-            return Err(Misuse("`--since` is not before `--until`".to_owned()).into());
-        }
+        in_order(since, until)?;
         let times: Vec<_> = checkpoints
             .iter()
             .filter_map(|stored| {
@@ -187,8 +190,7 @@ impl Verify {
 
     fn trusted(&self, location: &Location) -> anyhow::Result<Vec<VerifyingKey>> {
         if !self.key.is_empty() {
-            let keys: Result<Vec<_>, _> = self.key.iter().map(|key| trusted_keys(key)).collect();
-            return keys.map(|keys| keys.concat());
+            return trusted_keys(&self.key);
         }
         if let Location::Sqlite(path) = location {
             let beside = keys::public_beside(&keys::beside_ledger(path));
@@ -218,61 +220,24 @@ impl Verify {
         }
         Ok(kept)
     }
+}
 
-    fn check_export(&self, manifest: &Path, export: &Path) -> anyhow::Result<Outcome> {
-        let read = |path: &Path| {
-            std::fs::read(path).with_context(|| format!("`{}` cannot be read", path.display()))
-        };
-        match manifest::check(&read(manifest)?, &read(export)?) {
-            Ok(manifest::Report { manifest, .. }) => {
-                let keys: Result<Vec<_>, _> =
-                    self.key.iter().map(|key| trusted_keys(key)).collect();
-                let trusted = keys?.concat();
-                for (writer, text) in manifest.checkpoints.iter().filter(|_| !trusted.is_empty()) {
-                    if let Err(error) = Checkpoint::verify(text, &trusted) {
-                        print(&format!("WRONG: the checkpoint of {}: {error}\n", Plain(writer)))?;
-                        return Ok(Outcome::No);
-                    }
-                }
-                print(&format!(
-                    "good: {} records, as the manifest says; the manifest itself is not signed\n",
-                    manifest.count
-                ))?;
-                Ok(Outcome::Done)
-            }
-            Err(error) => {
-                print(&format!("WRONG: {error}\n"))?;
-                Ok(Outcome::No)
-            }
-        }
+/// What nobody who is trusted has signed proves nothing, neither for the ledger nor against it.
+async fn trust(
+    ledger: &AnyLedger,
+    trusted: &[VerifyingKey],
+    checkpoint: &Checkpoint,
+    note: &str,
+) -> anyhow::Result<()> {
+    let Checkpoint { writer, size, .. } = checkpoint;
+    let trusted = followed(trusted, &ledger.rotations(writer).await?);
+    if trusted.is_empty() {
+        return Ok(());
     }
-
-    fn check_proof(&self, path: &Path) -> anyhow::Result<Outcome> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("`{}` cannot be read", path.display()))?;
-        let proof: Proof = serde_json::from_str(&text)
-            .with_context(|| format!("`{}` is not a proof", path.display()))?;
-        if self.key.is_empty() {
-            return Err(Misuse("a proof is checked against a key: give --key".to_owned()).into());
-        }
-        let trusted: Result<Vec<_>, _> = self.key.iter().map(|key| trusted_keys(key)).collect();
-        let trusted = trusted?.concat();
-        match proof.check(&trusted) {
-            Ok(checkpoint) => {
-                let Checkpoint { writer, size, time, .. } = checkpoint;
-                print(&format!(
-                    "good: the record is number {} of the {size} that {} signed at {time}\n",
-                    proof.index.saturating_add(1),
-                    Plain(&writer)
-                ))?;
-                Ok(Outcome::Done)
-            }
-            Err(why) => {
-                print(&format!("WRONG: {why}\n"))?;
-                Ok(Outcome::No)
-            }
-        }
-    }
+    Checkpoint::verify(note, &trusted).map(drop).with_context(|| {
+        let writer = Plain(writer);
+        format!("the kept checkpoint of `{writer}` about {size} records is not to be believed")
+    })
 }
 
 /// Pushes a page as far as `to`, in small steps: between them whoever fetches the next page has its turn.
@@ -287,8 +252,13 @@ async fn look(verifier: &mut Verifier<'_>, page: &[Link], to: u64) -> bool {
     true
 }
 
-/// A key as such, or a file with some.
-fn trusted_keys(text: &str) -> anyhow::Result<Vec<VerifyingKey>> {
+/// Keys as such, or files with some.
+pub(super) fn trusted_keys(texts: &[String]) -> anyhow::Result<Vec<VerifyingKey>> {
+    let keys: Result<Vec<_>, _> = texts.iter().map(|text| trusted_key(text)).collect();
+    Ok(keys?.concat())
+}
+
+fn trusted_key(text: &str) -> anyhow::Result<Vec<VerifyingKey>> {
     match text.parse() {
         Ok(key) => Ok(vec![key]),
         Err(_) => Ok(keys::public_keys(Path::new(text)).context("`--key`")?),

@@ -31,7 +31,7 @@ they trust, and whether the certificate would do.
 Without --ca, --secret or --kubeconfig only its dates are looked at: nobody is known who would
 believe it.
 
-Exit code 1: it would not be accepted, or is not there.";
+Exit code 1: it would not be accepted, or there is no such Secret.";
 
 /// Show certificates, and whether the API server would accept them
 #[derive(Debug, clap::Args)]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -56,8 +57,10 @@ impl Bench {
     }
 
     /// Says what to try, ready to paste.
-    pub(super) fn explain(&self, addresses: Addresses, ledger: &str) {
+    pub(super) fn explain(&self, addresses: Addresses, ledger: &str, policies: &[PathBuf]) {
         let Addresses { webhook, health } = addresses;
+        let (webhook, health) = (from_here(webhook), from_here(health));
+        let policies: Vec<_> = policies.iter().map(|it| it.display().to_string()).collect();
         let ca = if self.certificates.is_some() { "certs/ca.pem" } else { "YOUR-CA.pem" };
         let post = format!(
             "curl --cacert {ca} -H 'Content-Type: application/json' https://{webhook}/validate"
@@ -68,15 +71,32 @@ impl Bench {
             "\n\
              A debugger that is refused:\n\n  {post} --data @{refused}\n\n\
              One that is allowed:\n\n  {post} --data @{allowed}\n\n\
-             Both are on record:\n\n  {program} audit list --ledger {ledger}\n\n\
+             {records}\
              Policies: {policies} (change one while this runs), health: http://{health}/readyz\n\n",
             refused = REFUSED.0,
             allowed = ALLOWED.0,
-            policies = self.policies.display(),
+            records = match ledger {
+                // It goes with the server, and nobody else can read it.
+                "memory" => String::new(),
+                ledger =>
+                    format!("Both are on record:\n\n  {program} audit list --ledger {ledger}\n\n"),
+            },
+            policies = policies.join(", "),
         );
         // Whoever closed standard error does not want to know.
         drop(io::stderr().write_all(text.as_bytes()));
     }
+}
+
+/// As this machine calls a server that listens on every address.
+fn from_here(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
 }
 
 /// Keeps a pair that is still valid; an expired one is issued again.

@@ -87,6 +87,10 @@ fn a_format_has_to_be_named_and_known() {
     let place = ledger_of([record(1)]);
     export(&place, &[]).code(64).stdout("");
     export(&place, &["--format", "pdf"]).code(64).stdout("");
+    // The manifest would be written over what it is about.
+    let file = place.folder.path().join("both").display().to_string();
+    let both = ["--format", "csv", "--output", &file, "--manifest", &file];
+    export(&place, &both).code(64).stdout("");
 }
 
 #[test]

@@ -195,6 +195,36 @@ fn each_way_to_tamper_is_found() {
     }
 }
 
+/// Whoever can write a file can write one that nobody signed, and no ledger is to blame for it.
+#[test]
+fn a_kept_checkpoint_that_nobody_trusted_has_signed_says_nothing_of_the_ledger() {
+    both(&async |place| {
+        let kept = stdout(&place.audit(&["checkpoint"]).success());
+        let file = place.folder.path().join("kept.txt");
+        let line = kept.lines().nth(1).unwrap();
+        let edited = kept.replacen(&format!("\n{line}\n"), "\n5\n", 1);
+        assert_ne!(edited, kept);
+        fs::write(&file, edited).unwrap();
+        let refused = place.verify(&["--checkpoint", "kept.txt"]).code(2);
+        assert_eq!(stdout(&refused), "");
+        let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+        assert!(said.contains("about 5 records is not to be believed"), "{said}");
+        fs::write(&file, kept).unwrap();
+        place.verify(&["--checkpoint", "kept.txt"]).success();
+    });
+}
+
+#[test]
+fn a_time_without_records_proves_nothing() {
+    both(&async |place| {
+        let nothing = place.verify(&["--since", "2100-01-01T00:00:00Z"]).code(1);
+        let said = String::from_utf8_lossy(&nothing.get_output().stderr).into_owned();
+        assert!(said.contains("no record lies in that time"), "{said}");
+        place.verify(&["--since", "1h", "--until", "2h"]).code(64);
+        place.audit(&["list", "--since", "1h", "--until", "2h"]).code(64);
+    });
+}
+
 /// A ledger that is cut together with its own checkpoints is good in itself.
 #[test]
 fn only_a_kept_checkpoint_tells_of_a_clean_cut() {
@@ -248,9 +278,15 @@ fn a_record_is_proven_without_the_ledger() {
         let check = ["verify", "--proof", "proof.json", "--key", "signing.key.pub"];
         let text = stdout(&place.audit(&check).success());
         assert!(text.starts_with("good: the record is number "), "{text}");
+        let as_json = |output: Assert| -> Value { serde_json::from_str(&stdout(&output)).unwrap() };
+        let in_json = [&check[..], &["-o", "json"]].concat();
+        let said = as_json(place.audit(&in_json).success());
+        assert!(said["good"] == true && said["writer"] == "postern-0", "{said}");
 
         fs::write(&file, proof.replace("jane", "joan")).unwrap();
         assert!(stdout(&place.audit(&check).code(1)).starts_with("WRONG: the record is not among"));
+        let said = as_json(place.audit(&in_json).code(1));
+        assert_eq!(said["good"], false, "{said}");
         let mut altered: Value = serde_json::from_str(&proof).unwrap();
         altered["index"] = 3.into();
         fs::write(&file, altered.to_string()).unwrap();
@@ -291,12 +327,13 @@ fn a_new_key_is_trusted_because_the_old_one_handed_over() {
 #[test]
 fn a_part_is_verified_from_checkpoint_to_checkpoint() {
     both(&async |place| {
+        let between = jiff::Timestamp::now().to_string();
         place.fill_again().await;
         // Before the part that is asked for.
         place.execute("UPDATE records SET username = 'nobody' WHERE sequence = 7").await;
         place.verify(&[]).code(1);
-        let text = stdout(&place.verify(&["--since", "0s"]).success());
-        assert!(text.starts_with("postern-0: good, records "), "{text}");
+        let text = stdout(&place.verify(&["--since", &between]).success());
+        assert!(text.starts_with("postern-0: good, records 30"), "{text}");
         place.verify(&["--writer", "postern-1"]).code(64);
     });
 }
@@ -474,10 +511,11 @@ fn a_hand_over_is_followed_wherever_it_stands() {
         let ledger = place.open("postern-0").await;
         ledger.append_event(Event::now("staging", What::KeyRotated { note })).await.unwrap();
         ledger.close().await;
-        place.fill_again().await;
     });
+    let between = jiff::Timestamp::now().to_string();
+    runtime.block_on(place.fill_again());
     let kept = ["verify", "--key", "kept.pub"];
-    place.audit(&[&kept[..], &["--since", "0s"]].concat()).success();
+    place.audit(&[&kept[..], &["--since", &between]].concat()).success();
     place.audit(&[&kept[..], &["--since", "1h", "--until", "2h"]].concat()).code(64);
     let proof = stdout(&place.audit(&["prove", &id(200).to_string()]).success());
     fs::write(path("proof.json"), proof).unwrap();

@@ -33,10 +33,30 @@ fn what_the_server_would_not_start_with_is_refused() {
     refuses(&["tls.lifetime=90d", "certManager.enabled=true"], "certManager.duration");
     refuses(&["forward.to[0]=ftp://collector"], "forward");
     refuses(&["forward.to[0]=syslog://collector:514"], "forward");
+    refuses(&["ledger.keepFor=0d"], "keepFor");
+    refuses(&["settings.deadline=0s"], "deadline");
+    refuses(&["settings.deadline=5ms"], "deadline");
+    refuses(&["checkpoints.interval=48h"], "interval");
+    refuses(&["checkpoints.interval=0s"], "interval");
     refuses(&["forward.tokenKey=token"], "forward.existingSecret: name the Secret");
+    let alone = ["forward.existingSecret=a", "forward.tokenKey=token"];
+    refuses(&alone, "nothing is sent anywhere");
     refuses(&["checkpoints.to[0]=stdout:"], "checkpoints");
     let own = ["tls.existingSecret=a", "webhook.annotations.a=b", "tls.lifetime=90d"];
     refuses(&own, "one that you bring has its own");
+}
+
+#[test]
+fn the_emergency_exit_is_for_few_and_for_clusters_that_know_it() {
+    for everybody in ["system:authenticated", "system:unauthenticated", "system:serviceaccounts"] {
+        refuses(&[&format!("breakGlass.group={everybody}")], "Name a group of few");
+    }
+    let mut old = template(&["breakGlass.group=emergency"]);
+    let output = old.args(["--kube-version", "1.27.4"]).output().unwrap();
+    assert!(said(&output).contains("from 1.28 on, and this is v1.27.4"), "{}", said(&output));
+    let mut known = template(&["breakGlass.group=emergency"]);
+    let output = known.args(["--kube-version", "1.28.0"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
 }
 
 #[test]

@@ -1,0 +1,74 @@
+//! What `postern audit verify` checks without the ledger: a proof, and an exported file.
+
+use std::path::Path;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::prove::Proof;
+use super::verify::trusted_keys;
+use crate::cli::{Form, Misuse, Outcome, as_json, print};
+use crate::ledger::checkpoint::Checkpoint;
+use crate::ledger::export::manifest;
+use crate::policy::text::Plain;
+
+/// A file that was exported, by the manifest that was written with it.
+pub(super) fn check_export(
+    (manifest, export): (&Path, &Path),
+    keys: &[String],
+    output: Form,
+) -> anyhow::Result<Outcome> {
+    let read = |path: &Path| {
+        std::fs::read(path).with_context(|| format!("`{}` cannot be read", path.display()))
+    };
+    let manifest = match manifest::check(&read(manifest)?, &read(export)?) {
+        Ok(manifest::Report { manifest, .. }) => manifest,
+        Err(error) => return wrong(&error.to_string(), output),
+    };
+    let trusted = trusted_keys(keys)?;
+    for (writer, text) in manifest.checkpoints.iter().filter(|_| !trusted.is_empty()) {
+        if let Err(error) = Checkpoint::verify(text, &trusted) {
+            return wrong(&format!("the checkpoint of {writer}: {error}"), output);
+        }
+    }
+    let count = manifest.count;
+    let text = format!("{count} records, as the manifest says; the manifest itself is not signed");
+    good(&text, &json!({"good": true, "records": count}), output)
+}
+
+/// That a record is in a ledger.
+pub(super) fn check_proof(path: &Path, keys: &[String], output: Form) -> anyhow::Result<Outcome> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("`{}` cannot be read", path.display()))?;
+    let proof: Proof = serde_json::from_str(&text)
+        .with_context(|| format!("`{}` is not a proof", path.display()))?;
+    if keys.is_empty() {
+        return Err(Misuse("a proof is checked against a key: give --key".to_owned()).into());
+    }
+    let Checkpoint { writer, size, time, .. } = match proof.check(&trusted_keys(keys)?) {
+        Ok(checkpoint) => checkpoint,
+        Err(why) => return wrong(&why, output),
+    };
+    let number = proof.index.saturating_add(1);
+    let object =
+        json!({"good": true, "writer": writer, "sequence": number, "size": size, "time": time});
+    let text =
+        format!("the record is number {number} of the {size} that {writer} signed at {time}");
+    good(&text, &object, output)
+}
+
+fn good(text: &str, object: &Value, output: Form) -> anyhow::Result<Outcome> {
+    print(&match output {
+        Form::Text => format!("good: {}\n", Plain(text)),
+        Form::Json => as_json(object)?,
+    })?;
+    Ok(Outcome::Done)
+}
+
+fn wrong(why: &str, output: Form) -> anyhow::Result<Outcome> {
+    print(&match output {
+        Form::Text => format!("WRONG: {}\n", Plain(why)),
+        Form::Json => as_json(&json!({"good": false, "why": why}))?,
+    })?;
+    Ok(Outcome::No)
+}
