@@ -8,6 +8,7 @@ mod certificates;
 mod chronicle;
 mod cluster;
 mod forward;
+mod heir;
 mod levels;
 mod policies;
 mod publish;
@@ -146,6 +147,9 @@ impl Parts {
         let sending = sending.start(&ledger, &metrics);
         beside.spawn(chronicle.clone().follow(publisher.published(), publisher.changed()));
         beside.spawn(chronicle.clone().measure(Arc::clone(&metrics)));
+        if let Some(heir) = chronicle.heir.clone() {
+            beside.spawn(heir.run());
+        }
         let (in_force, asked) = (publisher.published(), watched.for_gate());
         let (audience, after) = aftermath::prepare(connected.as_ref(), settings, &ledger, &metrics);
         let gate = Gate::in_cluster(in_force, ledger, asked, gate_settings(settings));

@@ -13,6 +13,7 @@
 mod bulk;
 mod error;
 mod export;
+mod inherit;
 mod journal;
 pub mod keys;
 mod location;

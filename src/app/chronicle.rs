@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
+use super::heir::Heir;
 use crate::config::{SettingError, Settings};
 use crate::gate::Policies;
 use crate::ledger::event::{Event, SettingChange, What};
@@ -43,6 +44,8 @@ impl Gauge for Metrics {
 pub(super) struct Chronicle {
     pub(super) ledger: AnyLedger,
     cluster: String,
+    /// Who looks after what gone servers wrote; `None`: nothing is dropped, or there are no others.
+    pub(super) heir: Option<Heir>,
 }
 
 impl Chronicle {
@@ -66,8 +69,9 @@ impl Chronicle {
         let keep = Keep { age: settings.keep_for, entries: settings.keep_records };
         let gauge: Option<Arc<dyn Gauge>> = Some(Arc::clone(metrics) as _);
         let writing = Writing { writer: settings.writer.clone(), signing, keep, gauge };
-        let ledger = AnyLedger::open(&location, writing).await.context("`--ledger`")?;
-        let this = Self { ledger, cluster: settings.cluster_name.clone() };
+        let ledger = AnyLedger::open(&location, writing.clone()).await.context("`--ledger`")?;
+        let heir = Heir::of(&ledger, &location, writing, &rotations);
+        let this = Self { ledger, cluster: settings.cluster_name.clone(), heir };
         this.begin(settings, &location, key, rotations).await.context("`--ledger`")?;
         Ok(this)
     }
@@ -86,7 +90,7 @@ impl Chronicle {
             warn!(unsigned, "{unsigned} records are found that no checkpoint speaks for");
         }
         if let Some(key) = key {
-            for note in self.unwritten(&settings.writer, key, rotations).await? {
+            for note in unwritten(&self.ledger, &settings.writer, key, rotations).await? {
                 self.write(What::KeyRotated { note }).await?;
             }
         }
@@ -110,31 +114,6 @@ impl Chronicle {
             Some(Entry::Event(event)) => Some(event.what),
             _ => None,
         })
-    }
-
-    /// The notes that lead from the key of the last checkpoint to this one.
-    async fn unwritten(
-        &self,
-        writer: &str,
-        key: VerifyingKey,
-        rotations: Vec<String>,
-    ) -> Result<Vec<String>, ledger::LedgerError> {
-        let Some(checkpoint) = self.ledger.newest_signed(writer).await? else {
-            return Ok(Vec::new());
-        };
-        let signer = |note: &str| Note::parse(note).ok().and_then(|note| note.signer());
-        let last = signer(&checkpoint.note);
-        if last == Some(key.id()) {
-            return Ok(Vec::new());
-        }
-        if let Some(first) = rotations.iter().position(|note| signer(note) == last) {
-            return Ok(rotations.into_iter().skip(first).collect());
-        }
-        error!(
-            "The ledger was signed by another key so far, which did not hand over to this one: \
-             verification by the old key will end here"
-        );
-        Ok(Vec::new())
     }
 
     async fn write(&self, what: What) -> Result<(), ledger::LedgerError> {
@@ -175,6 +154,32 @@ impl Chronicle {
             warn!("That the server stops is not written: {error}");
         }
     }
+}
+
+/// The notes that lead from the key of a writer's last checkpoint to this one.
+pub(super) async fn unwritten(
+    ledger: &AnyLedger,
+    writer: &str,
+    key: VerifyingKey,
+    rotations: Vec<String>,
+) -> Result<Vec<String>, ledger::LedgerError> {
+    let Some(checkpoint) = ledger.newest_signed(writer).await? else {
+        return Ok(Vec::new());
+    };
+    let signer = |note: &str| Note::parse(note).ok().and_then(|note| note.signer());
+    let last = signer(&checkpoint.note);
+    if last == Some(key.id()) {
+        return Ok(Vec::new());
+    }
+    if let Some(first) = rotations.iter().position(|note| signer(note) == last) {
+        return Ok(rotations.into_iter().skip(first).collect());
+    }
+    error!(
+        writer,
+        "The ledger was signed by another key so far, which did not hand over to this one: \
+         verification by the old key will end here"
+    );
+    Ok(Vec::new())
 }
 
 fn signing_keys(settings: &Settings, location: &Location) -> anyhow::Result<Option<Keys>> {

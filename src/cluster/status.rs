@@ -38,6 +38,8 @@ const PAUSE: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How often a server says that it still has a policy loaded.
 const REFRESH: SignedDuration = SignedDuration::from_hours(6);
+/// How often a server that stops tries to take back what it has said, where others write as well.
+const FAREWELLS: usize = 5;
 /// A server that has not said so for this long is gone.
 const GONE: SignedDuration = SignedDuration::from_hours(24);
 
@@ -133,7 +135,7 @@ impl Writer {
             };
             let Some(seen) = seen.filter(same) else { continue };
             for change in self.changes(report, uid, generation, &seen.status.unwrap_or_default()) {
-                if !self.write(&report.name, &change).await {
+                if !self.write(&report.name, uid, &change).await {
                     sleep(PAUSE).await;
                     return;
                 }
@@ -182,12 +184,18 @@ impl Writer {
     }
 
     /// Whether the next may be written.
-    async fn write(&mut self, name: &str, change: &Change) -> bool {
+    async fn write(&mut self, name: &str, uid: &str, change: &Change) -> bool {
         let Change { params, patch } = change;
         let trouble = match self.api.patch_status(name, params, patch).await {
             Ok(_) => None,
-            // It is gone, or another one of the same name; its own events are on their way.
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => None,
+            // It is gone; its own events are on their way.
+            Err(kube::Error::Api(status)) if status.code == 404 => None,
+            // Another one of the same name, whose events are on their way too, or several servers
+            // wrote at once and this one was not heard: then it says so again.
+            Err(kube::Error::Api(status)) if status.code == 409 => {
+                self.told.remove(uid);
+                None
+            }
             Err(error) => Some(plain(&error)),
         };
         match &trouble {
@@ -233,10 +241,15 @@ impl Farewell {
             let uid = &seen.live.policy.id.uid;
             let gone = json!({"metadata": {"uid": uid},
                               "status": {"replicas": {&self.replica: null}}});
-            match self.api.patch_status(name, &params, &Patch::Merge(gone)).await {
-                Ok(_) | Err(kube::Error::Api(_)) => {}
-                // It cannot be reached, and no policy's status is worth waiting for.
-                Err(_) => return,
+            let patch = Patch::Merge(gone);
+            for _ in 0..FAREWELLS {
+                match self.api.patch_status(name, &params, &patch).await {
+                    // Several servers stop at once.
+                    Err(kube::Error::Api(status)) if status.code == 409 => {}
+                    Ok(_) | Err(kube::Error::Api(_)) => break,
+                    // It cannot be reached, and no policy's status is worth waiting for.
+                    Err(_) => return,
+                }
             }
         }
     }

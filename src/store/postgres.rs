@@ -16,6 +16,7 @@ use super::statement::{Pool, Statement};
 use super::writer::{Writer, Writing};
 use super::{StoreError, StoredLedger};
 use crate::ledger::LedgerError;
+use crate::ledger::event::What;
 
 /// How long a server may take to be connected to.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -32,6 +33,19 @@ pub(super) async fn open(server: &Server, writing: Writing) -> Result<StoredLedg
         reader,
         location: Location::Postgres(server.clone()),
     })
+}
+
+/// Drops what is old of a writer that is gone; nothing where it is not gone.
+pub(super) async fn inherit(
+    server: &Server,
+    writing: Writing,
+    preface: Vec<What>,
+) -> Result<bool, StoreError> {
+    match PostgresDestination::open(server, &writing.writer, reader(server)).await {
+        Ok(destination) => Writer::inherit(destination, writing, preface).await,
+        Err(StoreError::InUse { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 pub(super) async fn open_read_only(server: &Server) -> Result<StoredLedger, LedgerError> {

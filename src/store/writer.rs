@@ -20,7 +20,7 @@ use super::StoreError;
 use super::row::{Batch, Block, Row};
 use super::statement::{Columns, Statement};
 use crate::ledger::chain::Hash;
-use crate::ledger::event::Event;
+use crate::ledger::event::{Event, What};
 use crate::ledger::note::SigningKey;
 use crate::ledger::tree::Frontier;
 use crate::ledger::{Entry, LedgerError, Record};
@@ -166,6 +166,14 @@ struct Shared {
 }
 
 impl Shared {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            is_writable: AtomicBool::new(true),
+            closing: CancellationToken::new(),
+            task: Mutex::new(None),
+        })
+    }
+
     fn turn_writable(&self) {
         if !self.is_writable.swap(true, Ordering::Relaxed) {
             tracing::info!("the ledger can be written again");
@@ -196,16 +204,26 @@ impl Writer {
         let (queue, entries) = mpsc::channel(QUEUE);
         let (undelivered, returned) = mpsc::unbounded_channel();
         let (published, checkpoints) = watch::channel(None);
-        let shared = Arc::new(Shared {
-            is_writable: AtomicBool::new(true),
-            closing: CancellationToken::new(),
-            task: Mutex::new(None),
-        });
+        let shared = Shared::new();
         let channels = Channels { entries, returned, published };
         let task = Task::new(destination, writing, channels, Arc::clone(&shared));
         let task = tokio::spawn(task.run());
         *shared.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
         Self { queue, undelivered, checkpoints, shared }
+    }
+
+    /// Drops what is old of a writer that is gone; whether there was anything.
+    pub(super) async fn inherit<D: Destination>(
+        destination: D,
+        writing: Writing,
+        preface: Vec<What>,
+    ) -> Result<bool, StoreError> {
+        // Nobody appends: a queue that stays open says that the writer is not about to end.
+        let (_queue, entries) = mpsc::channel(1);
+        let (_undelivered, returned) = mpsc::unbounded_channel();
+        let (published, _checkpoints) = watch::channel(None);
+        let channels = Channels { entries, returned, published };
+        Task::new(destination, writing, channels, Shared::new()).inherit(preface).await
     }
 
     pub(super) async fn append(&self, record: Record) -> Result<(), LedgerError> {

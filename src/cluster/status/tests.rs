@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -218,4 +220,33 @@ async fn another_server_is_noticed_by_what_it_says_after_this_one_began() {
     assert_eq!(desk.writer.other(), None, "only itself, and one that may have gone");
     desk.seen(1, &said(&[("postern-0", now), ("postern-1", now + after)]));
     assert_eq!(desk.writer.other().as_deref(), Some("postern-1"));
+}
+
+/// An API server gives up on a patch that others outran several times.
+#[tokio::test(start_paused = true)]
+async fn whoever_is_outrun_says_it_again() {
+    let calls = AtomicUsize::new(0);
+    let outrun = move |number| match calls.fetch_add(1, Ordering::Relaxed) {
+        0 | 1 => refusal(409, "Conflict", "the object has been modified"),
+        _ => yes(number),
+    };
+    let mut desk = desk("postern-0", outrun);
+    assert_eq!(desk.round().await.len(), 2);
+    let written = desk.round().await;
+    assert_eq!(written.len(), 2, "{written:?}");
+    assert_eq!(written[1].1["status"]["replicas"]["postern-0"]["generation"], 1);
+    assert!(desk.round().await.is_empty(), "once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_stops_while_others_do_takes_it_back_all_the_same() {
+    let outrun = |number| match number {
+        1 | 2 => refusal(409, "Conflict", "the object has been modified"),
+        _ => yes(number),
+    };
+    let mut desk = desk("postern-0", outrun);
+    desk.seen(1, &said(&[("postern-0", Timestamp::now())]));
+    let api = desk.writer.api.clone();
+    Farewell::new(api, "postern-0".to_owned(), desk.snapshots.clone()).say().await;
+    assert_eq!(desk.asked.lock().unwrap().len(), 3);
 }

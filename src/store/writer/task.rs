@@ -1,5 +1,7 @@
 //! The task that writes.
 
+mod retain;
+
 use std::future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,9 +17,7 @@ use super::super::StoreError;
 use super::super::row::Batch;
 use super::inbox;
 use super::upkeep::{self, Pruning};
-use super::{
-    BATCH, Destination, Gauge, Keep, Shared, Signed, Signing, State, Waiting, Writing, retention,
-};
+use super::{BATCH, Destination, Gauge, Keep, Shared, Signed, Signing, State, Waiting, Writing};
 use crate::ledger::chain::Hash;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::event::{Event, What};
@@ -271,6 +271,12 @@ impl<D: Destination> Task<D> {
         if let Err(error) = self.take_inbox().await {
             tracing::error!("events that were left here are not taken up yet: {error}");
         }
+        self.sign(size).await?;
+        self.retain().await
+    }
+
+    /// A checkpoint about all that there is, `size` of it before what was owed.
+    async fn sign(&mut self, size: u64) -> Result<(), StoreError> {
         if let Some(signing) = self.signing.clone() {
             let state = self.take_state().await?;
             let signed = signed(&signing, &self.name, &state);
@@ -283,45 +289,7 @@ impl<D: Destination> Task<D> {
             self.attested = size;
         }
         self.owes_checkpoint = false;
-        self.retain().await
-    }
-
-    /// Drops what need not be kept any longer: first says so, and has that signed.
-    async fn retain(&mut self) -> Result<(), StoreError> {
-        let closing = self.channels.entries.is_closed();
-        if self.keep == Keep::default() || self.pruning.is_some() || closing {
-            return Ok(());
-        }
-        let state = self.take_state().await?;
-        let last = state.sequence;
-        self.state = Some(state);
-        let end = retention::end(&mut self.destination, self.keep, last).await?;
-        let Some((through, what)) = end else { return Ok(()) };
-        let cluster = self.signing.as_ref().map_or("", |signing| &signing.cluster);
-        let mut entries = vec![Entry::from(Event::now(cluster, what))];
-        // Whoever trusts an earlier key still has to find the way to this one.
-        for text in upkeep::rotations(&mut self.destination, through).await? {
-            if let Ok(Event { what, .. }) = serde_json::from_str(&text) {
-                entries.push(Entry::from(Event::now(cluster, what)));
-            }
-        }
-        self.write(entries.iter_mut(), Vec::new()).await?;
-        self.owes_checkpoint = true;
-        self.pruning = Some(Pruning::new(through));
         Ok(())
-    }
-
-    /// A little at a time, between what somebody waits for.
-    async fn prune(&mut self) {
-        let Some(pruning) = &mut self.pruning else { return };
-        match pruning.step(&mut self.destination).await {
-            Ok(false) => {}
-            Ok(true) => self.pruning = None,
-            Err(error) => {
-                tracing::warn!("old records are not deleted yet: {error}");
-                self.pruning = None;
-            }
-        }
     }
 
     async fn take_inbox(&mut self) -> Result<(), StoreError> {

@@ -18,6 +18,8 @@ use uuid::Uuid;
 
 use super::fixture::{all, id, record, until};
 use super::postgres::Postgres;
+use super::server::POLICIES;
+use crate::server::Site;
 
 /// Entries that [`Place::fill`] writes: more than a block of the index, and a beginning.
 const LENGTH: u64 = 301;
@@ -495,6 +497,47 @@ fn what_is_left_of_a_writer_or_does_not_fit_is_looked_at() {
     runtime.block_on(place.execute("DELETE FROM records"));
     let text = stdout(&place.verify(&[]).code(1));
     assert!(text.starts_with("postern-0: WRONG: records "), "{text}");
+}
+
+/// A pod's name goes with the pod; what it wrote is dropped by those who are there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_gone_servers_wrote_is_dropped_by_those_who_are_there() {
+    let place = Place::postgres();
+    place.fill().await;
+    let ledger = place.open("postern-0").await;
+    for number in LENGTH + 1..=LENGTH + 1005 {
+        ledger.append(record(number)).await.unwrap();
+    }
+    let site = Site::new();
+    site.install_policies(&[("developers.yaml", POLICIES)]);
+    let key = place.key().display().to_string();
+    let mut arguments = vec!["--ledger", &place.ledger, "--ledger-key", &key];
+    arguments.extend(["--writer", "postern-1", "--keep-records", "1000"]);
+
+    // It is not gone yet, and so looks after itself.
+    let mut server = site.start(&arguments);
+    server.signal("TERM");
+    assert!(server.ended().await.success(), "{}", server.log());
+    assert_eq!(ledger.links("postern-0", 0, 1).await.unwrap()[0].sequence, 1);
+    // As if it had been killed: nothing is signed about what it wrote at last.
+    ledger.close().await;
+    place.execute("DELETE FROM checkpoints WHERE size > 301 AND writer = 'postern-0'").await;
+
+    let mut server = site.start(&arguments);
+    let reading = place.open("reader").await;
+    until("its old records are gone", async || {
+        reading.links("postern-0", 0, 1).await.unwrap()[0].sequence == LENGTH + 1
+    })
+    .await;
+    reading.close().await;
+    server.signal("TERM");
+    assert!(server.ended().await.success(), "{}", server.log());
+    assert!(server.log().contains("Dropped old records of postern-0"), "{}", server.log());
+    let verified = stdout(&place.verify(&["--writer", "postern-0"]).success());
+    assert!(verified.contains("records up to 301 are not here"), "{verified}");
+    // What nobody had signed is called so before it is signed along.
+    let events = stdout(&place.audit(&["list", "--events", "-o", "json"]).success());
+    assert!(events.contains(r#""event":"Foreign","from":302,"to":1306"#), "{events}");
 }
 
 /// A hand-over of keys outlives the records that it stood among, ranges and proofs.

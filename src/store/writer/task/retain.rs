@@ -1,0 +1,75 @@
+//! How old entries are dropped: those of a writer that writes, and those of one that is gone.
+
+use super::super::retention;
+use super::super::upkeep::{self, Pruning};
+use super::{Destination, Entry, Event, Keep, StoreError, Task, What};
+
+impl<D: Destination> Task<D> {
+    /// Drops what need not be kept any longer: first says so, and has that signed.
+    pub(super) async fn retain(&mut self) -> Result<(), StoreError> {
+        let closing = self.channels.entries.is_closed();
+        if self.keep == Keep::default() || self.pruning.is_some() || closing {
+            return Ok(());
+        }
+        let last = self.last().await?;
+        self.drop_before(last, Vec::new()).await
+    }
+
+    async fn last(&mut self) -> Result<i64, StoreError> {
+        let state = self.take_state().await?;
+        let last = state.sequence;
+        self.state = Some(state);
+        Ok(last)
+    }
+
+    /// Once, for a writer that is gone: nothing more comes, so all that it wrote may go. `preface`
+    /// is written before, if anything is dropped; whether that is so.
+    pub(in crate::store::writer) async fn inherit(
+        mut self,
+        preface: Vec<What>,
+    ) -> Result<bool, StoreError> {
+        let last = self.last().await?;
+        self.drop_before(last.saturating_add(1), preface).await?;
+        let is_any = self.pruning.is_some();
+        if is_any {
+            self.sign(0).await?;
+        }
+        while self.pruning.is_some() {
+            self.prune().await;
+        }
+        self.destination.close().await;
+        Ok(is_any)
+    }
+
+    async fn drop_before(&mut self, end: i64, preface: Vec<What>) -> Result<(), StoreError> {
+        let end = retention::end(&mut self.destination, self.keep, end).await?;
+        let Some((through, what)) = end else { return Ok(()) };
+        let cluster = self.signing.as_ref().map_or("", |signing| &signing.cluster);
+        let events = preface.into_iter().chain([what]);
+        let mut entries: Vec<_> =
+            events.map(|what| Entry::from(Event::now(cluster, what))).collect();
+        // Whoever trusts an earlier key still has to find the way to this one.
+        for text in upkeep::rotations(&mut self.destination, through).await? {
+            if let Ok(Event { what, .. }) = serde_json::from_str(&text) {
+                entries.push(Entry::from(Event::now(cluster, what)));
+            }
+        }
+        self.write(entries.iter_mut(), Vec::new()).await?;
+        self.owes_checkpoint = true;
+        self.pruning = Some(Pruning::new(through));
+        Ok(())
+    }
+
+    /// A little at a time, between what somebody waits for.
+    pub(super) async fn prune(&mut self) {
+        let Some(pruning) = &mut self.pruning else { return };
+        match pruning.step(&mut self.destination).await {
+            Ok(false) => {}
+            Ok(true) => self.pruning = None,
+            Err(error) => {
+                tracing::warn!("old records are not deleted yet: {error}");
+                self.pruning = None;
+            }
+        }
+    }
+}
