@@ -17,7 +17,7 @@ run: ## serve on loopback with certificates, example policies and a ledger made 
 	cargo run --locked -- serve --dev
 
 # Most tests wait for servers that they have started, and need no core meanwhile.
-test: export RUST_TEST_THREADS := $(or $(RUST_TEST_THREADS),$(shell n=$$(nproc); echo $$((n > 8 ? n : 8))))
+test: export RUST_TEST_THREADS := $(or $(RUST_TEST_THREADS),$(shell n=$$(nproc); echo $$((n > 4 ? n : 4))))
 test: ## every test, a real API server and (as root on Debian) a real node included
 	@tests/prepare.sh test
 	cargo test --locked

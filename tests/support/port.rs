@@ -1,7 +1,7 @@
 //! Ports for programs that must be told theirs before they start.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 
 /// A loopback port that no other test run takes as long as this value lives.
@@ -26,8 +26,10 @@ impl Port {
         for step in 0..10_000 {
             let Ok(number) = u16::try_from(20_000 + (start + step) % 10_000) else { continue };
             let Ok(claim) = File::create(claims.join(number.to_string())) else { continue };
-            if claim.try_lock().is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, number)).is_ok()
-            {
+            // Not by listening there: a child that another test starts meanwhile would inherit that
+            // for a moment.
+            let is_free = TcpStream::connect((Ipv4Addr::LOCALHOST, number)).is_err();
+            if claim.try_lock().is_ok() && is_free {
                 return Port { number, _claim: claim };
             }
         }

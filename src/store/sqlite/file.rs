@@ -4,6 +4,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::super::StoreError;
 
@@ -63,6 +65,11 @@ pub(super) fn make(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// How long a process may take to end that has the ledger still.
+const ENDS: Duration = Duration::from_millis(500);
+/// Between two looks at that.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Holds a ledger for one process to write as `writer`; let go of when dropped, or by the kernel
 /// when the process dies.
 ///
@@ -79,11 +86,20 @@ pub(super) fn hold(path: &Path, writer: &str) -> Result<File, StoreError> {
         .mode(0o600)
         .open(&name)
         .map_err(|source| StoreError::NotMade { path: name.clone(), source })?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => {
-            Err(StoreError::InUse { place: super::place(path), writer: writer.to_owned() })
+    // Whoever had it may be ending at this moment, or have a child that has inherited it and is not
+    // another program yet.
+    let began = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) if began.elapsed() < ENDS => thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                let (place, writer) = (super::place(path), writer.to_owned());
+                return Err(StoreError::InUse { place, writer });
+            }
+            Err(TryLockError::Error(source)) => {
+                return Err(StoreError::NotMade { path: name, source });
+            }
         }
-        Err(TryLockError::Error(source)) => Err(StoreError::NotMade { path: name, source }),
     }
 }
