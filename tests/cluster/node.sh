@@ -68,16 +68,16 @@ END
 images() { # FILE
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
-    mkdir -p "$work/blobs/sha256" "$work/root/bin" "$work/root/etc" "$work/root/tmp"
-    cp /bin/busybox "$work/root/bin/busybox"
+    mkdir -p "$work/blobs/sha256" "$work/tree/bin" "$work/tree/etc" "$work/tree/tmp"
+    cp /bin/busybox "$work/tree/bin/busybox"
     for applet in $(/bin/busybox --list); do
-        [ "$applet" = busybox ] || ln -s busybox "$work/root/bin/$applet"
+        [ "$applet" = busybox ] || ln -s busybox "$work/tree/bin/$applet"
     done
-    printf 'root:x:0:0::/:/bin/sh\nnonroot:x:65532:65532::/tmp:/bin/sh\n' >"$work/root/etc/passwd"
-    printf 'root:x:0:\nnonroot:x:65532:\n' >"$work/root/etc/group"
-    chmod 1777 "$work/root/tmp"
+    printf 'root:x:0:0::/:/bin/sh\nnonroot:x:65532:65532::/tmp:/bin/sh\n' >"$work/tree/etc/passwd"
+    printf 'root:x:0:\nnonroot:x:65532:\n' >"$work/tree/etc/group"
+    chmod 1777 "$work/tree/tmp"
     # Nothing of when and by whom: the same busybox always gives the same digests.
-    tar --create --file "$work/layer" --directory "$work/root" \
+    tar --create --file "$work/layer" --directory "$work/tree" \
         --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner .
     layer_size=$(stat -c %s "$work/layer")
     layer=$(blob "$work/layer")
