@@ -263,20 +263,25 @@ impl<D: Destination> Task<D> {
 
     /// Takes up what others left to be written, and signs a checkpoint, where that is due.
     async fn attest(&mut self) -> Result<(), StoreError> {
-        let size = self.state.as_ref().map_or(0, |state| state.frontier.size());
-        if !self.owes_checkpoint && size < self.attested.saturating_add(CHECKPOINT_RECORDS) {
+        let next = self.attested.saturating_add(CHECKPOINT_RECORDS);
+        if !self.owes_checkpoint && self.size() < next {
             return Ok(());
         }
         // What others left is no reason to refuse a decision.
         if let Err(error) = self.take_inbox().await {
             tracing::error!("events that were left here are not taken up yet: {error}");
         }
-        self.sign(size).await?;
+        self.sign().await?;
         self.retain().await
     }
 
-    /// A checkpoint about all that there is, `size` of it before what was owed.
-    async fn sign(&mut self, size: u64) -> Result<(), StoreError> {
+    /// How many entries there are, as far as that is known here.
+    fn size(&self) -> u64 {
+        self.state.as_ref().map_or(0, |state| state.frontier.size())
+    }
+
+    /// A checkpoint about all that there is.
+    async fn sign(&mut self) -> Result<(), StoreError> {
         if let Some(signing) = self.signing.clone() {
             let state = self.take_state().await?;
             let signed = signed(&signing, &self.name, &state);
@@ -286,7 +291,7 @@ impl<D: Destination> Task<D> {
             self.channels.published.send_replace(Some(note));
             self.state = Some(state);
         } else {
-            self.attested = size;
+            self.attested = self.size();
         }
         self.owes_checkpoint = false;
         Ok(())

@@ -32,7 +32,7 @@ impl<D: Destination> Task<D> {
         self.drop_before(last.saturating_add(1), preface).await?;
         let is_any = self.pruning.is_some();
         if is_any {
-            self.sign(0).await?;
+            self.sign().await?;
         }
         while self.pruning.is_some() {
             self.prune().await;
