@@ -16,10 +16,11 @@ mod shell;
 pub use custom::{CustomError, CustomProfile};
 pub use env::{EnvError, parse_env};
 pub use parse::{CommandError, DebugCommand};
-pub use review::{NotAPod, impersonated, review};
+pub use review::{ReviewError, impersonated, review};
 pub use shell::ShellError;
 
 use crate::policy::request::PullPolicy;
+use crate::policy::text::Quoted;
 
 /// The flags of `kubectl debug POD` that decide what container is added.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -97,8 +98,8 @@ impl Profile {
     }
 }
 
-/// Flags that kubectl itself turns away, before it sends anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// Flags that kubectl itself turns away, or the API server whatever webhooks say.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DebugError {
     /// `--image` is empty.
     #[error("`--image` names the debug container's image and may not be empty")]
@@ -106,6 +107,18 @@ pub enum DebugError {
     /// `-t` without `-i`.
     #[error("`-t` needs `-i` with it, kubectl refuses it alone")]
     TtyWithoutStdin,
+    /// `-c` is no DNS label (`ValidateDNS1123Label`).
+    #[error(
+        "`-c`: the API server takes no container called {}: a name is at most 63 lower-case \
+         letters, digits and `-`, with no `-` at its ends", Quoted(.0)
+    )]
+    ContainerName(String),
+    /// The name in `--env` (`IsRelaxedEnvVarName`, of every API server since 1.34).
+    #[error(
+        "`--env`: the API server takes no variable called {}: a name is printable ASCII without \
+         `=`", Quoted(.0)
+    )]
+    VariableName(String),
 }
 
 #[cfg(test)]

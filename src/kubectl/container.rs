@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{DebugError, DebugOptions, Profile, defaults};
+use crate::policy::text::is_dns_label;
 
 impl DebugOptions {
     /// The ephemeral container as webhooks see it: built as kubectl does, filled in as the API
@@ -10,7 +11,7 @@ impl DebugOptions {
     ///
     /// # Errors
     ///
-    /// kubectl would refuse the flags.
+    /// kubectl would refuse the flags, or the API server the names in them.
     pub fn ephemeral_container(&self, suffix: &str) -> Result<Value, DebugError> {
         if self.image.is_empty() {
             return Err(DebugError::ImageMissing);
@@ -18,9 +19,24 @@ impl DebugOptions {
         if self.tty && !self.stdin {
             return Err(DebugError::TtyWithoutStdin);
         }
+        self.check_names()?;
         let mut container = self.sent(suffix);
         defaults::fill_in(&mut container);
         Ok(Value::Object(container))
+    }
+
+    fn check_names(&self) -> Result<(), DebugError> {
+        let container = self.container.as_deref().unwrap_or_default();
+        if !container.is_empty() && !is_dns_label(container) {
+            return Err(DebugError::ContainerName(container.to_owned()));
+        }
+        let is_name = |name: &str| {
+            !name.is_empty() && name.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'=')
+        };
+        match self.env.iter().find(|(name, _)| !is_name(name)) {
+            Some((name, _)) => Err(DebugError::VariableName(name.clone())),
+            None => Ok(()),
+        }
     }
 
     /// As kubectl sends it.

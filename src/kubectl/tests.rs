@@ -196,6 +196,37 @@ fn flags_that_kubectl_refuses_are_refused() {
 }
 
 #[test]
+fn names_that_the_api_server_refuses_are_refused() {
+    for name in ["Bad Name", "-a", "a-", "a.b", "a_b", &"a".repeat(64)] {
+        let refused = options(name, "busybox").ephemeral_container("x");
+        assert_eq!(refused, Err(DebugError::ContainerName(name.to_owned())));
+    }
+    assert!(options(&"a".repeat(63), "busybox").ephemeral_container("x").is_ok());
+    let with = |name: &str| {
+        let env = vec![(name.to_owned(), "v".to_owned())];
+        DebugOptions { env, ..options("d", "busybox") }.ephemeral_container("x")
+    };
+    for name in ["", "ä", "a\tb"] {
+        assert_eq!(with(name), Err(DebugError::VariableName(name.to_owned())));
+    }
+    for name in ["A", "1 a-b.c"] {
+        assert!(with(name).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn a_name_that_the_pod_has_is_not_taken_twice() {
+    let named = |list: &str| json!({"metadata": {"name": "p"}, "spec": {list: [{"name": "d"}]}});
+    let added = options("d", "busybox").ephemeral_container("x").unwrap();
+    let requester = impersonated("alice", &[]);
+    for list in ["containers", "initContainers", "ephemeralContainers"] {
+        let taken = Err(ReviewError::NameTaken("d".to_owned()));
+        assert_eq!(review(&named(list), &added, &requester), taken, "{list}");
+    }
+    assert!(review(&named("others"), &added, &requester).is_ok());
+}
+
+#[test]
 fn env_flags_are_read_as_kubectl_reads_them() {
     let read = |text: &str| parse_env(text).unwrap();
     let pairs = |pairs: &[(&str, &str)]| -> Vec<_> {

@@ -192,14 +192,13 @@ impl Cluster {
         text.lines().map(parse).collect()
     }
 
-    /// Ends the API server; etcd goes on.
-    pub(crate) fn stop_api_server(&mut self) {
-        if let Err(why) = self.workshop.stop("kube-apiserver", Duration::from_secs(60)) {
-            panic!("{why}");
-        }
+    /// Kills the API server; etcd goes on. Asked to end, it may wait a minute for whoever still
+    /// watches.
+    pub(crate) fn kill_api_server(&mut self) {
+        self.workshop.kill("kube-apiserver");
     }
 
-    /// Starts it after [`Cluster::stop_api_server`] and waits until it answers.
+    /// Starts it after [`Cluster::kill_api_server`] and waits until it answers.
     pub(crate) fn start_api_server_again(&mut self) {
         let Cluster { workshop, network, programs, port, options, .. } = self;
         start_api_server(workshop, network, programs, port, options);

@@ -4,6 +4,7 @@ use crate::policy::removal;
 use crate::policy::request::{self, ConfinementProfile};
 use crate::policy::rule::ImageConstraint;
 use crate::policy::setting::Setting;
+use crate::policy::text::is_dns_label;
 
 use super::super::debug_policy::Effect;
 use super::super::hardening::{
@@ -12,7 +13,6 @@ use super::super::hardening::{
 };
 use super::super::problem::{Fault, Findings, Place};
 use super::constraints::capability;
-use super::words;
 
 /// The word for the pod's first container. No container can have this name.
 const FIRST: &str = "First";
@@ -143,7 +143,7 @@ fn target(name: Option<&str>, at: &Place<'_>, findings: &mut Findings) -> Option
     if name == FIRST {
         return Some(Setting::FirstTarget);
     }
-    findings.check(words::is_dns_label(name), at, || Fault::Target(name.to_owned()));
+    findings.check(is_dns_label(name), at, || Fault::Target(name.to_owned()));
     Some(Setting::TargetContainerName(name.to_owned()))
 }
 

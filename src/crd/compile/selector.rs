@@ -2,6 +2,7 @@
 
 use crate::policy::request;
 use crate::policy::rule::{self, LabelRequirement, Selector};
+use crate::policy::text::is_dns_label;
 
 use super::super::debug_policy::{
     LabelExpression, LabelOperator, LabelSelector, Match, Namespaces, Pods, Subject, SubjectKind,
@@ -88,7 +89,7 @@ fn subject(subject: &Subject, at: &Place<'_>, findings: &mut Findings) -> Option
         (SubjectKind::ServiceAccount, Some(namespace)) => {
             let part =
                 |part| move |text: &str| Fault::ServiceAccount { text: text.to_owned(), part };
-            findings.check(words::is_dns_label(namespace), &at.key("namespace"), || {
+            findings.check(is_dns_label(namespace), &at.key("namespace"), || {
                 part("namespace")(namespace)
             });
             findings.check(words::is_dns_subdomain(name), &place, || part("name")(name));

@@ -1,10 +1,10 @@
 //! The grammars of names, as Kubernetes has them.
 
 use crate::policy::rule::NamePattern;
+use crate::policy::text::{MAX_LABEL_BYTES, is_label_byte};
 
 use super::super::problem::{Fault, Findings, Place};
 
-const MAX_LABEL_BYTES: usize = 63;
 const MAX_SUBDOMAIN_BYTES: usize = 253;
 
 /// What a list of name patterns is matched against. A pattern that no such name can match is a
@@ -65,15 +65,6 @@ impl NameKind {
     }
 }
 
-/// A DNS-1123 label.
-pub(super) fn is_dns_label(text: &str) -> bool {
-    text.len() <= MAX_LABEL_BYTES
-        && text.bytes().all(is_label_byte)
-        && !text.is_empty()
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-}
-
 /// A DNS-1123 subdomain. Its words may be longer than a label's, as in Kubernetes.
 pub(super) fn is_dns_subdomain(text: &str) -> bool {
     let is_word = |word: &str| {
@@ -108,10 +99,6 @@ pub(super) fn is_variable(text: &str) -> bool {
     text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && text.len() <= MAX_SUBDOMAIN_BYTES
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
-}
-
-fn is_label_byte(b: u8) -> bool {
-    b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'
 }
 
 fn is_subdomain_byte(b: u8) -> bool {

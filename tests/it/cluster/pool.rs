@@ -18,7 +18,8 @@ impl<T> Pool<T> {
     /// One that nobody uses, started if there is none yet.
     pub(crate) fn take(&self, start: impl Fn() -> T) -> MutexGuard<'_, T> {
         loop {
-            if let Some(free) = self.0.iter().filter_map(OnceLock::get).find_map(free) {
+            let mut made = self.0.iter().filter_map(OnceLock::get);
+            if let Some(free) = made.find_map(|place| free(place, &start)) {
                 return free;
             }
             if let Some(place) = self.0.iter().find(|place| place.get().is_none()) {
@@ -31,11 +32,17 @@ impl<T> Pool<T> {
     }
 }
 
-fn free<T>(place: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+fn free<'a, T>(place: &'a Mutex<T>, start: &impl Fn() -> T) -> Option<MutexGuard<'a, T>> {
     match place.try_lock() {
         Ok(free) => Some(free),
-        // The test that had it failed; what it left is cleared away like any other's.
-        Err(TryLockError::Poisoned(left)) => Some(left.into_inner()),
+        Err(TryLockError::Poisoned(left)) => {
+            // The test that had it failed, and may have left it without its API server: the next
+            // one must not fail for that.
+            let mut left = left.into_inner();
+            *left = start();
+            place.clear_poison();
+            Some(left)
+        }
         Err(TryLockError::WouldBlock) => None,
     }
 }

@@ -167,7 +167,7 @@ fn without_the_rights_it_says_which_are_missing() {
 #[test]
 fn an_api_server_that_is_away_is_waited_for() {
     let mut ground = Ground::clean();
-    ground.cluster.stop_api_server();
+    ground.cluster.kill_api_server();
     let mut postern = ground.postern("postern-0", &[]);
     let why = "[-]certificate failed: there is none yet: the certificates have not been read yet: ";
     let said = postern.wait_for_readiness(|said| said.contains(why));
@@ -180,7 +180,7 @@ fn an_api_server_that_is_away_is_waited_for() {
     ground.wait_until_allowed(&postern);
     let (authority, leaf) = (ground.held("ca.crt"), der(&ground.held("tls.crt")));
 
-    ground.cluster.stop_api_server();
+    ground.cluster.kill_api_server();
     let said = postern.wait_for_readiness(|said| said.contains("certificate ok: the Lease"));
     assert!(said.starts_with("HTTP/1.1 200"), "what it has is served on: {said}");
     assert_eq!(shown(&postern, &authority), Ok(leaf));

@@ -231,7 +231,7 @@ fn what_passed_because_nobody_answered_is_counted() {
     let before = ward.found("-n shop");
     let after = ward.report("-n shop");
     // Its counters start anew, so that no other test hears of this.
-    ward.cluster.stop_api_server();
+    ward.cluster.kill_api_server();
     ward.cluster.start_api_server_again();
     assert_eq!(before, ["door-open", "failure-policy-ignore"]);
     assert_eq!(codes(&after), ["door-open", "fail-open", "failure-policy-ignore"]);

@@ -20,7 +20,7 @@ fn what_was_seen_last_stays_in_force_while_the_api_server_is_away() {
     house.apply(&permit("away", "away", ""));
     assert!(house.debug("alice", "away", IMAGE).success());
 
-    house.cluster.stop_api_server();
+    house.cluster.kill_api_server();
     let said = house.postern().wait_for_readiness(|said| said.starts_with("HTTP/1.1 503"));
     assert!(said.contains("[-]cluster failed: nothing was heard of the "), "{said}");
     assert!(said.contains("the limit is 3s"), "{said}");
