@@ -9,6 +9,7 @@ pub mod decode;
 pub mod delta;
 pub mod message;
 pub mod patch;
+pub mod pod;
 pub mod respond;
 pub mod structural;
 mod wire;

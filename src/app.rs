@@ -116,7 +116,8 @@ impl Parts {
         let mut beside = JoinSet::new();
 
         // Each watch begins before its files are read, so that no change falls in between.
-        let (certificates, mut tasks) = certificates::prepare(settings, &metrics).await?;
+        let served = certificates::prepare(settings, &metrics).await?;
+        let certificates::Prepared { certificates, leave, mut tasks } = served;
         let tokens = certificates::tokens(settings)?;
         let tokens = tokens.map(|(tokens, task)| {
             tasks.push(task);
@@ -126,7 +127,7 @@ impl Parts {
 
         let connected =
             cluster::prepare(settings, &metrics).await.context("cannot use the cluster")?;
-        let watched = Watched::new(connected.as_ref(), settings);
+        let watched = Watched::new(connected.as_ref(), settings, leave);
         let source = connected.as_ref().and_then(|connected| connected.policies.as_ref());
         let publisher = Arc::new(Publisher::new(Arc::clone(&metrics), source));
 

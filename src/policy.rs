@@ -24,3 +24,4 @@ pub mod setting;
 pub(crate) mod testing;
 pub mod text;
 pub mod verdict;
+pub mod volume;

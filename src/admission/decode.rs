@@ -1,21 +1,21 @@
 //! Bytes → [`Review`]. Keeps the uid, whatever else is wrong.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
+use json_patch::jsonptr::Pointer;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::container;
 use super::delta::delta;
+use super::pod::{PodIdentity, Shape, identity, pod_facts};
 use super::structural::{self, Fault, FaultKind, MAX_INJECTIONS, Targets};
 use super::wire;
 use crate::policy::circumstances::Circumstances;
 use crate::policy::expression::Documents;
-use crate::policy::request::{
-    ContainerFacts, DebugRequest, Fact, Injection, Os, PodFacts, PodSpecFacts, Requester, Surface,
-    Volume,
-};
+use crate::policy::request::{DebugRequest, Injection, PodFacts, Requester, Surface};
 
 /// Longest uid that is answered to; the API server's have 36 characters.
 const MAX_UID_BYTES: usize = 256;
@@ -65,12 +65,13 @@ impl Version {
 }
 
 /// `request.userInfo`
-#[derive(Debug, Clone, Default)]
-#[expect(missing_docs, reason = "each is the API field of the same name")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct User {
-    pub username: String,
+    /// `username` and `groups`, which policies ask about.
+    pub requester: Arc<Requester>,
+    /// `uid`
     pub uid: String,
-    pub groups: Vec<String>,
+    /// `extra`
     pub extra: BTreeMap<String, Vec<String>>,
 }
 
@@ -95,7 +96,7 @@ pub struct Debug {
     /// What the API server would refuse.
     pub faults: Vec<Fault>,
     /// Where the list is: `/spec/ephemeralContainers`.
-    pub list_path: &'static str,
+    pub list: &'static Pointer,
     /// More about the pod, for the record.
     pub pod: PodIdentity,
     /// How many containers were added, also where they are too many to be judged.
@@ -109,16 +110,6 @@ pub struct AddedJson {
     pub index: usize,
     /// The container.
     pub json: Value,
-}
-
-/// What the record says of a pod beyond what policies ask.
-#[derive(Debug, Default)]
-#[expect(missing_docs, reason = "each is the API field of the same name")]
-pub struct PodIdentity {
-    pub uid: String,
-    pub owner: String,
-    pub node: String,
-    pub service_account: String,
 }
 
 /// There is nobody to answer.
@@ -156,7 +147,7 @@ fn read(review: wire::Review<'_>) -> Result<Review, NotAReview> {
     let wire::Review { api_version, kind, mut request } = review;
     let version = Version::parse(&api_version).filter(|_| kind == "AdmissionReview");
     let version = version.ok_or(NotAReview::Version)?;
-    let uid = checked_uid(request.uid.clone())?;
+    let uid = checked_uid(std::mem::take(&mut request.uid))?;
     let user = user(std::mem::take(&mut request.user_info));
     let (operation, dry_run) = (request.operation.clone(), request.dry_run == Some(true));
     let (namespace, name) = (request.namespace.clone(), request.name.clone());
@@ -217,8 +208,8 @@ fn checked_uid(uid: String) -> Result<String, NotAReview> {
 
 fn user(wire: wire::UserInfo) -> User {
     let wire::UserInfo { username, uid, groups, extra } = wire;
-    let (groups, extra) = (groups.unwrap_or_default(), extra.unwrap_or_default());
-    User { username, uid, groups, extra }
+    let requester = Arc::new(Requester { username, groups: groups.unwrap_or_default() });
+    User { requester, uid, extra: extra.unwrap_or_default() }
 }
 
 fn subject(request: wire::Request<'_>, user: &User) -> Subject {
@@ -249,29 +240,24 @@ fn not_judged(resource: &wire::Resource<'_>, sub_resource: &str) -> Option<Strin
     (!ours).then(|| format!("{resource}{slash}{sub_resource}"))
 }
 
-/// What the subresource speaks in: a Pod since 1.22, `EphemeralContainers` before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Pod,
-    EphemeralContainers,
-}
-
 fn debug(request: wire::Request<'_>, shape: Shape, user: &User) -> Result<Debug, String> {
     let new = request.object.ok_or("the review has no object")?;
-    let old = request.old_object.ok_or("the review has no oldObject")?;
-    let (new_list, old_list, list_path) = match shape {
+    let mut old = request.old_object.ok_or("the review has no oldObject")?;
+    let (new_list, old_list, list) = match shape {
         Shape::Pod => (
             new.spec.and_then(|spec| spec.ephemeral_containers),
             old.spec.as_ref().and_then(|spec| spec.ephemeral_containers.clone()),
-            "/spec/ephemeralContainers",
+            const { Pointer::from_static("/spec/ephemeralContainers") },
         ),
-        Shape::EphemeralContainers => {
-            (new.ephemeral_containers, old.ephemeral_containers.clone(), "/ephemeralContainers")
-        }
+        Shape::EphemeralContainers => (
+            new.ephemeral_containers,
+            old.ephemeral_containers.clone(),
+            const { Pointer::from_static("/ephemeralContainers") },
+        ),
     };
     let (new_list, old_list) = (new_list.unwrap_or_default(), old_list.unwrap_or_default());
     let mirror = old.metadata.annotations.as_ref().is_some_and(|annotations| annotations.mirror);
-    let identity = identity(&old);
+    let identity = identity(&mut old);
     let pod = pod_facts(old, shape, request.name, old_list.len());
     let unreadable = |what: &str| format!("{what} cannot be read");
 
@@ -309,88 +295,20 @@ fn debug(request: wire::Request<'_>, shape: Shape, user: &User) -> Result<Debug,
     drop(targets);
     let request = DebugRequest {
         surface: Surface::EphemeralContainer,
-        requester: Requester { username: user.username.clone(), groups: user.groups.clone() },
+        requester: Arc::clone(&user.requester),
         namespace: request.namespace,
         pod,
         injections,
         circumstances: Circumstances::default(),
         documents: Documents::default(),
     };
-    Ok(Debug { request, added, faults, list_path, pod: identity, added_total })
+    Ok(Debug { request, added, faults, list, pod: identity, added_total })
 }
 
 fn container_names(pod: &PodFacts) -> impl Iterator<Item = &str> {
     let spec = pod.spec.known().into_iter();
     let containers = spec.flat_map(|spec| spec.containers.iter().chain(&spec.init_containers));
     containers.map(|container| container.name.as_str())
-}
-
-fn identity(old: &wire::OldPod<'_>) -> PodIdentity {
-    let owners = old.metadata.owner_references.iter().flatten();
-    let owner = owners
-        .filter(|owner| owner.controller == Some(true))
-        .map(|owner| format!("{}/{}", owner.kind, owner.name))
-        .next();
-    let spec = old.spec.as_ref();
-    let text = |value: Option<&Option<String>>| value.cloned().flatten().unwrap_or_default();
-    PodIdentity {
-        uid: old.metadata.uid.clone(),
-        owner: owner.unwrap_or_default(),
-        node: text(spec.map(|spec| &spec.node_name)),
-        service_account: text(spec.map(|spec| &spec.service_account_name)),
-    }
-}
-
-fn pod_facts(old: wire::OldPod<'_>, shape: Shape, name: String, ephemeral: usize) -> PodFacts {
-    let (labels, spec) = match shape {
-        Shape::EphemeralContainers => (Fact::Unknown, Fact::Unknown),
-        Shape::Pod => {
-            let app_armor = old.metadata.annotations.map(|a| a.app_armor).unwrap_or_default();
-            let spec =
-                old.spec.map_or(Fact::Unknown, |spec| Fact::Known(spec_facts(spec, app_armor)));
-            (Fact::Known(old.metadata.labels.unwrap_or_default()), spec)
-        }
-    };
-    PodFacts { name, labels, spec, ephemeral_containers: ephemeral }
-}
-
-fn spec_facts(
-    spec: wire::OldPodSpec<'_>,
-    app_armor_annotations: BTreeMap<String, String>,
-) -> PodSpecFacts {
-    let containers = |list: Option<Vec<wire::PodContainer>>| {
-        let facts = |container: wire::PodContainer| ContainerFacts {
-            name: container.name,
-            run_as_user: container.security_context.as_ref().and_then(|own| own.run_as_user),
-            privileged: container.security_context.is_some_and(|own| own.privileged == Some(true)),
-        };
-        list.into_iter().flatten().map(facts).collect()
-    };
-    let host = [
-        ("hostPID", spec.host_pid),
-        ("hostNetwork", spec.host_network),
-        ("hostIPC", spec.host_ipc),
-    ];
-    let volume = |volume: wire::Volume| Volume { name: volume.name, kind: volume.kind };
-    PodSpecFacts {
-        os: spec.os.and_then(|os| match os.name.as_str() {
-            "linux" => Some(Os::Linux),
-            "windows" => Some(Os::Windows),
-            _ => None,
-        }),
-        user_namespace: spec.host_users == Some(false),
-        host_namespaces: host
-            .into_iter()
-            .filter(|(_, shared)| *shared == Some(true))
-            .map(|(field, _)| field)
-            .collect(),
-        shares_processes: spec.share_process_namespace == Some(true),
-        security: spec.security_context.map(container::security_context).unwrap_or_default(),
-        containers: containers(spec.containers),
-        init_containers: containers(spec.init_containers),
-        volumes: spec.volumes.into_iter().flatten().map(volume).collect(),
-        app_armor_annotations,
-    }
 }
 
 #[cfg(test)]

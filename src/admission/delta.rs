@@ -51,13 +51,21 @@ pub fn delta<'a>(
     others: &HashSet<&str>,
 ) -> Result<Delta<'a>, serde_json::Error> {
     let mut stored = HashMap::with_capacity(old.len());
+    let mut names = Vec::with_capacity(old.len());
     for json in old {
-        stored.insert(name_of(json)?, *json);
+        let name = name_of(json)?;
+        stored.insert(name.clone(), *json);
+        names.push(name);
     }
     let mut seen = HashSet::with_capacity(new.len());
     let mut delta = Delta::default();
     for (index, json) in new.iter().copied().enumerate() {
-        let name = name_of(json)?;
+        // Nearly always the old list comes first, as it was.
+        let known = old.get(index).filter(|before| before.get() == json.get());
+        let name = match known.and_then(|_| names.get(index)) {
+            Some(name) => name.clone(),
+            None => name_of(json)?,
+        };
         let fault = |kind| Fault::new(index, &name, kind);
         if !seen.insert(name.clone()) || others.contains(name.as_ref()) {
             delta.faults.push(fault(FaultKind::NameRepeated));

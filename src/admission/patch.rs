@@ -1,6 +1,6 @@
 //! A verdict's changes → JSON Patch (RFC 6902), on the added containers and nothing else.
 
-use json_patch::jsonptr::{PointerBuf, Token};
+use json_patch::jsonptr::{Pointer, PointerBuf, Token};
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation};
 use serde_json::{Map, Value, json};
 
@@ -16,8 +16,8 @@ pub fn patch(debug: &Debug, verdict: &Verdict) -> Patch {
     Patch(
         containers
             .flat_map(|(added, ruling)| {
-                let mut operations = operations(debug.list_path, added, &ruling.changes);
-                operations.extend(takings(debug.list_path, added.index, &ruling.removals));
+                let mut operations = operations(debug.list, added, &ruling.changes);
+                operations.extend(takings(debug.list, added.index, &ruling.removals));
                 operations
             })
             .collect(),
@@ -25,7 +25,7 @@ pub fn patch(debug: &Debug, verdict: &Verdict) -> Patch {
 }
 
 /// One operation for each topmost object that is not there yet, or each field that is.
-fn operations(list_path: &str, added: &AddedJson, changes: &[Change]) -> Vec<PatchOperation> {
+fn operations(list: &Pointer, added: &AddedJson, changes: &[Change]) -> Vec<PatchOperation> {
     let mut operations = Vec::new();
     let mut done: Vec<&[&str]> = Vec::new();
     for change in changes {
@@ -35,7 +35,7 @@ fn operations(list_path: &str, added: &AddedJson, changes: &[Change]) -> Vec<Pat
         }
         done.push(path);
         let value = everything_below(path, changes);
-        let path = pointer(list_path, added.index, path);
+        let path = pointer(list, added.index, path);
         operations.push(if exists {
             PatchOperation::Replace(ReplaceOperation { path, value })
         } else {
@@ -63,15 +63,15 @@ fn everything_below(path: &[&str], changes: &[Change]) -> Value {
 
 /// One operation for each thing that is taken away, from the back of each list, so that what is
 /// taken first moves nothing that is taken later.
-fn takings(list_path: &str, index: usize, removals: &[Removal]) -> Vec<PatchOperation> {
-    let at = |list: &str, position: &usize| {
-        let mut path = pointer(list_path, index, &[list]);
+fn takings(list: &Pointer, index: usize, removals: &[Removal]) -> Vec<PatchOperation> {
+    let at = |field: &str, position: &usize| {
+        let mut path = pointer(list, index, &[field]);
         path.push_back(Token::from(*position));
         path
     };
     let remove = |path| PatchOperation::Remove(RemoveOperation { path });
     let replace = |path: &[&str], value| {
-        let path = pointer(list_path, index, path);
+        let path = pointer(list, index, path);
         PatchOperation::Replace(ReplaceOperation { path, value })
     };
     let operation = |removal: &Removal| match removal {
@@ -108,11 +108,9 @@ fn reach<'a>(container: &Value, path: &'a [&'a str]) -> (&'a [&'a str], bool) {
     (path, true)
 }
 
-fn pointer(list_path: &str, index: usize, path: &[&str]) -> PointerBuf {
-    let list = list_path.split('/').filter(|key| !key.is_empty()).map(Token::new);
-    let field = path.iter().copied().map(Token::new);
-    let mut pointer = PointerBuf::new();
-    list.chain([Token::from(index)]).chain(field).for_each(|token| pointer.push_back(token));
+fn pointer(list: &Pointer, index: usize, path: &[&str]) -> PointerBuf {
+    let mut pointer = list.with_trailing_token(index);
+    path.iter().for_each(|key| pointer.push_back(*key));
     pointer
 }
 

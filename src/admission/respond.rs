@@ -12,6 +12,9 @@ use serde::Serialize;
 
 use super::decode::Version;
 
+/// What most answers fit into, and most patches.
+const USUAL_BYTES: usize = 1024;
+
 /// What the API server is to be told.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Response {
@@ -91,14 +94,18 @@ pub fn respond(version: Version, uid: &str, response: &Response, notes: &Notes) 
             audit_annotations: &notes.audit_annotations,
         },
     };
-    // Serialising these types into memory cannot fail; if it did, an empty body is no yes.
-    serde_json::to_vec(&review).unwrap_or_default()
+    written(&review)
+}
+
+/// Serialising these types into memory cannot fail; if it did, an empty body is no yes.
+fn written(value: &impl Serialize) -> Vec<u8> {
+    let mut json = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut json, value).map_or_else(|_| Vec::new(), |()| json)
 }
 
 fn encode(patch: &Patch) -> Option<String> {
     if patch.is_empty() {
         return None;
     }
-    let json = serde_json::to_vec(patch).unwrap_or_default();
-    Some(STANDARD.encode(json))
+    Some(STANDARD.encode(written(patch)))
 }

@@ -12,6 +12,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::policy::volume::kind_of;
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Review<'a> {
@@ -224,7 +226,7 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 #[derive(Debug, Default)]
 pub(super) struct Volume {
     pub(super) name: String,
-    pub(super) kind: String,
+    pub(super) kind: Cow<'static, str>,
 }
 
 impl<'de> Deserialize<'de> for Volume {
@@ -243,7 +245,7 @@ impl<'de> Deserialize<'de> for Volume {
                     if key == "name" {
                         read.name = map.next_value()?;
                     } else if map.next_value::<Option<IgnoredAny>>()?.is_some() {
-                        read.kind = key.into_owned();
+                        read.kind = kind_of(key);
                     }
                 }
                 Ok(read)

@@ -5,18 +5,27 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use crate::certificate::custody::Wanted;
-use crate::cluster::{Custody, CustodyEvent, CustodyOptions, Task, custody};
+use crate::cluster::{Custody, CustodyEvent, CustodyOptions, Leave, Task, custody};
 use crate::config::{Serving, Settings, TlsSecret, TlsSettings, TlsVersion};
 use crate::server::metrics::{CertificateKind, Metrics};
 use crate::server::tls::{Certificates, Demands, Origin, Published, Source};
 use crate::server::tokens::Tokens;
 use crate::watch::Watch;
 
+/// Certificates that are served, and what goes with them.
+pub(super) struct Prepared {
+    pub(super) certificates: Arc<Certificates>,
+    /// What is to be said when this server stops.
+    pub(super) leave: Option<Leave>,
+    /// What keeps them fresh.
+    pub(super) tasks: Vec<Task>,
+}
+
 /// Loads them, and prepares what keeps them fresh.
 pub(super) async fn prepare(
     settings: &Settings,
     metrics: &Arc<Metrics>,
-) -> anyhow::Result<(Arc<Certificates>, Vec<Task>)> {
+) -> anyhow::Result<Prepared> {
     let TlsSettings { serving, client_ca, client_names, min_version, token_file: _ } =
         &settings.tls;
     let demands = Demands {
@@ -24,10 +33,10 @@ pub(super) async fn prepare(
         client_names: client_names.clone(),
         only_tls_1_3: *min_version == TlsVersion::V1_3,
     };
-    let (source, mut tasks) = match serving {
+    let (source, leave, mut tasks) = match serving {
         Serving::Files { certificate, key } => {
             let (certificate, key) = (certificate.clone(), key.clone());
-            (Source::Files { certificate, key }, Vec::new())
+            (Source::Files { certificate, key }, None, Vec::new())
         }
         Serving::Secret(secret) => in_custody(secret, &settings.writer, metrics).await?,
     };
@@ -37,14 +46,14 @@ pub(super) async fn prepare(
     let certificates = Arc::new(Certificates::load(origin).context("cannot serve over TLS")?);
     let fresh = Arc::clone(&certificates).keep_fresh(watch, Arc::clone(metrics));
     tasks.push(Box::pin(fresh));
-    Ok((certificates, tasks))
+    Ok(Prepared { certificates, leave, tasks })
 }
 
 async fn in_custody(
     secret: &TlsSecret,
     replica: &str,
     metrics: &Arc<Metrics>,
-) -> anyhow::Result<(Source, Vec<Task>)> {
+) -> anyhow::Result<(Source, Option<Leave>, Vec<Task>)> {
     let metrics = Arc::clone(metrics);
     let tell = move |event| match event {
         CustodyEvent::Done(what) => metrics.certificate_rotated(what, "done"),
@@ -55,8 +64,9 @@ async fn in_custody(
         }
     };
     let custody = custody(options(secret, replica), tell);
-    let Custody { pair, trouble, tasks } = custody.await.context("cannot use `--tls-secret`")?;
-    Ok((Source::Published(Published { pair, trouble }), tasks))
+    let custody = custody.await.context("cannot use `--tls-secret`")?;
+    let Custody { pair, trouble, leave, tasks } = custody;
+    Ok((Source::Published(Published { pair, trouble }), Some(leave), tasks))
 }
 
 fn options(secret: &TlsSecret, replica: &str) -> CustodyOptions {

@@ -8,7 +8,7 @@ use tracing::debug;
 
 use crate::cluster::{
     AccessLimits, AccessTally, AnyCluster, ConnectError, Connected, Farewell, Health, Kubernetes,
-    Options, connect,
+    Leave, Options, connect,
 };
 use crate::config::{ClusterSettings, Settings};
 use crate::gate::lookup::NoCluster;
@@ -54,25 +54,40 @@ pub(super) struct Watched {
     watches: Vec<Arc<Health>>,
     stale_limit: Duration,
     farewell: Option<Farewell>,
+    leave: Option<Leave>,
 }
 
 impl Watched {
-    pub(super) fn new(connected: Option<&Connected>, settings: &Settings) -> Self {
-        let Some(connected) = connected else { return Self::default() };
+    pub(super) fn new(
+        connected: Option<&Connected>,
+        settings: &Settings,
+        leave: Option<Leave>,
+    ) -> Self {
+        let Some(connected) = connected else { return Self { leave, ..Self::default() } };
         let stale_limit = settings.cluster.as_ref().map(|cluster| cluster.stale_limit);
         Self {
             kubernetes: Some(Arc::clone(&connected.kubernetes)),
             watches: connected.watches.clone(),
             stale_limit: stale_limit.unwrap_or_default(),
             farewell: connected.policies.as_ref().map(|source| source.farewell.clone()),
+            leave,
         }
     }
 
-    /// Has the statuses of policies no longer name this server; as far as it goes.
+    /// Has the statuses of policies and the Lease no longer name this server; as far as it goes.
     pub(super) async fn say_farewell(&self) {
-        let Some(farewell) = &self.farewell else { return };
-        if timeout(FAREWELL, farewell.say()).await.is_err() {
-            debug!("Some statuses of policies still name this server");
+        let statuses = async {
+            if let Some(farewell) = &self.farewell {
+                farewell.say().await;
+            }
+        };
+        let lease = async {
+            if let Some(leave) = &self.leave {
+                leave.say().await;
+            }
+        };
+        if timeout(FAREWELL, async { tokio::join!(statuses, lease) }).await.is_err() {
+            debug!("The Lease or some statuses of policies still name this server");
         }
     }
 

@@ -103,6 +103,11 @@ pub fn believed(
 }
 
 fn plain(error: &rustls::Error) -> String {
-    let text = error.to_string();
-    text.strip_prefix("invalid peer certificate: ").map_or(text.clone(), str::to_owned)
+    use rustls::CertificateError as Wrong;
+    let rustls::Error::InvalidCertificate(wrong) = error else { return error.to_string() };
+    match wrong {
+        Wrong::UnknownIssuer => "no trusted authority has signed it".to_owned(),
+        Wrong::BadSignature => "the signature is not that of the authority it names".to_owned(),
+        other => other.to_string(),
+    }
 }

@@ -1,6 +1,5 @@
 //! Rights, asked of the API server by SubjectAccessReview.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,7 @@ use super::watch::plain;
 use crate::admission::decode::User;
 use crate::crd::debug_policy::DebugPolicy;
 use crate::policy::circumstances::Right;
+use crate::policy::request::Requester;
 
 const VERB: &str = "use";
 /// Most answers that are kept: a bound on memory, not on users.
@@ -54,10 +54,7 @@ pub(super) struct Access {
 /// Everything that an answer depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Question {
-    username: String,
-    uid: String,
-    groups: Vec<String>,
-    extra: BTreeMap<String, Vec<String>>,
+    user: User,
     policy: String,
     namespace: String,
 }
@@ -156,13 +153,13 @@ struct Unanswered;
 
 impl Question {
     fn new(user: &User, policy: &str, namespace: &str) -> Self {
-        let User { username, uid, groups, extra } = user.clone();
         let (policy, namespace) = (policy.to_owned(), namespace.to_owned());
-        Self { username, uid, groups, extra, policy, namespace }
+        Self { user: user.clone(), policy, namespace }
     }
 
     fn review(&self) -> SubjectAccessReview {
-        let Self { username, uid, groups, extra, policy, namespace } = self.clone();
+        let Self { user: User { requester, uid, extra }, policy, namespace } = self.clone();
+        let Requester { username, groups } = Arc::unwrap_or_clone(requester);
         let kind = &();
         let attributes = ResourceAttributes {
             verb: Some(VERB.to_owned()),

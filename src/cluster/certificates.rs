@@ -39,7 +39,7 @@ use warden::Warden;
 
 pub use inspect::{Call, Inspector};
 pub use rotate::{Rotated, Rotation, rotate};
-pub use warden::CustodyEvent;
+pub use warden::{CustodyEvent, Leave};
 
 /// How long one watch lasts.
 const WATCH: std::time::Duration = std::time::Duration::from_secs(60);
@@ -67,6 +67,8 @@ pub struct Custody {
     pub pair: watch::Receiver<Option<Arc<Pair>>>,
     /// What goes wrong at the moment.
     pub trouble: watch::Receiver<Option<String>>,
+    /// For a server that stops.
+    pub leave: Leave,
     /// To be run.
     pub tasks: Vec<Task>,
 }
@@ -105,10 +107,10 @@ pub async fn custody(
 
     let keeping = Keeping::new(client.clone(), &namespace, name, &holder);
     let lease = Lease::new(client, &namespace, name, holder);
-    let (warden, (pair, trouble)) =
+    let (warden, (pair, trouble, leave)) =
         Warden::new(wanted, secrets, (keeping, lease), configurations, Box::new(tell));
     tasks.push(Box::pin(warden.run(stirred)));
-    Ok(Custody { pair, trouble, tasks })
+    Ok(Custody { pair, trouble, leave, tasks })
 }
 
 type Watched = (watch::Receiver<Seen<Secret>>, Arc<Health>);

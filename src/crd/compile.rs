@@ -23,8 +23,6 @@ use super::debug_policy::{DebugPolicy, DebugPolicySpec, Effect, Enforcement, Mes
 use super::problem::{Fault, Findings, Place, Problems};
 pub(super) use broken::broken;
 use constraints::Limiting;
-#[cfg(test)]
-pub(super) use constraints::VOLUME_KINDS;
 use hardening::Changing;
 
 const MAX_DESCRIPTION_CHARS: usize = 1024;

@@ -251,7 +251,7 @@ fn the_kinds_of_volumes_are_those_of_the_api() {
     let mut of_the_api: BTreeSet<_> =
         fields_of::<v1::Volume>().into_iter().filter(|field| !field.contains('.')).collect();
     of_the_api.remove("name");
-    let known: BTreeSet<_> = compile::VOLUME_KINDS.map(str::to_owned).into();
+    let known: BTreeSet<_> = crate::policy::volume::VOLUME_KINDS.map(str::to_owned).into();
     assert_eq!(known, of_the_api);
 }
 

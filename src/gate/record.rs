@@ -51,9 +51,9 @@ pub(super) fn record(
         surface: "EphemeralContainer".to_owned(),
         operation: operation.clone(),
         requester: ledger::Requester {
-            username: user.username.clone(),
+            username: user.requester.username.clone(),
             uid: user.uid.clone(),
-            groups: user.groups.clone(),
+            groups: user.requester.groups.clone(),
             extra: user.extra.clone(),
         },
         namespace: namespace.clone(),

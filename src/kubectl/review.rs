@@ -49,11 +49,7 @@ pub fn impersonated(user: &str, groups: &[String]) -> Requester {
 /// # Errors
 ///
 /// `pod` is not a pod, or has a container of that name.
-pub fn review(
-    pod: &Value,
-    container: &Value,
-    requester: &Requester,
-) -> Result<Value, ReviewError> {
+pub fn review(pod: &Value, container: &Value, requester: &Requester) -> Result<Value, ReviewError> {
     let (old, name, namespace) = stored(pod)?;
     let mut new = old.clone();
     let spec = new.get_mut("spec").and_then(Value::as_object_mut);

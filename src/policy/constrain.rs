@@ -381,7 +381,7 @@ impl Check {
             return;
         }
         for setting in as_set_for(policy, container, pod) {
-            if setting.current(container).as_ref() != Some(&setting) {
+            if setting.current(container).as_ref() != Some(setting.as_ref()) {
                 self.object(|| Objection::NotAsSet { field: setting.path() });
             }
         }

@@ -71,7 +71,7 @@ struct Choice<'p, 'c> {
     permit: &'p Arc<Policy>,
     container: Cow<'c, Injection>,
     /// Settings that were put in on the way, for the list of changes.
-    settings: Vec<Setting>,
+    settings: Vec<Cow<'p, Setting>>,
 }
 
 impl<'a> Judge<'a> {
@@ -109,17 +109,18 @@ impl<'a> Judge<'a> {
         // What one Permit fills in may satisfy one that is tried earlier. Go on until the choice
         // stays: each step moves up the list, so there are at most as many as there are Permits.
         // The result, judged again, gives itself.
-        for _ in self.speaking {
-            let again = self.first_permit(&choice.container, passes);
-            let Some(next) = again.filter(|next| !Arc::ptr_eq(next.permit, choice.permit)) else {
-                break;
+        loop {
+            let chosen = choice.permit;
+            let earlier =
+                self.enforced(Effect::Permit).take_while(|permit| !Arc::ptr_eq(permit, chosen));
+            let Some(next) = self.first_of(earlier, &choice.container, passes) else {
+                return Some(choice);
             };
             let Choice { permit, container, mut settings } = next;
             let container = Cow::Owned(container.into_owned());
             settings.extend(choice.settings);
             choice = Choice { permit, container, settings };
         }
-        Some(choice)
     }
 
     fn first_permit<'c>(
@@ -127,7 +128,16 @@ impl<'a> Judge<'a> {
         container: &'c Injection,
         passes: impl Fn(&Injection) -> bool,
     ) -> Option<Choice<'a, 'c>> {
-        self.enforced(Effect::Permit).find_map(|permit| {
+        self.first_of(self.enforced(Effect::Permit), container, passes)
+    }
+
+    fn first_of<'c>(
+        &self,
+        mut permits: impl Iterator<Item = &'a Arc<Policy>>,
+        container: &'c Injection,
+        passes: impl Fn(&Injection) -> bool,
+    ) -> Option<Choice<'a, 'c>> {
+        permits.find_map(|permit| {
             let settings = self.settings(permit, container);
             let dressed = self.dress(permit, &settings, Cow::Borrowed(container));
             (self.satisfies(permit, &dressed) && passes(&dressed)).then_some(Choice {
@@ -139,7 +149,7 @@ impl<'a> Judge<'a> {
     }
 
     /// What a Permit would put in, for this pod; nothing where defaults are to be ignored.
-    fn settings(&self, permit: &Policy, container: &Injection) -> Vec<Setting> {
+    fn settings<'p>(&self, permit: &'p Policy, container: &Injection) -> Vec<Cow<'p, Setting>> {
         match self.defaults {
             Defaults::Applied => resolved(permit, container, &self.request.pod),
             Defaults::Ignored => Vec::new(),
@@ -151,7 +161,7 @@ impl<'a> Judge<'a> {
     fn dress<'c>(
         &self,
         permit: &Policy,
-        settings: &[Setting],
+        settings: &[Cow<'_, Setting>],
         mut container: Cow<'c, Injection>,
     ) -> Cow<'c, Injection> {
         for setting in settings {
@@ -159,7 +169,7 @@ impl<'a> Judge<'a> {
             let replaces = permit.set.iter().any(|set| set.path() == setting.path());
             let wanted = match &current {
                 None => true,
-                Some(current) => replaces && current != setting,
+                Some(current) => replaces && current != setting.as_ref(),
             };
             if wanted {
                 setting.apply(container.to_mut());
@@ -282,35 +292,51 @@ pub(super) fn opinion(
 
 /// A policy's settings as they apply to a container of a pod, `set` last because it has the last
 /// word.
-fn resolved(policy: &Policy, container: &Injection, pod: &PodFacts) -> Vec<Setting> {
+fn resolved<'p>(
+    policy: &'p Policy,
+    container: &Injection,
+    pod: &PodFacts,
+) -> Vec<Cow<'p, Setting>> {
     let target = target(policy, container, pod);
     let all = policy.defaults.iter().chain(&policy.set);
     all.filter_map(|setting| setting.for_container(target.as_deref(), pod)).collect()
 }
 
 /// What `set` asks of a container as it is stored.
-pub(super) fn as_set_for(policy: &Policy, container: &Injection, pod: &PodFacts) -> Vec<Setting> {
+pub(super) fn as_set_for<'p>(
+    policy: &'p Policy,
+    container: &Injection,
+    pod: &PodFacts,
+) -> Vec<Cow<'p, Setting>> {
     let target = target(policy, container, pod);
     let set = policy.set.iter();
     set.filter_map(|setting| setting.for_container(target.as_deref(), pod)).collect()
 }
 
 /// The target that the container has once the policy's settings are in.
-fn target(policy: &Policy, container: &Injection, pod: &PodFacts) -> Option<String> {
-    let of = |settings: &[Setting]| {
-        let resolved = settings.iter().filter_map(|setting| setting.for_container(None, pod));
-        resolved
-            .filter_map(|setting| match setting {
-                Setting::TargetContainerName(name) => Some(name),
-                _ => None,
-            })
-            .next()
+fn target<'a>(
+    policy: &'a Policy,
+    container: &'a Injection,
+    pod: &PodFacts,
+) -> Option<Cow<'a, str>> {
+    let of = |settings: &'a [Setting]| {
+        let names = |setting: &&Setting| {
+            matches!(setting, Setting::FirstTarget | Setting::TargetContainerName(_))
+        };
+        let mut resolved =
+            settings.iter().filter(names).filter_map(|setting| setting.for_container(None, pod));
+        resolved.find_map(|setting| match setting {
+            Cow::Borrowed(Setting::TargetContainerName(name)) => Some(Cow::Borrowed(name.as_str())),
+            Cow::Owned(Setting::TargetContainerName(name)) => Some(Cow::Owned(name)),
+            _ => None,
+        })
     };
-    of(&policy.set).or_else(|| container.target.clone()).or_else(|| of(&policy.defaults))
+    let own = || container.target.as_deref().map(Cow::Borrowed);
+    of(&policy.set).or_else(own).or_else(|| of(&policy.defaults))
 }
 
 /// The fields in which `stored` differs from `asked`.
-fn changes(asked: &Injection, stored: &Injection, settings: &[Setting]) -> Vec<Change> {
+fn changes(asked: &Injection, stored: &Injection, settings: &[Cow<'_, Setting>]) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::new();
     for setting in settings {
         let (before, after) = (setting.current(asked), setting.current(stored));
@@ -324,9 +350,13 @@ fn changes(asked: &Injection, stored: &Injection, settings: &[Setting]) -> Vec<C
 
 /// The settings of `permit` that `stored` carries, for the record of a validating phase.
 #[must_use]
-pub fn carried(permit: &Policy, stored: &Injection, pod: &PodFacts) -> Vec<Setting> {
+pub fn carried<'p>(
+    permit: &'p Policy,
+    stored: &Injection,
+    pod: &PodFacts,
+) -> Vec<Cow<'p, Setting>> {
     let mut settings = resolved(permit, stored, pod);
-    settings.retain(|setting| setting.current(stored).as_ref() == Some(setting));
+    settings.retain(|setting| setting.current(stored).as_ref() == Some(setting.as_ref()));
     settings.dedup_by(|a, b| a.path() == b.path());
     settings
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use super::circumstances::Circumstances;
 use super::expression::Documents;
@@ -13,6 +14,7 @@ use super::image::{ImageError, ImageRef};
 pub use super::security_context::{
     ConfinementProfile, SeLinuxOptions, SecurityContext, WindowsOptions,
 };
+pub use super::volume::Volume;
 
 /// One request to debug a pod, reduced to what policies may look at.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +22,7 @@ pub struct DebugRequest {
     /// The way in that is being used.
     pub surface: Surface,
     /// Who asks, as the API server authenticated them.
-    pub requester: Requester,
+    pub requester: Arc<Requester>,
     /// The pod's namespace.
     pub namespace: String,
     /// The pod as it was **before** the request; nothing in it comes from the requester.
@@ -51,7 +53,7 @@ impl Surface {
 }
 
 /// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Requester {
     /// `userInfo.username`; a service account is `system:serviceaccount:NAMESPACE:NAME`.
     pub username: String,
@@ -100,7 +102,7 @@ impl PodFacts {
     #[must_use]
     pub fn volume_kind(&self, name: &str) -> Option<&str> {
         let volumes = &self.spec.known()?.volumes;
-        volumes.iter().find(|volume| volume.name == name).map(|volume| volume.kind.as_str())
+        volumes.iter().find(|volume| volume.name == name).map(|volume| volume.kind.as_ref())
     }
 }
 
@@ -167,15 +169,6 @@ pub enum Os {
     Linux,
     /// `windows`
     Windows,
-}
-
-/// One of the pod's volumes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Volume {
-    /// `name`
-    pub name: String,
-    /// The key of its source as the API spells it: `hostPath`, `secret`, `emptyDir`, …
-    pub kind: String,
 }
 
 /// One container that the request adds.

@@ -174,6 +174,8 @@ pub enum LabelOperator {
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamePattern {
     text: String,
+    /// How many bytes stand before the first wildcard: most names are told apart by those.
+    stem: usize,
     wild: WildMatchPattern<'*', '\0'>,
 }
 
@@ -181,7 +183,8 @@ impl NamePattern {
     /// Every text is a pattern.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), wild: WildMatchPattern::new(text) }
+        let stem = text.find('*').unwrap_or(text.len());
+        Self { text: text.to_owned(), stem, wild: WildMatchPattern::new(text) }
     }
 
     /// The pattern as written.
@@ -199,7 +202,8 @@ impl NamePattern {
     /// Whether it covers `name`.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        self.wild.matches(name)
+        let stem = self.text.as_bytes().get(..self.stem).unwrap_or_default();
+        name.as_bytes().starts_with(stem) && self.wild.matches(name)
     }
 }
 

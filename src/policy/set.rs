@@ -232,7 +232,12 @@ impl Positions {
     /// In ascending order.
     fn positions(&self) -> impl Iterator<Item = usize> {
         self.0.iter().enumerate().flat_map(|(word, bits)| {
-            (0..BITS).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word * BITS + bit)
+            let mut left = *bits;
+            std::iter::from_fn(move || {
+                let bit = usize::try_from(left.trailing_zeros()).ok().filter(|bit| *bit < BITS)?;
+                left &= left - 1;
+                Some(word * BITS + bit)
+            })
         })
     }
 }

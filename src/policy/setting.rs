@@ -1,5 +1,7 @@
 //! One field that a policy fills in (`defaults`) or replaces (`set`) on an added container.
 
+use std::borrow::Cow;
+
 use super::request::{
     ConfinementProfile, Fact, Injection, Os, PodFacts, PullPolicy, SeLinuxOptions, WindowsOptions,
 };
@@ -63,7 +65,7 @@ impl Setting {
     /// The two lists are those of the API server's own validation (`validateWindows` and
     /// `validateLinux` in `pkg/apis/core/validation`); a target shares Linux namespaces.
     #[must_use]
-    pub fn for_container(&self, target: Option<&str>, pod: &PodFacts) -> Option<Self> {
+    pub fn for_container(&self, target: Option<&str>, pod: &PodFacts) -> Option<Cow<'_, Self>> {
         let spec = match &pod.spec {
             Fact::Known(spec) => Some(spec),
             Fact::Unknown => None,
@@ -94,15 +96,15 @@ impl Setting {
             _ if !accepted => None,
             Self::FirstTarget => {
                 let first = spec?.containers.first()?;
-                Some(Self::TargetContainerName(first.name.clone()))
+                Some(Cow::Owned(Self::TargetContainerName(first.name.clone())))
             }
             // A debugger that is root because its target is would be refused where it matters.
             Self::RunAsUserFromTarget => {
                 let user = spec?.user_of(target?).filter(|user| *user != 0);
-                user.map(Self::RunAsUser)
+                user.map(|user| Cow::Owned(Self::RunAsUser(user)))
             }
             Self::TargetContainerName(name) if spec.is_some_and(|spec| !spec.has(name)) => None,
-            other => Some(other.clone()),
+            other => Some(Cow::Borrowed(other)),
         }
     }
 

@@ -97,7 +97,10 @@ pub(crate) fn container(image: &str) -> Injection {
 pub(crate) fn asking(containers: Vec<Injection>) -> DebugRequest {
     DebugRequest {
         surface: Surface::EphemeralContainer,
-        requester: Requester { username: "alice".to_owned(), groups: vec!["dev".to_owned()] },
+        requester: Arc::new(Requester {
+            username: "alice".to_owned(),
+            groups: vec!["dev".to_owned()],
+        }),
         namespace: "payments".to_owned(),
         pod: PodFacts {
             name: "api".to_owned(),

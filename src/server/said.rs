@@ -36,7 +36,7 @@ impl<'a> About<'a> {
             },
             namespace: review.map_or("", |review| &review.namespace),
             pod: review.map_or("", |review| &review.name),
-            user: review.map_or("", |review| &review.user.username),
+            user: review.map_or("", |review| &review.user.requester.username),
             policies: Names(verdict),
         }
     }

@@ -32,6 +32,12 @@ pub enum StoreError {
     #[error("`{place}` is not a ledger of Postern")]
     NotALedger { place: String },
     #[error(
+        "`{}` holds no ledger; if it was copied from beside a server, what the server had written \
+         is in `{}-wal`, which has to be copied with it",
+        .path.display(), .path.display()
+    )]
+    Bare { path: PathBuf },
+    #[error(
         "`{place}` was written by a newer version of Postern: its schema is {found}, this version \
          knows {known}"
     )]

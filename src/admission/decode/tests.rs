@@ -168,7 +168,10 @@ fn keeps_the_uid_of_a_review_whose_object_makes_no_sense() {
 #[test]
 fn keeps_who_asked_of_a_review_that_cannot_be_read() {
     let review = read(&review(&json!({"spec": 5}), &json!({})));
-    assert_eq!((review.user.username.as_str(), review.namespace.as_str()), ("alice", "payments"));
+    assert_eq!(
+        (review.user.requester.username.as_str(), review.namespace.as_str()),
+        ("alice", "payments")
+    );
 }
 
 #[test]

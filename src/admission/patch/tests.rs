@@ -14,7 +14,8 @@ fn change(setting: Setting) -> Change {
 }
 
 fn patched(container: &Value, changes: &[Change]) -> (Value, Value) {
-    let operations = operations("/spec/ephemeralContainers", &added(container.clone()), changes);
+    let list = Pointer::from_static("/spec/ephemeralContainers");
+    let operations = operations(list, &added(container.clone()), changes);
     let text = serde_json::to_value(Patch(operations.clone())).unwrap();
     let filler = json!({"name": "other"});
     let mut pod =

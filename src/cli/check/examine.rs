@@ -91,10 +91,10 @@ fn admitted(body: &[u8], debug: &Debug, patch: &Patch) -> anyhow::Result<(Vec<u8
     let request = request.ok_or_else(|| anyhow!("the review has no request"))?;
     let mut object = request.remove("object").unwrap_or_default();
     json_patch::patch(&mut object, patch).context("the patch cannot be applied")?;
-    let list = object.pointer_mut(debug.list_path).map(Value::take).unwrap_or_default();
+    let list = object.pointer_mut(debug.list.as_str()).map(Value::take).unwrap_or_default();
     let changes = changes(debug, &list);
     let mut stored = request.get("oldObject").cloned().unwrap_or_default();
-    set(&mut stored, debug.list_path, list);
+    set(&mut stored, debug.list.as_str(), list);
     request.insert("object".to_owned(), stored);
     Ok((serde_json::to_vec(&review)?, changes))
 }

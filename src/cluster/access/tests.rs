@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -22,8 +23,8 @@ fn answer(allowed: bool) -> (u16, Value) {
 
 fn alice() -> User {
     let extra = BTreeMap::from([("scopes".to_owned(), vec!["x".to_owned(), "y".to_owned()])]);
-    let groups = vec!["dev".to_owned()];
-    User { username: "alice".to_owned(), uid: "7".to_owned(), groups, extra }
+    let requester = Requester { username: "alice".to_owned(), groups: vec!["dev".to_owned()] };
+    User { requester: Arc::new(requester), uid: "7".to_owned(), extra }
 }
 
 #[tokio::test]
@@ -89,9 +90,9 @@ async fn questions_that_differ_in_anything_are_different() {
     };
     let users = [
         alice(),
-        other(|user| user.username = "bob".to_owned()),
+        other(|user| Arc::make_mut(&mut user.requester).username = "bob".to_owned()),
         other(|user| user.uid = "8".to_owned()),
-        other(|user| user.groups.push("sre".to_owned())),
+        other(|user| Arc::make_mut(&mut user.requester).groups.push("sre".to_owned())),
         other(|user| user.extra.clear()),
     ];
     for _ in 0..2 {

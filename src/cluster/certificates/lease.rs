@@ -60,6 +60,24 @@ impl Lease {
         }
     }
 
+    /// Gives it back, so that nobody has to wait until it counts as forsaken.
+    pub(super) async fn give_back(&mut self) -> Result<(), String> {
+        if !self.is_held() {
+            return Ok(());
+        }
+        self.held = None;
+        let Some(lease) = write::read(&self.api, &self.name).await? else { return Ok(()) };
+        if lease.spec.unwrap_or_default().holder_identity.as_ref() != Some(&self.me) {
+            return Ok(());
+        }
+        let version = lease.metadata.resource_version.unwrap_or_default();
+        match self.change(&version, json!({"holderIdentity": null})).await {
+            // Whoever changed it meanwhile has it.
+            Ok(_) | Err(Unwritten::Outrun) => Ok(()),
+            Err(Unwritten::Refused(why)) => Err(why),
+        }
+    }
+
     fn is_held(&self) -> bool {
         self.held.is_some_and(|held| held.elapsed() < LASTS)
     }
@@ -185,6 +203,31 @@ mod tests {
             tokio::time::advance(RENEW).await;
         }
         assert!(writes(&asked).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_held_is_given_back_and_nothing_else() {
+        let (client, asked) = api_server(|number| async move {
+            match number {
+                1..=4 => held_by("me", "8"),
+                _ => held_by("other", "9"),
+            }
+        });
+        let mut lease = Lease::new(client.clone(), "ns", "l", "me".to_owned());
+        assert_eq!(lease.give_back().await, Ok(()));
+        assert!(asked.lock().unwrap().is_empty(), "it was never held");
+
+        assert_eq!(lease.hold().await, Ok(true));
+        assert_eq!(lease.give_back().await, Ok(()));
+        let written = writes(&asked).pop().unwrap();
+        assert_eq!(written["metadata"]["resourceVersion"], "8");
+        assert_eq!(written["spec"]["holderIdentity"], Value::Null);
+
+        // Taken over by another without this one having noticed.
+        lease.held = Some(Instant::now());
+        let before = writes(&asked).len();
+        assert_eq!(lease.give_back().await, Ok(()));
+        assert_eq!(writes(&asked).len(), before);
     }
 
     #[tokio::test(start_paused = true)]

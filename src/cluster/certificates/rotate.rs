@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use serde_json::json;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::inspect::Inspector;
 use super::secret::{Holding, REPLACE, REPLACE_AUTHORITY};
@@ -84,7 +84,7 @@ pub async fn rotate(rotation: &Rotation, say: impl Fn(&str)) -> Result<Rotated, 
         wanted: wanted(&before),
         replica: "certs-rotate".to_owned(),
     };
-    let Custody { tasks, trouble, pair: _ } =
+    let Custody { tasks, trouble, leave, pair: _ } =
         custody(options, |_| {}).await.map_err(|error| error.to_string())?;
     let mut beside = JoinSet::new();
     tasks.into_iter().for_each(|task| drop(beside.spawn(task)));
@@ -97,7 +97,11 @@ pub async fn rotate(rotation: &Rotation, say: impl Fn(&str)) -> Result<Rotated, 
                 Some(step) => step.to_owned(),
                 None => match unaware(&inspector, webhook_configurations, &now.bundle).await? {
                     Some(step) => step,
-                    None => return Ok(now.rotated()),
+                    None => {
+                        // Whatever becomes of the Lease, it is done.
+                        drop(timeout(LOOK, leave.say()).await);
+                        return Ok(now.rotated());
+                    }
                 },
             },
             Err(why) => why,

@@ -54,11 +54,31 @@ pub(super) struct Warden {
     tell: Tell,
     pair: watch::Sender<Option<Arc<Pair>>>,
     trouble: watch::Sender<Option<String>>,
+    leaving: watch::Receiver<bool>,
     /// What was good before somebody spoilt it.
     memory: Option<Contents>,
 }
 
-type Told = (watch::Receiver<Option<Arc<Pair>>>, watch::Receiver<Option<String>>);
+type Told = (watch::Receiver<Option<Arc<Pair>>>, watch::Receiver<Option<String>>, Leave);
+
+/// Has a server that stops give its Lease back, so that another takes over at once.
+#[derive(Debug, Clone)]
+pub struct Leave(watch::Sender<bool>);
+
+impl Leave {
+    /// Returns once it has been given back, or was not held.
+    pub async fn say(&self) {
+        self.0.send_replace(true);
+        self.0.closed().await;
+    }
+}
+
+/// Waits for that; for ever where nobody is left who could say so.
+async fn told_to(leave: &mut watch::Receiver<bool>) {
+    if leave.wait_for(|leave| *leave).await.map(drop).is_err() {
+        std::future::pending::<()>().await;
+    }
+}
 
 impl Warden {
     pub(super) fn new(
@@ -70,6 +90,7 @@ impl Warden {
     ) -> (Self, Told) {
         let (pair, pairs) = watch::channel(None);
         let (trouble, troubles) = watch::channel(None);
+        let (leave, leaving) = watch::channel(false);
         let memory = None;
         let warden = Self {
             wanted,
@@ -81,14 +102,15 @@ impl Warden {
             tell,
             pair,
             trouble,
+            leaving,
             memory,
         };
-        (warden, (pairs, troubles))
+        (warden, (pairs, troubles, Leave(leave)))
     }
 
-    /// For ever.
+    /// Until it is told to leave.
     pub(super) async fn run(mut self, stirred: Arc<Notify>) {
-        let mut secrets = self.secrets.clone();
+        let (mut secrets, mut leaving) = (self.secrets.clone(), self.leaving.clone());
         let pace = settling(&self.wanted).unsigned_abs().clamp(FASTEST, PACE);
         loop {
             match self.seen() {
@@ -106,8 +128,12 @@ impl Warden {
                     }
                 }
                 () = stirred.notified() => self.configurations.look_again(),
+                () = told_to(&mut leaving) => break,
                 () = sleep(pace) => {}
             }
+        }
+        if let Err(why) = self.lease.give_back().await {
+            debug!("The Lease was not given back: {why}");
         }
     }
 

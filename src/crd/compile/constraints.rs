@@ -7,6 +7,7 @@ use regex::RegexBuilder;
 use crate::policy::image::{Alias, ImagePattern};
 use crate::policy::request;
 use crate::policy::rule::{self, CommandPattern, Constraints, Level};
+use crate::policy::volume::VOLUME_KINDS;
 
 use super::super::container::{
     Access, Capabilities, Command, ContainerRules, Env, EnvNames, Images, MountAccess, PodSecurity,
@@ -18,40 +19,6 @@ use super::words::{self, CONTAINERS, VARIABLES};
 
 const MAX_PATTERN_CHARS: usize = 1024;
 const MAX_COMPILED_PATTERN_BYTES: usize = 1 << 20;
-
-/// The kinds of core/v1 `VolumeSource`; a test compares them with the API's own list.
-pub(in crate::crd) const VOLUME_KINDS: [&str; 30] = [
-    "awsElasticBlockStore",
-    "azureDisk",
-    "azureFile",
-    "cephfs",
-    "cinder",
-    "configMap",
-    "csi",
-    "downwardAPI",
-    "emptyDir",
-    "ephemeral",
-    "fc",
-    "flexVolume",
-    "flocker",
-    "gcePersistentDisk",
-    "gitRepo",
-    "glusterfs",
-    "hostPath",
-    "image",
-    "iscsi",
-    "nfs",
-    "persistentVolumeClaim",
-    "photonPersistentDisk",
-    "portworxVolume",
-    "projected",
-    "quobyte",
-    "rbd",
-    "scaleIO",
-    "secret",
-    "storageos",
-    "vsphereVolume",
-];
 
 /// The parts of a spec that limit what a container may be.
 #[derive(Debug)]

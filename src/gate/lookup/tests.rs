@@ -129,9 +129,9 @@ async fn a_right_is_asked_of_the_cluster_with_all_that_is_known_of_who_asks() {
     let asked = gate.cluster.asked.lock().unwrap();
     let (policy, namespace, user) = &asked[0];
     assert_eq!((policy.as_str(), namespace.as_str()), ("developers", "payments"));
-    assert_eq!((user.username.as_str(), user.uid.as_str()), ("ana", "7"));
+    assert_eq!((user.requester.username.as_str(), user.uid.as_str()), ("ana", "7"));
     assert_eq!(
-        (user.groups.as_slice(), &user.extra["k"][..]),
+        (user.requester.groups.as_slice(), &user.extra["k"][..]),
         (&["dev".into()][..], &["v".into()][..])
     );
 }

@@ -279,7 +279,8 @@ fn greedy() -> Injection {
 fn asking_of_pod(asked: Injection) -> DebugRequest {
     let mut request = asking(vec![asked]);
     if let Fact::Known(spec) = &mut request.pod.spec {
-        let volume = |name: &str, kind: &str| Volume { name: name.into(), kind: kind.into() };
+        let volume =
+            |name: &str, kind: &str| Volume { name: name.into(), kind: kind.to_owned().into() };
         spec.volumes = vec![volume("host", "hostPath"), volume("data", "emptyDir")];
     }
     request

@@ -85,7 +85,7 @@ fn a_bare_container_keeps_baseline_and_is_told_all_that_restricted_wants() {
 fn a_passing_container_costs_no_memory() {
     let (mut container, mut spec) = scene();
     container.security = hardened();
-    let (volume, kind) = ("scratch".to_owned(), "emptyDir".to_owned());
+    let (volume, kind) = ("scratch".to_owned(), "emptyDir".into());
     spec.volumes = vec![Volume { name: volume.clone(), kind }];
     container.mounts =
         vec![Mount { position: 0, volume, path: "/scratch".to_owned(), read_only: true }];
@@ -269,7 +269,8 @@ fn volumes_count_only_where_the_container_gets_at_them() {
     const GONE: &str = "volume `gone` is of a kind that is not known";
     let (mut container, mut spec) = scene();
     container.security = hardened();
-    let volume = |name: &str, kind: &str| Volume { name: name.to_owned(), kind: kind.to_owned() };
+    let volume =
+        |name: &str, kind: &str| Volume { name: name.to_owned(), kind: kind.to_owned().into() };
     spec.volumes = vec![volume("host", "hostPath"), volume("share", "nfs")];
     spec.volumes.extend(RESTRICTED_VOLUMES.map(|kind| volume(kind, kind)));
     assert!(judge(Level::Restricted, &container, &spec).is_empty(), "nothing is mounted");

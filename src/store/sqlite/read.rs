@@ -62,6 +62,7 @@ async fn check(
     let found = schema::found(&mut connection, path).await?;
     connection.close().await.map_err(|error| sql_error(path, error))?;
     match found {
+        0 if has_no_log(path) => Err(StoreError::Bare { path: path.to_owned() }),
         0 => Err(StoreError::NotALedger { place: place(path) }),
         _ if found < schema::known() => {
             Err(StoreError::Older { place: place(path), found, known: schema::known() })

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use postern::ledger::{Ledger, LedgerError, Query};
@@ -88,11 +88,29 @@ async fn a_reader_makes_nothing() {
 
     fs::create_dir_all(place.file().parent().unwrap()).unwrap();
     fs::write(place.file(), "").unwrap();
-    assert!(read_error(&place).await.ends_with("is not a ledger of Postern"));
+    assert!(read_error(&place).await.contains("holds no ledger"));
     assert_eq!(fs::read(place.file()).unwrap(), b"");
 
     let error = AnyLedger::open_read_only(&Location::Memory).await.unwrap_err().to_string();
     assert!(error.contains("`memory` is inside the server"), "{error}");
+}
+
+/// All that a server has written so far may be in the log beside the file.
+#[tokio::test]
+async fn a_copy_without_its_log_says_what_it_lacks() {
+    let place = Place::new();
+    let ledger = place.open().await;
+    let copy = Place::new();
+    fs::create_dir_all(copy.file().parent().unwrap()).unwrap();
+    fs::copy(place.file(), copy.file()).unwrap();
+    let log = |file: &Path| PathBuf::from(format!("{}-wal", file.display()));
+    let lacks = format!("`{}`, which has to be copied with it", log(&copy.file()).display());
+    let error = read_error(&copy).await;
+    assert!(error.ends_with(&lacks), "{error}");
+
+    fs::copy(log(&place.file()), log(&copy.file())).unwrap();
+    AnyLedger::open_read_only(&copy.location()).await.unwrap().close().await;
+    ledger.close().await;
 }
 
 #[tokio::test]
@@ -138,7 +156,7 @@ async fn a_migration_that_was_changed_afterwards_is_noticed() {
     place.open().await.close().await;
     execute(&place.file(), "DELETE FROM _sqlx_migrations").await;
     let error = read_error(&place).await;
-    assert!(error.contains("is not a ledger of Postern"), "{error}");
+    assert!(error.contains("holds no ledger"), "{error}");
     let error = open_error(&place, "w").await;
     assert!(error.contains("already exists"), "{error}");
 }
@@ -322,7 +340,7 @@ async fn a_log_removed_or_emptied_under_the_server_is_noticed_before_the_next_ye
     let log = |place: &Place| {
         let mut name = place.file().into_os_string();
         name.push("-wal");
-        std::path::PathBuf::from(name)
+        PathBuf::from(name)
     };
     let place = Place::new();
     let ledger = place.open().await;

@@ -94,7 +94,10 @@ fn pods() -> impl Strategy<Value = PodFacts> {
                 os,
                 user_namespace,
                 volumes: volumes
-                    .map(|(name, kind)| Volume { name: name.to_owned(), kind: kind.to_owned() })
+                    .map(|(name, kind)| Volume {
+                        name: name.to_owned(),
+                        kind: kind.to_owned().into(),
+                    })
                     .collect(),
                 app_armor_annotations: annotation
                     .map(|value| (NAME.to_owned(), value.to_owned()))

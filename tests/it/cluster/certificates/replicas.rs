@@ -89,3 +89,19 @@ fn when_the_holder_of_the_lease_is_killed_another_goes_on() {
     wait("it is served", &other, || shown(&other, &ground.held("ca.crt")) == Ok(leaf.clone()));
     other.wait_for_readiness(|said| said.starts_with("HTTP/1.1 200"));
 }
+
+#[test]
+fn a_server_that_stops_gives_the_lease_back() {
+    let ground = Ground::clean();
+    let mut holder = ground.postern("postern-0", &[]);
+    wait("it has made it", &holder, || holder.log().contains("has a new authority"));
+    let holds = || {
+        let lease = ground.cluster.get("postern-system", "lease/postern-tls");
+        lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(holds().starts_with("postern-0_"), "{}", holds());
+    holder.stop();
+    assert_eq!(holds(), "");
+    let other = ground.postern("postern-1", &[]);
+    wait("another takes it", &other, || holds().starts_with("postern-1_"));
+}
