@@ -243,17 +243,12 @@ fn not_judged(resource: &wire::Resource<'_>, sub_resource: &str) -> Option<Strin
 fn debug(request: wire::Request<'_>, shape: Shape, user: &User) -> Result<Debug, String> {
     let new = request.object.ok_or("the review has no object")?;
     let mut old = request.old_object.ok_or("the review has no oldObject")?;
-    let (new_list, old_list, list) = match shape {
+    let (new_list, old_list) = match shape {
         Shape::Pod => (
             new.spec.and_then(|spec| spec.ephemeral_containers),
-            old.spec.as_ref().and_then(|spec| spec.ephemeral_containers.clone()),
-            const { Pointer::from_static("/spec/ephemeralContainers") },
+            old.spec.as_mut().and_then(|spec| spec.ephemeral_containers.take()),
         ),
-        Shape::EphemeralContainers => (
-            new.ephemeral_containers,
-            old.ephemeral_containers.clone(),
-            const { Pointer::from_static("/ephemeralContainers") },
-        ),
+        Shape::EphemeralContainers => (new.ephemeral_containers, old.ephemeral_containers.take()),
     };
     let (new_list, old_list) = (new_list.unwrap_or_default(), old_list.unwrap_or_default());
     let mirror = old.metadata.annotations.as_ref().is_some_and(|annotations| annotations.mirror);
@@ -302,7 +297,7 @@ fn debug(request: wire::Request<'_>, shape: Shape, user: &User) -> Result<Debug,
         circumstances: Circumstances::default(),
         documents: Documents::default(),
     };
-    Ok(Debug { request, added, faults, list, pod: identity, added_total })
+    Ok(Debug { request, added, faults, list: shape.list(), pod: identity, added_total })
 }
 
 fn container_names(pod: &PodFacts) -> impl Iterator<Item = &str> {

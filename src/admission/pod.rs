@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use json_patch::jsonptr::Pointer;
+
 use super::{container, wire};
 use crate::policy::request::{ContainerFacts, Fact, Os, PodFacts, PodSpecFacts, Volume};
 
@@ -20,6 +22,16 @@ pub struct PodIdentity {
 pub(super) enum Shape {
     Pod,
     EphemeralContainers,
+}
+
+impl Shape {
+    /// Where its list of ephemeral containers is.
+    pub(super) fn list(self) -> &'static Pointer {
+        match self {
+            Self::Pod => const { Pointer::from_static("/spec/ephemeralContainers") },
+            Self::EphemeralContainers => const { Pointer::from_static("/ephemeralContainers") },
+        }
+    }
 }
 
 /// Takes out of the pod what only the record asks for.

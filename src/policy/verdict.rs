@@ -88,11 +88,12 @@ impl Finding {
     }
 }
 
-/// Why a policy objects. Each variant is one sentence and one place in a policy.
+/// Why a policy objects. Each variant is one sentence and one place in a policy; the contact of
+/// `NoPolicyPermits` is that of the first policy that speaks to the request all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the sentence in `Display` is the documentation")]
 pub enum Objection {
-    NoPolicyPermits { username: String, namespace: String },
+    NoPolicyPermits { username: String, namespace: String, contact: Option<String> },
     ImageUnreadable { image: String, why: ImageError },
     ImageNotAllowed { image: String, allowed: Vec<String> },
     ImageDenied { image: String, pattern: String },
@@ -195,7 +196,7 @@ impl fmt::Display for Objection {
     )]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoPolicyPermits { username, namespace } => write!(
+            Self::NoPolicyPermits { username, namespace, .. } => write!(
                 f,
                 "no policy permits {} to debug this pod in namespace {}",
                 Quoted(username),

@@ -29,6 +29,16 @@ fn says_what_is_wrong_what_is_approved_what_to_type_and_who_decided() {
 }
 
 #[test]
+fn whom_no_policy_permits_anything_is_told_whom_to_ask() {
+    let mut rails = require("rails");
+    rails.contact = Some("#platform-help".to_owned());
+    let asked = asking(vec![container("busybox")]);
+    let verdict = evaluate(&PolicySet::new(vec![rails]), &asked, Defaults::Applied);
+    let text = refusal(&verdict, &Remedy::None, None);
+    assert!(text.ends_with("\n  no matching policy, contact #platform-help"), "{text}");
+}
+
+#[test]
 fn never_prints_what_a_terminal_would_obey() {
     let text = refusal(&refused_image("evil\u{1b}[2J\r\n\u{202e}x`y"), &Remedy::None, None);
     assert!(text.lines().next().unwrap().contains(r"evil\u{1b}[2J\u{d}\u{a}\u{202e}x'y"), "{text}");

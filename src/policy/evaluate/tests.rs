@@ -27,6 +27,21 @@ fn refuses_where_no_policy_speaks() {
 }
 
 #[test]
+fn whom_no_permit_speaks_to_is_told_whom_to_ask_all_the_same() {
+    let told = |require: Policy| {
+        let ruling = ruling(vec![require], container("busybox"), Defaults::Ignored);
+        match &ruling.findings[0].objection {
+            Objection::NoPolicyPermits { contact, .. } => contact.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(told(require("rails")), None);
+    let mut rails = require("rails");
+    rails.contact = Some("#platform-help".to_owned());
+    assert_eq!(told(rails), Some("#platform-help".to_owned()));
+}
+
+#[test]
 fn refuses_where_only_a_require_is_satisfied() {
     assert!(!ruling(vec![require("r")], container("busybox"), Defaults::Applied).allows());
 }
