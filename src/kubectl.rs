@@ -16,7 +16,7 @@ mod shell;
 pub use custom::{CustomError, CustomProfile};
 pub use env::{EnvError, parse_env};
 pub use parse::{CommandError, DebugCommand};
-pub use review::{ReviewError, impersonated, review};
+pub use review::{NotAPod, impersonated, review};
 pub use shell::ShellError;
 
 use crate::policy::request::PullPolicy;
@@ -113,9 +113,9 @@ pub enum DebugError {
          letters, digits and `-`, with no `-` at its ends", Quoted(.0)
     )]
     ContainerName(String),
-    /// The name in `--env` (`IsRelaxedEnvVarName`, of every API server since 1.34).
+    /// A name in `--env` or `--custom` (`IsRelaxedEnvVarName`, of every API server since 1.34).
     #[error(
-        "`--env`: the API server takes no variable called {}: a name is printable ASCII without \
+        "the API server takes no variable called {}: a name is printable ASCII without \
          `=`", Quoted(.0)
     )]
     VariableName(String),

@@ -11,6 +11,7 @@ pub mod evaluate;
 pub mod explain;
 pub mod expression;
 pub mod image;
+pub mod name;
 pub mod pod_security;
 pub mod removal;
 pub mod request;

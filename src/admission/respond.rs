@@ -97,7 +97,8 @@ pub fn respond(version: Version, uid: &str, response: &Response, notes: &Notes) 
     written(&review)
 }
 
-/// Serialising these types into memory cannot fail; if it did, an empty body is no yes.
+/// Serialising these types into memory cannot fail; if it did, an empty body is no yes, nor is an
+/// empty patch beside its `patchType`, which the API server refuses.
 fn written(value: &impl Serialize) -> Vec<u8> {
     let mut json = Vec::with_capacity(USUAL_BYTES);
     serde_json::to_writer(&mut json, value).map_or_else(|_| Vec::new(), |()| json)

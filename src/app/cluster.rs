@@ -47,7 +47,7 @@ pub(super) async fn prepare(
         .map(Some)
 }
 
-/// What is asked about a cluster beside its requests.
+/// What is asked about a cluster beside its requests, and said to it at the end.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Watched {
     kubernetes: Option<Arc<Kubernetes>>,

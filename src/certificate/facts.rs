@@ -108,6 +108,8 @@ fn plain(error: &rustls::Error) -> String {
     match wrong {
         Wrong::UnknownIssuer => "no trusted authority has signed it".to_owned(),
         Wrong::BadSignature => "the signature is not that of the authority it names".to_owned(),
+        // As in `Other(OtherError(CaUsedAsEndEntity))`, for which there is no word yet.
+        Wrong::Other(why) => format!("it is not fit for a server: {why}"),
         other => other.to_string(),
     }
 }

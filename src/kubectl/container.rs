@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{DebugError, DebugOptions, Profile, defaults};
-use crate::policy::text::is_dns_label;
+use crate::policy::name::is_dns_label;
 
 impl DebugOptions {
     /// The ephemeral container as webhooks see it: built as kubectl does, filled in as the API
@@ -19,24 +19,10 @@ impl DebugOptions {
         if self.tty && !self.stdin {
             return Err(DebugError::TtyWithoutStdin);
         }
-        self.check_names()?;
         let mut container = self.sent(suffix);
+        check_names(&container)?;
         defaults::fill_in(&mut container);
         Ok(Value::Object(container))
-    }
-
-    fn check_names(&self) -> Result<(), DebugError> {
-        let container = self.container.as_deref().unwrap_or_default();
-        if !container.is_empty() && !is_dns_label(container) {
-            return Err(DebugError::ContainerName(container.to_owned()));
-        }
-        let is_name = |name: &str| {
-            !name.is_empty() && name.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'=')
-        };
-        match self.env.iter().find(|(name, _)| !is_name(name)) {
-            Some((name, _)) => Err(DebugError::VariableName(name.clone())),
-            None => Ok(()),
-        }
     }
 
     /// As kubectl sends it.
@@ -92,6 +78,23 @@ impl DebugOptions {
             _ => json!({"name": name, "value": value}),
         };
         list.into_iter().map(entry).collect()
+    }
+}
+
+/// The names that the API server would refuse, whatever webhooks say.
+fn check_names(container: &Map<String, Value>) -> Result<(), DebugError> {
+    let name = |of: &Value| of.as_str().unwrap_or_default().to_owned();
+    let own = name(container.get("name").unwrap_or(&Value::Null));
+    if !is_dns_label(&own) {
+        return Err(DebugError::ContainerName(own));
+    }
+    let is_variable = |name: &String| {
+        !name.is_empty() && name.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'=')
+    };
+    let variables = container.get("env").and_then(Value::as_array).into_iter().flatten();
+    match variables.map(|variable| name(&variable["name"])).find(|name| !is_variable(name)) {
+        Some(name) => Err(DebugError::VariableName(name)),
+        None => Ok(()),
     }
 }
 

@@ -1,29 +1,18 @@
 //! The review that an API server would send for a debug container.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use self::ReviewError::NotAPod;
 use crate::policy::request::Requester;
-use crate::policy::text::Quoted;
 
 /// A review that nobody sent needs a uid too.
 const UID: &str = "00000000-0000-0000-0000-000000000000";
 const AUTHENTICATED: &str = "system:authenticated";
 const UNAUTHENTICATED: &str = "system:unauthenticated";
 
-/// Why the container cannot be added, whatever webhooks say.
+/// The document is not a pod that a container could be added to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReviewError {
-    /// The document is not a pod.
-    #[error("not a pod: {0}")]
-    NotAPod(&'static str),
-    /// Every container of a pod has a name of its own.
-    #[error(
-        "the pod has a container called {} already, and the API server takes no second one",
-        Quoted(.0)
-    )]
-    NameTaken(String),
-}
+#[error("not a pod: {0}")]
+pub struct NotAPod(pub &'static str);
 
 /// Who `kubectl --as USER --as-group GROUP` acts as, with the groups that the API server adds.
 #[must_use]
@@ -48,17 +37,12 @@ pub fn impersonated(user: &str, groups: &[String]) -> Requester {
 ///
 /// # Errors
 ///
-/// `pod` is not a pod, or has a container of that name.
-pub fn review(pod: &Value, container: &Value, requester: &Requester) -> Result<Value, ReviewError> {
+/// `pod` is not a pod.
+pub fn review(pod: &Value, container: &Value, requester: &Requester) -> Result<Value, NotAPod> {
     let (old, name, namespace) = stored(pod)?;
     let mut new = old.clone();
     let spec = new.get_mut("spec").and_then(Value::as_object_mut);
     let spec = spec.ok_or(NotAPod("it has no `spec`"))?;
-    if let Some(name) = container.get("name").and_then(Value::as_str)
-        && has_container(spec, name)
-    {
-        return Err(ReviewError::NameTaken(name.to_owned()));
-    }
     let existing = spec.entry("ephemeralContainers").or_insert_with(|| json!([]));
     if existing.is_null() {
         *existing = json!([]);
@@ -90,14 +74,8 @@ pub fn review(pod: &Value, container: &Value, requester: &Requester) -> Result<V
     }))
 }
 
-fn has_container(spec: &Map<String, Value>, name: &str) -> bool {
-    let lists = ["containers", "initContainers", "ephemeralContainers"];
-    let lists = lists.iter().filter_map(|list| spec.get(*list)?.as_array());
-    lists.flatten().any(|other| other.get("name").and_then(Value::as_str) == Some(name))
-}
-
 /// The pod as the API server holds it, with its name and namespace.
-fn stored(pod: &Value) -> Result<(Value, String, String), ReviewError> {
+fn stored(pod: &Value) -> Result<(Value, String, String), NotAPod> {
     if pod.get("kind").and_then(Value::as_str).is_some_and(|kind| kind != "Pod") {
         return Err(NotAPod("its `kind` is another"));
     }

@@ -249,7 +249,7 @@ impl<'a> Judge<'a> {
             let objection = Objection::NoPolicyPermits {
                 username: self.request.requester.username.clone(),
                 namespace: self.request.namespace.clone(),
-                contact: self.speaking.iter().find_map(|policy| policy.contact.clone()),
+                contact: self.enforced(Effect::Require).find_map(|policy| policy.contact.clone()),
             };
             return vec![Finding { policy: None, objection }];
         }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use regex::Regex;
-use wildmatch::WildMatchPattern;
 
 use super::expression::{Condition, ContainerRule};
 use super::image::{Alias, ImagePattern};
@@ -12,6 +11,8 @@ use super::removal::Removable;
 use super::request::{PullPolicy, Surface};
 use super::schedule::Schedule;
 use super::setting::Setting;
+
+pub use super::name::NamePattern;
 
 /// One `DebugPolicy`, ready to judge.
 #[derive(Debug, Clone)]
@@ -168,43 +169,6 @@ pub enum LabelOperator {
     NotIn(Vec<String>),
     Exists,
     DoesNotExist,
-}
-
-/// A name with `*` for any run of characters.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NamePattern {
-    text: String,
-    /// How many bytes stand before the first wildcard: most names are told apart by those.
-    stem: usize,
-    wild: WildMatchPattern<'*', '\0'>,
-}
-
-impl NamePattern {
-    /// Every text is a pattern.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        let stem = text.find('*').unwrap_or(text.len());
-        Self { text: text.to_owned(), stem, wild: WildMatchPattern::new(text) }
-    }
-
-    /// The pattern as written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// The name itself, if the pattern has no wildcard.
-    #[must_use]
-    pub fn literal(&self) -> Option<&str> {
-        (!self.text.contains('*')).then_some(self.text.as_str())
-    }
-
-    /// Whether it covers `name`.
-    #[must_use]
-    pub fn matches(&self, name: &str) -> bool {
-        let stem = self.text.as_bytes().get(..self.stem).unwrap_or_default();
-        name.as_bytes().starts_with(stem) && self.wild.matches(name)
-    }
 }
 
 /// `spec.containers` and `spec.limits`, with the defaults of the policy's effect already put in:

@@ -76,25 +76,6 @@ pub fn is_plain(character: char) -> bool {
             | '\u{e0000}'..='\u{e007f}')
 }
 
-/// How long a DNS-1123 label may be.
-pub const MAX_LABEL_BYTES: usize = 63;
-
-/// A DNS-1123 label: the name of a container or of a namespace.
-#[must_use]
-pub fn is_dns_label(text: &str) -> bool {
-    text.len() <= MAX_LABEL_BYTES
-        && text.bytes().all(is_label_byte)
-        && !text.is_empty()
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-}
-
-/// What such a label is made of.
-#[must_use]
-pub fn is_label_byte(b: u8) -> bool {
-    b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -89,7 +89,7 @@ impl Finding {
 }
 
 /// Why a policy objects. Each variant is one sentence and one place in a policy; the contact of
-/// `NoPolicyPermits` is that of the first policy that speaks to the request all the same.
+/// `NoPolicyPermits` is that of the first enforced Require that speaks to the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the sentence in `Display` is the documentation")]
 pub enum Objection {

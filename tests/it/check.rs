@@ -399,7 +399,7 @@ fn misuse_ends_with_64_and_says_why() {
     let named = file(&folder, "named.yaml", b"{name: x, targetContainerName: y}");
     let fixed = file(&folder, "fixed.yaml", b"command: [sh]");
     let command = ["--pod", &pod, "--image=busybox", "--as=alice"];
-    let cases: [(Vec<&str>, &str); 12] = [
+    let cases: [(Vec<&str>, &str); 14] = [
         (vec![], "--filename"),
         (vec!["-f", "x", "--pod", &pod, "--image=x", "--as=x"], "cannot be used with"),
         (vec!["-f", "x", "--image=busybox"], "--pod"),
@@ -409,6 +409,8 @@ fn misuse_ends_with_64_and_says_why() {
         ([&command[..], &["--image-pull-policy=Later"]].concat(), "IfNotPresent"),
         ([&command[..], &["--env=A"]].concat(), "NAME=VALUE"),
         ([&command[..], &["-t"]].concat(), "`-t` needs `-i`"),
+        ([&command[..], &["-c", "Bad Name"]].concat(), "takes no container called `Bad Name`"),
+        ([&command[..], &["--env", "=1"]].concat(), "takes no variable called ``"),
         ([&command[..], &["-n", "other"]].concat(), "the pod is in namespace `default`"),
         ([&command[..], &["--custom", &named]].concat(), "`targetContainerName` is not a field"),
         ([&command[..], &["--custom", &fixed]].concat(), "may not set `command`"),

@@ -60,7 +60,7 @@ impl Lease {
         }
     }
 
-    /// Gives it back, so that nobody has to wait until it counts as forsaken.
+    /// Gives it back, so that nobody waits until it counts as forsaken.
     pub(super) async fn give_back(&mut self) -> Result<(), String> {
         if !self.is_held() {
             return Ok(());

@@ -21,6 +21,8 @@ use crate::cluster::client;
 
 /// How often it is looked whether it is done.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long giving the Lease back may take.
+const GOODBYE: Duration = Duration::from_secs(2);
 /// A holder that is gone is waited for first, then API servers to hear of a new authority.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -91,31 +93,34 @@ pub async fn rotate(rotation: &Rotation, say: impl Fn(&str)) -> Result<Rotated, 
 
     let end = Instant::now() + PATIENCE;
     let mut said = String::new();
-    loop {
-        let step = match standing(&api, name).await {
-            Ok(now) => match missing(&before, &now, *authority) {
-                Some(step) => step.to_owned(),
-                None => match unaware(&inspector, webhook_configurations, &now.bundle).await? {
-                    Some(step) => step,
-                    None => {
-                        // Whatever becomes of the Lease, it is done.
-                        drop(timeout(LOOK, leave.say()).await);
-                        return Ok(now.rotated());
-                    }
+    let outcome = async {
+        loop {
+            let step = match standing(&api, name).await {
+                Ok(now) => match missing(&before, &now, *authority) {
+                    Some(step) => step.to_owned(),
+                    None => match unaware(&inspector, webhook_configurations, &now.bundle).await? {
+                        Some(step) => step,
+                        None => return Ok(now.rotated()),
+                    },
                 },
-            },
-            Err(why) => why,
-        };
-        if said != step {
-            say(&step);
-            said.clone_from(&step);
+                Err(why) => why,
+            };
+            if said != step {
+                say(&step);
+                said.clone_from(&step);
+            }
+            if Instant::now() > end {
+                let why = trouble.borrow().clone().map(|why| format!(": {why}"));
+                let why = why.unwrap_or_default();
+                return Err(format!("not done after {PATIENCE:?}: {said}{why}"));
+            }
+            sleep(LOOK).await;
         }
-        if Instant::now() > end {
-            let why = trouble.borrow().clone().map(|why| format!(": {why}"));
-            return Err(format!("not done after {PATIENCE:?}: {said}{}", why.unwrap_or_default()));
-        }
-        sleep(LOOK).await;
     }
+    .await;
+    // The servers need not wait for this command once it has ended, however it has.
+    drop(timeout(GOODBYE, leave.say()).await);
+    outcome
 }
 
 fn api(client: Client, namespace: &str) -> Api<Secret> {

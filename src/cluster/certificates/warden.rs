@@ -61,12 +61,14 @@ pub(super) struct Warden {
 
 type Told = (watch::Receiver<Option<Arc<Pair>>>, watch::Receiver<Option<String>>, Leave);
 
-/// Has a server that stops give its Lease back, so that another takes over at once.
+/// Has a server that stops give its Lease back, so that another takes it when it
+/// looks next.
 #[derive(Debug, Clone)]
 pub struct Leave(watch::Sender<bool>);
 
 impl Leave {
-    /// Returns once it has been given back, or was not held.
+    /// Returns once it has been tried, after the step that is under way; whoever says it sets a
+    /// limit.
     pub async fn say(&self) {
         self.0.send_replace(true);
         self.0.closed().await;

@@ -1,10 +1,10 @@
 //! `spec.defaults` and `spec.set`
 
+use crate::policy::name::is_dns_label;
 use crate::policy::removal;
 use crate::policy::request::{self, ConfinementProfile};
 use crate::policy::rule::ImageConstraint;
 use crate::policy::setting::Setting;
-use crate::policy::text::is_dns_label;
 
 use super::super::debug_policy::Effect;
 use super::super::hardening::{

@@ -1,8 +1,8 @@
 //! `spec.match`
 
+use crate::policy::name::is_dns_label;
 use crate::policy::request;
 use crate::policy::rule::{self, LabelRequirement, Selector};
-use crate::policy::text::is_dns_label;
 
 use super::super::debug_policy::{
     LabelExpression, LabelOperator, LabelSelector, Match, Namespaces, Pods, Subject, SubjectKind,

@@ -1,7 +1,7 @@
 //! The grammars of names, as Kubernetes has them.
 
+use crate::policy::name::{MAX_LABEL_BYTES, is_label_byte};
 use crate::policy::rule::NamePattern;
-use crate::policy::text::{MAX_LABEL_BYTES, is_label_byte};
 
 use super::super::problem::{Fault, Findings, Place};
 

@@ -28,17 +28,22 @@ fn refuses_where_no_policy_speaks() {
 
 #[test]
 fn whom_no_permit_speaks_to_is_told_whom_to_ask_all_the_same() {
-    let told = |require: Policy| {
-        let ruling = ruling(vec![require], container("busybox"), Defaults::Ignored);
+    let told = |requires: Vec<Policy>| {
+        let ruling = ruling(requires, container("busybox"), Defaults::Ignored);
         match &ruling.findings[0].objection {
             Objection::NoPolicyPermits { contact, .. } => contact.clone(),
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(told(require("rails")), None);
-    let mut rails = require("rails");
-    rails.contact = Some("#platform-help".to_owned());
-    assert_eq!(told(rails), Some("#platform-help".to_owned()));
+    assert_eq!(told(vec![require("rails")]), None);
+    let named = |name: &str, enforcement| {
+        let contact = Some(format!("#{name}"));
+        Policy { contact, enforcement, ..require(name) }
+    };
+    let trial = named("a-trial", Enforcement::Audit);
+    let rails = named("rails", Enforcement::Enforce);
+    assert_eq!(told(vec![trial.clone()]), None);
+    assert_eq!(told(vec![require("first"), trial, rails]), Some("#rails".to_owned()));
 }
 
 #[test]

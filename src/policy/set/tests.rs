@@ -9,26 +9,7 @@ fn one_of(words: &'static [&'static str]) -> impl Strategy<Value = Option<&'stat
     proptest::option::of(proptest::sample::select(words))
 }
 
-fn covers(pattern: &[char], name: &[char]) -> bool {
-    match (pattern, name) {
-        ([], []) => true,
-        (['*', rest @ ..], _) => (0..=name.len()).any(|skipped| covers(rest, &name[skipped..])),
-        ([letter, rest @ ..], [first, others @ ..]) => letter == first && covers(rest, others),
-        _ => false,
-    }
-}
-
 proptest! {
-    /// What stands before the first wildcard is looked at first, and changes no answer.
-    #[test]
-    fn a_name_matches_what_the_whole_pattern_matches(
-        pattern in "[aé*]{0,6}", name in "[aé]{0,6}",
-    ) {
-        let characters = |text: &str| text.chars().collect::<Vec<_>>();
-        let expected = covers(&characters(&pattern), &characters(&name));
-        prop_assert_eq!(NamePattern::new(&pattern).matches(&name), expected);
-    }
-
     /// The indexes leave out nothing that speaks to a request, and let in nothing that does not.
     #[test]
     fn indexes_find_what_asking_every_policy_finds(
