@@ -1,7 +1,8 @@
 //! How long a search and a verification of a large ledger take.
 //!
 //! `cargo bench --bench search [-- RECORDS [FOLDER]]`: makes a ledger of so many decisions (200,000
-//! unless told otherwise), of many users, namespaces, pods, images and reasons, then asks it.
+//! unless told otherwise), of many users, namespaces, pods, images and reasons, then asks it. Where
+//! the folder holds one of an earlier run as `postern.db`, that one is asked, and stays.
 #![allow(
     clippy::allow_attributes,
     clippy::cast_precision_loss,
@@ -35,9 +36,15 @@ fn main() {
     let mut args = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
     let records = args.next().map_or(200_000, |number| number.parse().unwrap());
     let parent = args.next().map_or_else(std::env::temp_dir, PathBuf::from);
-    let folder = tempfile::tempdir_in(parent).unwrap();
-    let location = Location::Sqlite(folder.path().join("postern.db"));
     let runtime = Runtime::new().unwrap();
+    let kept = parent.join("postern.db");
+    if kept.exists() {
+        let ledger = runtime.block_on(AnyLedger::open_read_only(&Location::Sqlite(kept))).unwrap();
+        return runtime.block_on(search(&ledger, records));
+    }
+    let folder = tempfile::tempdir_in(parent).unwrap();
+    let file = folder.path().join("postern.db");
+    let location = Location::Sqlite(file.clone());
     runtime.block_on(async {
         let key = Arc::new(SigningKey::generate().unwrap().0);
         fill(&location, &key, records).await;
@@ -46,7 +53,7 @@ fn main() {
         verify(&ledger, &key).await;
         ledger.close().await;
     });
-    let bytes = std::fs::metadata(folder.path().join("postern.db")).unwrap().len();
+    let bytes = std::fs::metadata(file).unwrap().len();
     println!("{:.0} bytes of file for each record", bytes as f64 / records as f64);
 }
 

@@ -4,6 +4,8 @@
 //! alone, the newest first, and what no block holds yet; whether a record is wanted, it decides
 //! itself.
 
+use futures_util::future::join_all;
+
 use super::read::{Reader, narrow};
 use super::statement::Statement;
 use super::{Stored, nanoseconds};
@@ -16,6 +18,9 @@ const MAX_TERMS: usize = 2000;
 /// How many blocks are asked for at once, at most.
 const MAX_TOGETHER: usize = 64;
 
+/// How many statements run at once: as many as a reader has connections.
+const AT_ONCE: usize = 2;
+
 /// Entries of one writer in a row: its name, the first and the last, and their times.
 type Span = (String, i64, i64, i64, i64);
 
@@ -25,25 +30,33 @@ impl Reader {
         let mut found: Vec<Stored> = Vec::new();
         let spans = self.spans(query).await?;
         let spans = if asks_for_columns(query) { together(spans) } else { spans };
-        for span in spans {
+        for spans in spans.chunks(AT_ONCE) {
             let oldest_wanted = query.limit.checked_sub(1).and_then(|last| found.get(last));
-            if oldest_wanted.is_some_and(|oldest| nanoseconds(oldest.time) > span.4) {
+            let newest = spans.iter().map(|(.., newest)| *newest).max().unwrap_or(i64::MAX);
+            if oldest_wanted.is_some_and(|oldest| nanoseconds(oldest.time) > newest) {
                 break;
             }
-            let mut sql = Statement::new("SELECT id, time, record FROM records WHERE ");
-            narrow(&mut sql, query);
-            within(&mut sql, query, span);
-            let rows = self.stored(sql).await?;
-            // What cannot be read is shown: whoever spoilt a record must not have hidden it.
-            let is_wanted =
-                |stored: &Stored| stored.record().map_or(true, |record| matcher.matches(&record));
-            found.extend(rows.into_iter().filter(is_wanted));
+            for rows in join_all(spans.iter().map(|span| self.within(query, span))).await {
+                // What cannot be read is shown: whoever spoilt a record must not have hidden it.
+                let is_wanted = |stored: &Stored| {
+                    stored.record().map_or(true, |record| matcher.matches(&record))
+                };
+                found.extend(rows?.into_iter().filter(is_wanted));
+            }
             found.sort_unstable_by_key(|stored| std::cmp::Reverse((stored.time, stored.id)));
             // Times of blocks overlap.
             found.dedup_by_key(|stored| stored.id);
             found.truncate(query.limit);
         }
         Ok(found)
+    }
+
+    /// Everything in a span that columns do not rule out.
+    async fn within(&self, query: &Query, span: &Span) -> Result<Vec<Stored>, LedgerError> {
+        let mut sql = Statement::new("SELECT id, time, record FROM records WHERE ");
+        narrow(&mut sql, query);
+        within(&mut sql, query, span);
+        self.stored(sql).await
     }
 
     /// What may hold records that are wanted, the newest first.
@@ -145,14 +158,13 @@ fn is_block((_, _, last, _, _): &Span) -> bool {
 
 /// Only entries of a span. Where columns are asked for, by its times: the index of those has the
 /// columns beside them, and so reads a twentieth of what the entries themselves are.
-fn within(sql: &mut Statement, query: &Query, span: Span) {
-    if asks_for_columns(query) && is_block(&span) {
-        let (.., oldest, newest) = span;
-        sql.push(" AND time BETWEEN ").bind(oldest).push(" AND ").bind(newest);
+fn within(sql: &mut Statement, query: &Query, span: &Span) {
+    let (writer, first, last, oldest, newest) = span;
+    if asks_for_columns(query) && is_block(span) {
+        sql.push(" AND time BETWEEN ").bind(*oldest).push(" AND ").bind(*newest);
     } else {
-        let (writer, first, last, ..) = span;
-        sql.push(" AND writer = ").bind(writer);
-        sql.push(" AND sequence BETWEEN ").bind(first).push(" AND ").bind(last);
+        sql.push(" AND writer = ").bind(writer.as_str());
+        sql.push(" AND sequence BETWEEN ").bind(*first).push(" AND ").bind(*last);
     }
 }
 
