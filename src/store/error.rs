@@ -53,6 +53,12 @@ pub enum StoreError {
         "`{place}` was written as `{writer}` by another process meanwhile; give each its own name"
     )]
     Conflict { place: String, writer: String },
+    #[error(
+        "entries {from} to {to}, which this server had written, are no longer there, as after a \
+         failover to a standby that lacked them; bring them back, or restart the server to go on \
+         with what is there"
+    )]
+    Lost { from: u64, to: u64 },
     #[error("another writer took up what was left here")]
     Taken,
     #[error("`{place}`: {source}")]

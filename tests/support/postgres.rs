@@ -25,7 +25,12 @@ pub(crate) struct Postgres {
     /// Who runs it: PostgreSQL refuses to run as root.
     user: Option<(u32, u32)>,
     network: Network,
+    /// The folder that is served at the port.
+    serving: Mutex<&'static str>,
 }
+
+const FIRST: &str = "data";
+const STANDBY: &str = "standby";
 
 impl Postgres {
     /// The one that all tests of this process share.
@@ -49,20 +54,27 @@ impl Postgres {
             workshop: Mutex::new(workshop),
             user,
             network,
+            serving: Mutex::new(FIRST),
         };
         this.prepare();
         this.start_again();
         this
     }
 
-    fn prepare(&self) {
-        let workshop = self.workshop.lock().unwrap_or_else(PoisonError::into_inner);
-        let data = workshop.path("data");
+    fn make_folder(&self, workshop: &Workshop, name: &str) -> PathBuf {
+        let data = workshop.path(name);
         fs::create_dir(&data).unwrap();
+        fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
         if let Some((user, group)) = self.user {
             fs::set_permissions(workshop.folder(), Permissions::from_mode(0o711)).unwrap();
             chown(&data, Some(user), Some(group)).unwrap();
         }
+        data
+    }
+
+    fn prepare(&self) {
+        let workshop = self.workshop.lock().unwrap_or_else(PoisonError::into_inner);
+        let data = self.make_folder(&workshop, FIRST);
         let mut command = self.command("initdb", workshop.folder());
         command.args(["--username=postern", "--auth=trust", "--encoding=UTF8", "--no-locale"]);
         let made = command.arg("--no-sync").arg(&data).output().unwrap();
@@ -86,53 +98,77 @@ impl Postgres {
 
     /// After [`Self::stop`] or [`Self::kill`].
     pub(crate) fn start_again(&self) {
+        self.serve("postgres", &self.data(), &self.port);
+    }
+
+    fn serve(&self, name: &str, data: &Path, port: &Port) {
         let mut workshop = self.workshop.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = workshop.folder().to_owned();
         let mut command = self.command("postgres", &folder);
         command
             .arg("-D")
-            .arg(workshop.path("data"))
-            .args(["-h", self.host().0, "-p", &self.port.number.to_string(), "-k", ""])
+            .arg(data)
+            .args(["-h", self.host().0, "-p", &port.number.to_string(), "-k", ""])
             // Durable as far as PostgreSQL can see; the tests are not about this machine's disk.
             .args(["-c", "max_connections=200", "-c", "fsync=off"]);
-        workshop.start("postgres", &mut command);
+        workshop.start(name, &mut command);
         let listens = || {
-            let connects = || TcpStream::connect(("127.0.0.1", self.port.number)).is_ok();
-            (self.network.is_apart() || connects()) && self.answers(&folder)
+            let connects = || TcpStream::connect(("127.0.0.1", port.number)).is_ok();
+            (self.network.is_apart() || connects()) && self.answers(&folder, port)
         };
         workshop.wait_until("PostgreSQL", PATIENCE, listens).unwrap_or_else(|why| panic!("{why}"));
     }
 
-    fn answers(&self, folder: &Path) -> bool {
+    fn answers(&self, folder: &Path, port: &Port) -> bool {
         let ready = self
             .command("pg_isready", folder)
-            .args(["-q", "-h", self.host().1, "-p", &self.port.number.to_string()])
+            .args(["-q", "-h", self.host().1, "-p", &port.number.to_string()])
             .status();
         ready.is_ok_and(|status| status.success())
     }
 
+    /// Starts another one that follows it.
+    pub(crate) fn start_standby(&self) -> Standby<'_> {
+        let data = {
+            let workshop = self.workshop.lock().unwrap_or_else(PoisonError::into_inner);
+            self.make_folder(&workshop, STANDBY)
+        };
+        let mut command = self.command("pg_basebackup", data.parent().unwrap());
+        command.args(["-h", self.host().1, "-p", &self.port.number.to_string(), "-U", "postern"]);
+        command.args(["--checkpoint=fast", "--no-sync", "--write-recovery-conf", "-D"]);
+        let copied = command.arg(&data).output().unwrap();
+        let said = String::from_utf8_lossy(&copied.stderr);
+        assert!(copied.status.success(), "pg_basebackup: {said}");
+        let port = Port::claim(&std::env::temp_dir().join("postern-ports"));
+        self.serve(STANDBY, &data, &port);
+        Standby { of: self, data }
+    }
+
+    fn control(&self, data: &Path, words: &[&str]) {
+        let mut command = self.command("pg_ctl", data.parent().unwrap());
+        let status = command.args(words).args(["-s", "-D"]).arg(data).status();
+        assert!(status.unwrap().success(), "pg_ctl {words:?}");
+    }
+
     /// Ends it as an administrator would, with clients connected.
     pub(crate) fn stop(&self) {
-        let data = self.data();
-        let mut command = self.command("pg_ctl", data.parent().unwrap());
-        let status = command.args(["stop", "-s", "-m", "fast", "-D"]).arg(&data).status();
-        assert!(status.unwrap().success());
-        let mut workshop = self.workshop.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(workshop.stop("postgres", PATIENCE));
+        self.end("postgres", &self.data(), "fast");
     }
 
     /// Ends it as a power cut would, save for what the kernel still writes.
     pub(crate) fn kill(&self) {
-        let data = self.data();
-        let mut command = self.command("pg_ctl", data.parent().unwrap());
-        let status = command.args(["stop", "-s", "-m", "immediate", "-D"]).arg(&data).status();
-        assert!(status.unwrap().success());
+        self.end("postgres", &self.data(), "immediate");
+    }
+
+    fn end(&self, name: &str, data: &Path, how: &str) {
+        self.control(data, &["stop", "-m", how]);
         let mut workshop = self.workshop.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(workshop.stop("postgres", PATIENCE));
+        drop(workshop.stop(name, PATIENCE));
     }
 
     fn data(&self) -> PathBuf {
-        self.workshop.lock().unwrap_or_else(PoisonError::into_inner).path("data")
+        let serving = *self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        self.workshop.lock().unwrap_or_else(PoisonError::into_inner).path(serving)
     }
 
     /// Makes an empty database; its URL.
@@ -147,6 +183,26 @@ impl Postgres {
             .unwrap();
         assert!(made.status.success(), "createdb: {}", String::from_utf8_lossy(&made.stderr));
         format!("postgres://postern@{host}:{port}/{name}?sslmode=disable")
+    }
+}
+
+/// A server that has what another has, a moment later.
+pub(crate) struct Standby<'p> {
+    of: &'p Postgres,
+    data: PathBuf,
+}
+
+impl Standby<'_> {
+    /// It learns of nothing any more.
+    pub(crate) fn stop(&self) {
+        self.of.end(STANDBY, &self.data, "fast");
+    }
+
+    /// After [`Self::stop`], and once the first is no more: it takes its place at its address.
+    pub(crate) fn take_over(self) {
+        fs::remove_file(self.data.join("standby.signal")).unwrap();
+        *self.of.serving.lock().unwrap_or_else(PoisonError::into_inner) = STANDBY;
+        self.of.start_again();
     }
 }
 

@@ -118,6 +118,66 @@ async fn a_server_that_is_gone_gives_no_yes() {
     AnyLedger::open_read_only(&location).await.unwrap_err();
 }
 
+/// A standby has everything that was acknowledged, where the first waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_takes_over_has_every_yes() {
+    let server = Postgres::start();
+    let url = server.database();
+    let ledger = open(&url).await;
+    let standby = tokio::task::block_in_place(|| server.start_standby());
+    let mut beside = PgConnection::connect(&url).await.unwrap();
+    let wait_for_it = "ALTER SYSTEM SET synchronous_standby_names = '*'";
+    sqlx::raw_sql(wait_for_it).execute(&mut beside).await.unwrap();
+    sqlx::raw_sql("SELECT pg_reload_conf()").execute(&mut beside).await.unwrap();
+    until("it is waited for", async || {
+        let followed = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        let mut beside = PgConnection::connect(&url).await.unwrap();
+        sqlx::query_scalar::<_, i64>(followed).fetch_one(&mut beside).await.unwrap() == 1
+    })
+    .await;
+    let load = Load::on(&ledger);
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    tokio::task::block_in_place(|| {
+        server.kill();
+        standby.stop();
+    });
+    until("the ledger says that it cannot be written", async || !ledger.is_writable()).await;
+    tokio::task::block_in_place(|| standby.take_over());
+    until("the ledger can be written again", async || ledger.is_writable()).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let acknowledged = load.end().await;
+    assert!(acknowledged.len() > 50, "{}", acknowledged.len());
+    ledger.close().await;
+    assert_holds(&open(&url).await, &acknowledged).await;
+}
+
+/// Who loses what was acknowledged must not go on as if nothing had been.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_lacks_the_end_is_not_written_on() {
+    let server = Postgres::start();
+    let url = server.database();
+    let ledger = open(&url).await;
+    let standby = tokio::task::block_in_place(|| server.start_standby());
+    ledger.append(record(1)).await.unwrap();
+    tokio::task::block_in_place(|| standby.stop());
+    ledger.append(record(2)).await.unwrap();
+    tokio::task::block_in_place(|| {
+        server.kill();
+        standby.take_over();
+    });
+    let lost = "entries 2 to 2, which this server had written, are no longer there";
+    until("it says what is missing", async || {
+        ledger.append(record(3)).await.unwrap_err().to_string().contains(lost)
+    })
+    .await;
+    assert!(!ledger.is_writable());
+    ledger.close().await;
+    // Whoever starts it again has decided to go on with what is there.
+    let ledger = open(&url).await;
+    ledger.append(record(4)).await.unwrap();
+    ledger.close().await;
+}
+
 /// Neither an error nor an answer: the process that serves the connection is stopped.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_hangs_gives_no_yes_until_it_goes_on() {
