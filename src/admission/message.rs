@@ -10,7 +10,7 @@ use crate::document;
 use crate::policy::removal::Removal;
 use crate::policy::rule::{Effect, Enforcement};
 use crate::policy::text::{Plain, Quoted, is_plain};
-use crate::policy::verdict::{Change, Finding, Objection, Ruling, Verdict};
+use crate::policy::verdict::{Change, Finding, Ruling, Verdict};
 
 /// Longest refusal, in bytes.
 pub const MAX_REFUSAL_BYTES: usize = 1024;
@@ -131,12 +131,8 @@ fn origin(finding: &Finding, decision: Option<Uuid>) -> String {
         Some(policy) => format!("policy {} ({constraint})", policy.id.name),
         None => "no matching policy".to_owned(),
     };
-    let contact = match (&finding.policy, &finding.objection) {
-        (Some(policy), _) => policy.contact.as_ref(),
-        (None, Objection::NoPolicyPermits { contact, .. }) => contact.as_ref(),
-        (None, _) => None,
-    };
-    let contact = contact.map(|text| format!(", contact {}", Plain(text))).unwrap_or_default();
+    let contact =
+        finding.contact().map(|text| format!(", contact {}", Plain(text))).unwrap_or_default();
     format!("{who}{}{contact}", decision_suffix(decision))
 }
 

@@ -73,6 +73,16 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Whom to ask: the policy's contact, or where there is no policy, what the objection names.
+    #[must_use]
+    pub fn contact(&self) -> Option<&str> {
+        match (&self.policy, &self.objection) {
+            (Some(policy), _) => policy.contact.as_deref(),
+            (None, Objection::NoPolicyPermits { contact, .. }) => contact.as_deref(),
+            (None, _) => None,
+        }
+    }
+
     /// The weight of the objection.
     #[must_use]
     pub fn enforcement(&self) -> Enforcement {

@@ -51,11 +51,19 @@ impl Reader {
         Ok(found)
     }
 
-    /// Everything in a span that columns do not rule out.
+    /// Everything in a span that columns do not rule out. Where columns are asked for, by its
+    /// times: the index of those has the columns beside them, and so reads a twentieth of what the
+    /// entries themselves are.
     async fn within(&self, query: &Query, span: &Span) -> Result<Vec<Stored>, LedgerError> {
+        let (writer, first, last, oldest, newest) = span;
         let mut sql = Statement::new("SELECT id, time, record FROM records WHERE ");
         narrow(&mut sql, query);
-        within(&mut sql, query, span);
+        if asks_for_columns(query) && is_block(span) {
+            sql.push(" AND time BETWEEN ").bind(*oldest).push(" AND ").bind(*newest);
+        } else {
+            sql.push(" AND writer = ").bind(writer.as_str());
+            sql.push(" AND sequence BETWEEN ").bind(*first).push(" AND ").bind(*last);
+        }
         self.stored(sql).await
     }
 
@@ -154,18 +162,6 @@ fn together(spans: Vec<Span>) -> Vec<Span> {
 /// What no block holds yet goes to the end of the ledger, and has no times.
 fn is_block((_, _, last, _, _): &Span) -> bool {
     *last < i64::MAX
-}
-
-/// Only entries of a span. Where columns are asked for, by its times: the index of those has the
-/// columns beside them, and so reads a twentieth of what the entries themselves are.
-fn within(sql: &mut Statement, query: &Query, span: &Span) {
-    let (writer, first, last, oldest, newest) = span;
-    if asks_for_columns(query) && is_block(span) {
-        sql.push(" AND time BETWEEN ").bind(*oldest).push(" AND ").bind(*newest);
-    } else {
-        sql.push(" AND writer = ").bind(writer.as_str());
-        sql.push(" AND sequence BETWEEN ").bind(*first).push(" AND ").bind(*last);
-    }
 }
 
 #[cfg(test)]

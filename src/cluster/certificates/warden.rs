@@ -61,8 +61,7 @@ pub(super) struct Warden {
 
 type Told = (watch::Receiver<Option<Arc<Pair>>>, watch::Receiver<Option<String>>, Leave);
 
-/// Has a server that stops give its Lease back, so that another takes it when it
-/// looks next.
+/// Has a server that stops give its Lease back, so that another takes it when it looks next.
 #[derive(Debug, Clone)]
 pub struct Leave(watch::Sender<bool>);
 

@@ -1,4 +1,4 @@
-//! The grammars of names, as Kubernetes has them.
+//! The grammars of words in policies, beside those of [`crate::policy::name`].
 
 use crate::policy::name::{MAX_LABEL_BYTES, is_label_byte};
 use crate::policy::rule::NamePattern;

@@ -250,6 +250,7 @@ impl<D: Destination> Task<D> {
             && !self.attempted.as_ref().is_some_and(is_ours)
         {
             let (from, to) = (known.0.unsigned_abs() + 1, state.sequence.unsigned_abs());
+            // Going on would hide that what somebody was told is on record is not.
             if to < from - 1 {
                 return Err(StoreError::Lost { from: to + 1, to: from - 1 });
             }
