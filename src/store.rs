@@ -10,12 +10,12 @@
 //! [`Location`]. The writer gathers what concurrent requests append into one transaction, and
 //! keeps the ledger truthful about answers that were never delivered.
 
-mod bulk;
 mod error;
 mod export;
 mod inherit;
 mod journal;
 pub mod keys;
+mod links;
 mod location;
 mod memory;
 mod pages;
@@ -35,6 +35,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use self::error::StoreError;
+pub use self::links::Links;
 pub use self::location::{Location, LocationError, Server};
 pub use self::memory::MemoryLedger;
 pub use self::pages::Pages;
@@ -45,11 +46,11 @@ use self::writer::Writer;
 pub use self::writer::{Gauge, Keep, Signing, Writing};
 use crate::ledger::event::What;
 use crate::ledger::id_prefix::IdPrefix;
-use crate::ledger::verify::{Link, StoredCheckpoint};
+use crate::ledger::verify::StoredCheckpoint;
 use crate::ledger::{Entry, Event, Ledger, LedgerError, Query, Record};
 
-/// How many entries of a chain are best read at once: as much as stays in a core's cache.
-pub const PAGE: usize = 500;
+/// How many places of a chain are best read at once: as much as stays in a core's cache.
+pub const PAGE: usize = 512;
 
 /// A ledger in one of the places that a [`Location`] can name. Clones share it.
 #[derive(Debug, Clone)]
@@ -230,7 +231,8 @@ impl AnyLedger {
         }
     }
 
-    /// A writer's entries after a place in its sequence, with all that is stored of them.
+    /// A writer's first entries after a place in its sequence, of so many places, with all that is
+    /// stored of them.
     ///
     /// # Errors
     ///
@@ -239,11 +241,11 @@ impl AnyLedger {
         &self,
         writer: &str,
         after: u64,
-        limit: usize,
-    ) -> Result<Vec<Link>, LedgerError> {
+        places: usize,
+    ) -> Result<Links, LedgerError> {
         match self {
-            Self::Memory(_) => Ok(Vec::new()),
-            Self::Stored(ledger) => ledger.reader.links(writer, after, limit).await,
+            Self::Memory(_) => Ok(Links::default()),
+            Self::Stored(ledger) => ledger.reader.links(writer, after, places).await,
         }
     }
 

@@ -20,17 +20,17 @@ use super::tree::Frontier;
 /// An entry with everything that is stored of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the column of the same name")]
-pub struct Link {
+pub struct Link<'a> {
     pub sequence: u64,
-    pub id: String,
+    pub id: Cow<'a, str>,
     /// Nanoseconds since 1970.
     pub time: i64,
-    pub username: String,
-    pub namespace: String,
-    pub pod: String,
-    pub answer: String,
-    pub about: Option<String>,
-    pub json: String,
+    pub username: Cow<'a, str>,
+    pub namespace: Cow<'a, str>,
+    pub pod: Cow<'a, str>,
+    pub answer: Cow<'a, str>,
+    pub about: Option<Cow<'a, str>>,
+    pub json: Cow<'a, str>,
     pub hash: Option<Hash>,
 }
 
@@ -128,7 +128,7 @@ impl<'a> Verifier<'a> {
     }
 
     /// Takes the next entry; `false` once something is wrong.
-    pub fn push(&mut self, link: &Link) -> bool {
+    pub fn push(&mut self, link: &Link<'_>) -> bool {
         if self.report.fault.is_none()
             && let Err(fault) = self.check(link)
         {
@@ -146,7 +146,7 @@ impl<'a> Verifier<'a> {
         self.report
     }
 
-    fn check(&mut self, link: &Link) -> Result<(), Fault> {
+    fn check(&mut self, link: &Link<'_>) -> Result<(), Fault> {
         let fault = |kind| Fault { sequence: link.sequence, kind };
         if self.found_from == 0 {
             self.found_from = link.sequence;
@@ -183,7 +183,7 @@ impl<'a> Verifier<'a> {
 
     /// One that is being dropped, which a later entry has to say: what is left of them ends with
     /// the last that the checkpoint is about, and fits together.
-    fn check_leftover(&mut self, link: &Link) -> Result<(), FaultKind> {
+    fn check_leftover(&mut self, link: &Link<'_>) -> Result<(), FaultKind> {
         let hash = link.hash.ok_or(FaultKind::NoHash)?;
         if let Some((sequence, before)) = self.leftover
             && (link.sequence != sequence + 1 || before.then(link.json.as_bytes()) != hash)
@@ -228,12 +228,12 @@ impl<'a> Verifier<'a> {
     }
 
     /// Whether the text is what the other columns say it is.
-    fn read(&mut self, link: &Link) -> Result<(), FaultKind> {
+    fn read(&mut self, link: &Link<'_>) -> Result<(), FaultKind> {
         let head: Head<'_> = serde_json::from_str(&link.json).map_err(|_| FaultKind::Unreadable)?;
         if head.writer != self.report.writer || head.sequence != link.sequence {
             return Err(FaultKind::Elsewhere);
         }
-        let mut about = head.amends.as_deref().map(Cow::Borrowed);
+        let mut about = head.amends().map(Cow::Borrowed);
         let (mut username, mut namespace, mut pod) = head.columns();
         let event;
         if head.event.is_some() {
@@ -253,7 +253,7 @@ impl<'a> Verifier<'a> {
         column("username", is_column(&link.username, username))?;
         column("namespace", is_column(&link.namespace, namespace))?;
         column("pod", is_column(&link.pod, pod))?;
-        column("answer", link.answer == head.answer.as_deref().unwrap_or_default())?;
+        column("answer", link.answer == head.answer().unwrap_or_default())?;
         column("about", link.about.as_deref() == about.as_deref())
     }
 

@@ -27,6 +27,8 @@ pub enum StoreError {
         .path.display()
     )]
     Gone { path: PathBuf },
+    #[error("the database answered with something else than it was asked for")]
+    Garbled,
     #[error("`{}` cannot be made: {source}", .path.display())]
     NotMade { path: PathBuf, source: std::io::Error },
     #[error("`{place}` is not a ledger of Postern")]
@@ -47,6 +49,11 @@ pub enum StoreError {
          brings it up to date when it starts"
     )]
     Older { place: String, found: i64, known: i64 },
+    #[error(
+        "`{place}` holds text as {encoding}, which cannot hold every record; make the database with \
+         `createdb --encoding=UTF8 --template=template0`"
+    )]
+    Encoding { place: String, encoding: String },
     #[error("`{place}` is already being written as `{writer}` by another process")]
     InUse { place: String, writer: String },
     #[error(

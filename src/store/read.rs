@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::links::{self, Links};
 use super::row::Block;
 use super::statement::{Columns, Pool, Statement};
 use super::writer::{State, upkeep};
-use super::{StoreError, Stored, bulk, nanoseconds, number};
+use super::{StoreError, Stored, nanoseconds, number};
 use crate::ledger::chain::Hash;
 use crate::ledger::id_prefix::IdPrefix;
 use crate::ledger::query::{Cursor, Query, column};
@@ -16,7 +17,7 @@ use crate::ledger::tree::Frontier;
 use crate::ledger::verify::{Link, StoredCheckpoint};
 use crate::ledger::{Entry, Kept, LedgerError, Outcome};
 
-/// Entries that are read at once where all are wanted.
+/// Places that are read at once where all are wanted.
 const PAGE: usize = 1000;
 
 /// Connections that cannot write.
@@ -29,28 +30,6 @@ pub(super) struct Reader {
 
 /// What a row of the listing has: id, time, text.
 pub(super) type Listed = (String, i64, String);
-
-/// What a row of a chain has, in the order of [`LINK`].
-type LinkRow =
-    (i64, String, i64, String, String, String, String, Option<String>, String, Option<Vec<u8>>);
-
-const LINK: &str = "sequence, id, time, username, namespace, pod, answer, about, record, hash";
-
-fn link(row: LinkRow) -> Link {
-    let (sequence, id, time, username, namespace, pod, answer, about, json, hash) = row;
-    Link {
-        sequence: sequence.unsigned_abs(),
-        id,
-        time,
-        username,
-        namespace,
-        pod,
-        answer,
-        about,
-        json,
-        hash: hash.as_deref().and_then(Hash::from_slice),
-    }
-}
 
 impl Reader {
     pub(super) async fn list(&self, query: &Query) -> Result<Vec<Stored>, LedgerError> {
@@ -165,22 +144,9 @@ impl Reader {
         &self,
         writer: &str,
         after: u64,
-        limit: usize,
-    ) -> Result<Vec<Link>, LedgerError> {
-        if matches!(self.pool, Pool::Sqlite(_)) {
-            let page: Vec<(Option<String>,)> =
-                self.fetch(bulk::page(writer, after, rows(limit))).await?;
-            let page = page.into_iter().next().and_then(|(page,)| page).unwrap_or_default();
-            if let Some(links) = bulk::links(&page) {
-                return Ok(links);
-            }
-        }
-        let mut sql = Statement::new("SELECT ");
-        sql.push(LINK).push(" FROM records WHERE writer = ").bind(writer);
-        sql.push(" AND sequence > ").bind(number(after));
-        sql.push(" ORDER BY sequence LIMIT ").bind(rows(limit));
-        let rows: Vec<LinkRow> = self.fetch(sql).await?;
-        Ok(rows.into_iter().map(link).collect())
+        places: usize,
+    ) -> Result<Links, LedgerError> {
+        Ok(Links::new(self.fetch(links::page(&self.pool, writer, after, places)).await?))
     }
 
     /// The entries of a writer after a place in its sequence, as they lie in its chain.
@@ -256,13 +222,13 @@ impl Reader {
         let mut after = indexed.min(covered).saturating_sub(1);
         loop {
             let page = self.links(writer, after, PAGE).await?;
-            for link in &page {
-                take_up(&mut state, link, indexed, covered);
+            if page.is_empty() {
+                return Ok(state);
             }
-            match page.last() {
-                Some(last) => after = last.sequence,
-                None => return Ok(state),
+            for link in page.iter() {
+                take_up(&mut state, &link?, indexed, covered);
             }
+            after = page.end();
         }
     }
 
@@ -280,7 +246,7 @@ impl Reader {
     }
 }
 
-fn take_up(state: &mut State, link: &Link, indexed: u64, covered: u64) {
+fn take_up(state: &mut State, link: &Link<'_>, indexed: u64, covered: u64) {
     state.sequence = number(link.sequence);
     state.hash = link.hash.unwrap_or_default();
     if link.sequence > covered {

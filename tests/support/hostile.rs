@@ -226,18 +226,18 @@ pub(crate) fn ledger(text: &str) {
     let mut entries = 0;
     for (number, line) in (1..).zip(text.lines()) {
         hash = hash.then(line.as_bytes());
-        let mut words = line.split('"').map(str::to_owned);
+        let mut words = line.split('"');
         let mut word = || words.next().unwrap_or_default();
         let link = Link {
             sequence: word().trim_matches('{').parse().unwrap_or(number),
-            id: word(),
+            id: word().into(),
             time: 0,
-            username: word(),
-            namespace: word(),
-            pod: word(),
-            answer: word(),
+            username: word().into(),
+            namespace: word().into(),
+            pod: word().into(),
+            answer: word().into(),
             about: None,
-            json: line.to_owned(),
+            json: line.into(),
             hash: (!line.contains("nohash")).then_some(hash),
         };
         if !verifier.push(&link) {

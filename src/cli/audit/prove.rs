@@ -130,7 +130,8 @@ async fn gather(
     let mut after = 0;
     while after < checkpoint.size {
         let page = ledger.links(writer, after, PAGE).await?;
-        for link in &page {
+        for link in page.iter() {
+            let link = link?;
             if link.sequence > checkpoint.size {
                 break;
             }

@@ -12,15 +12,13 @@ use super::moment::Moment;
 use super::progress::Progress;
 use super::{Source, note, offline};
 use crate::cli::{Form, Misuse, Outcome, print};
+use crate::ledger::LedgerError;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::note::{VerifyingKey, rotated_to};
 use crate::ledger::port::Journal;
-use crate::ledger::verify::{Link, Report, StoredCheckpoint, Verifier};
+use crate::ledger::verify::{Report, StoredCheckpoint, Verifier};
 use crate::policy::text::Plain;
-use crate::store::{AnyLedger, Location, PAGE, keys};
-
-/// Entries looked at without a pause.
-const STEP: usize = 50;
+use crate::store::{AnyLedger, Links, Location, PAGE, keys};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -157,16 +155,16 @@ impl Verify {
         let mut progress =
             Progress::new(writer, ledger.last_sequence(writer).await?.min(to) - from);
         let mut page = ledger.links(writer, from, PAGE).await?;
-        while let Some(last) = page.last().map(|link| link.sequence) {
+        while !page.is_empty() {
+            let end = page.end();
             // The next page is on its way while this one is looked at.
-            let next = ledger.links(writer, last, PAGE);
-            let look = look(&mut verifier, &page, to);
-            let (next, is_good) = tokio::join!(next, look);
-            if !is_good || last >= to {
+            let next = ledger.links(writer, end, PAGE);
+            let (next, is_good) = tokio::join!(next, look(&mut verifier, &page, to));
+            if !is_good? || end >= to {
                 break;
             }
             page = next?;
-            progress.at(last - from);
+            progress.at(end - from);
         }
         Ok(verifier.finish())
     }
@@ -240,16 +238,19 @@ async fn trust(
     })
 }
 
-/// Pushes a page as far as `to`, in small steps: between them whoever fetches the next page has its turn.
-async fn look(verifier: &mut Verifier<'_>, page: &[Link], to: u64) -> bool {
-    for step in page.chunks(STEP) {
-        let wanted = step.iter().take_while(|link| link.sequence <= to);
-        if !wanted.into_iter().all(|link| verifier.push(link)) {
-            return false;
+/// Pushes a page as far as `to`, a few at a time: between them whoever fetches the next page has
+/// its turn.
+async fn look(verifier: &mut Verifier<'_>, page: &Links, to: u64) -> Result<bool, LedgerError> {
+    for run in page.runs() {
+        for link in run {
+            let link = link?;
+            if link.sequence <= to && !verifier.push(&link) {
+                return Ok(false);
+            }
         }
         tokio::task::yield_now().await;
     }
-    true
+    Ok(true)
 }
 
 /// Keys as such, or files with some.

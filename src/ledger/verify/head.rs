@@ -1,14 +1,17 @@
 //! As much of an entry as its columns repeat.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::ledger::query::column;
 
 /// What the columns beside a decision's text repeat of it. Read of each record, so no more than
-/// that.
+/// that, and where it stands.
 #[derive(Deserialize)]
 pub(super) struct Head<'a> {
     #[serde(borrow)]
@@ -18,19 +21,23 @@ pub(super) struct Head<'a> {
     pub(super) writer: Cow<'a, str>,
     pub(super) sequence: u64,
     #[serde(borrow)]
-    pub(super) event: Option<Cow<'a, str>>,
+    pub(super) event: Option<Text<'a>>,
     #[serde(borrow)]
-    pub(super) answer: Option<Cow<'a, str>>,
+    answer: Option<Text<'a>>,
     #[serde(borrow)]
-    pub(super) amends: Option<Cow<'a, str>>,
+    amends: Option<Text<'a>>,
     #[serde(borrow)]
     requester: Option<HeadRequester<'a>>,
     /// Observations have both too, and name the pod alone.
     #[serde(borrow)]
-    namespace: Option<Cow<'a, str>>,
+    namespace: Option<Text<'a>>,
     #[serde(borrow)]
     pod: Option<HeadPod<'a>>,
 }
+
+/// Inside an option, serde borrows no `Cow` by itself.
+#[derive(Deserialize)]
+pub(super) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Deserialize)]
 struct HeadRequester<'a> {
@@ -38,26 +45,65 @@ struct HeadRequester<'a> {
     username: Cow<'a, str>,
 }
 
+/// The pod's name, which a decision has among other things.
+struct HeadPod<'a>(Cow<'a, str>);
+
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum HeadPod<'a> {
-    Decision {
-        #[serde(borrow)]
-        name: Cow<'a, str>,
-    },
-    Event(#[serde(borrow)] Cow<'a, str>),
+struct DecisionPod<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for HeadPod<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(HeadPodVisitor)
+    }
+}
+
+struct HeadPodVisitor;
+
+impl<'de> Visitor<'de> for HeadPodVisitor {
+    type Value = HeadPod<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a pod or its name")
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(HeadPod(name.into()))
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(HeadPod(name.to_owned().into()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, pod: A) -> Result<Self::Value, A::Error> {
+        let pod = DecisionPod::deserialize(MapAccessDeserializer::new(pod))?;
+        Ok(HeadPod(pod.name))
+    }
 }
 
 impl Head<'_> {
     /// User, namespace and pod.
     pub(super) fn columns(&self) -> (&str, &str, &str) {
-        let pod = match &self.pod {
-            Some(HeadPod::Decision { name } | HeadPod::Event(name)) => name,
-            None => "",
-        };
         let username = self.requester.as_ref().map_or("", |requester| &requester.username);
-        (username, self.namespace.as_deref().unwrap_or_default(), pod)
+        let pod = self.pod.as_ref().map_or("", |pod| &pod.0);
+        (username, text(self.namespace.as_ref()).unwrap_or_default(), pod)
     }
+
+    /// Nothing for an event.
+    pub(super) fn answer(&self) -> Option<&str> {
+        text(self.answer.as_ref())
+    }
+
+    /// The decision that this one amends.
+    pub(super) fn amends(&self) -> Option<&str> {
+        text(self.amends.as_ref())
+    }
+}
+
+fn text<'t>(text: Option<&'t Text<'_>>) -> Option<&'t str> {
+    text.map(|Text(text)| text.as_ref())
 }
 
 /// Whether a column holds this text, as [`column`] puts it there, or whole.

@@ -11,7 +11,7 @@ struct Chain {
     key: SigningKey,
     hash: Hash,
     frontier: Frontier,
-    links: Vec<Link>,
+    links: Vec<Link<'static>>,
     checkpoints: Vec<StoredCheckpoint>,
 }
 
@@ -53,14 +53,14 @@ impl Chain {
         let (namespace, pod) = entry.pod();
         self.links.push(Link {
             sequence: entry.sequence(),
-            id: entry.id().to_string(),
+            id: entry.id().to_string().into(),
             time: i64::try_from(entry.time().as_nanosecond()).unwrap(),
-            username: entry.username().to_owned(),
-            namespace: namespace.to_owned(),
-            pod: pod.to_owned(),
-            answer: String::new(),
+            username: entry.username().to_owned().into(),
+            namespace: namespace.to_owned().into(),
+            pod: pod.to_owned().into(),
+            answer: String::new().into(),
             about: None,
-            json,
+            json: json.into(),
             hash: Some(self.hash),
         });
     }
@@ -106,7 +106,7 @@ fn a_whole_chain_is_good_to_its_end() {
 #[test]
 fn says_where_a_chain_is_wrong_and_how_far_it_is_good() {
     let mut chain = Chain::of(9, 3);
-    chain.links[4].json = chain.links[4].json.replace("user-5", "user-6");
+    chain.links[4].json = chain.links[4].json.replace("user-5", "user-6").into();
     let report = chain.verify(&[]);
     assert_eq!(report.last, 4);
     assert!(chain.fault().starts_with("record 5 is not what was written"), "{}", chain.fault());
@@ -122,7 +122,7 @@ fn says_where_a_chain_is_wrong_and_how_far_it_is_good() {
     assert!(chain.fault().starts_with("records 8 to 9 are missing: the checkpoint"));
 
     let mut chain = Chain::of(9, 3);
-    chain.links[6].username = "nobody".to_owned();
+    chain.links[6].username = "nobody".into();
     assert!(chain.fault().starts_with("the column `username` of record 7 says something else"));
 
     let mut chain = Chain::of(9, 3);
@@ -235,10 +235,10 @@ impl Mutation {
         match *self {
             Self::Byte(link, byte, flip) => {
                 let json = &mut chain.links[link % length].json;
-                let mut bytes = std::mem::take(json).into_bytes();
+                let mut bytes = std::mem::take(json).into_owned().into_bytes();
                 let byte = byte % bytes.len();
                 bytes[byte] ^= flip;
-                *json = String::from_utf8_lossy(&bytes).into_owned();
+                *json = String::from_utf8_lossy(&bytes).into_owned().into();
             }
             Self::Remove(link) => drop(chain.links.remove(link % length)),
             Self::Swap(one, other) => chain.links.swap(one % length, other % length),
@@ -260,12 +260,12 @@ impl Mutation {
             Self::Column(link, column) => {
                 let link = &mut chain.links[link % length];
                 match column {
-                    0 => link.id.push('0'),
+                    0 => link.id.to_mut().push('0'),
                     1 => link.time += 1,
-                    2 => link.username.push('x'),
-                    3 => link.namespace.push('x'),
-                    4 => link.pod.push('x'),
-                    _ => link.about = Some("x".to_owned()),
+                    2 => link.username.to_mut().push('x'),
+                    3 => link.namespace.to_mut().push('x'),
+                    4 => link.pod.to_mut().push('x'),
+                    _ => link.about = Some("x".into()),
                 }
             }
             Self::Note(note, byte, flip) => {

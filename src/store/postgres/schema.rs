@@ -23,13 +23,17 @@ fn known() -> i64 {
 /// The schema of the database; 0 for one in which nothing of ours is yet.
 async fn found(connection: &mut PgConnection, server: &Server) -> Result<i64, StoreError> {
     let sql = |error| sql_error(server, error);
-    let tables: (bool, bool) = sqlx::query_as(
-        "SELECT to_regclass('_sqlx_migrations') IS NOT NULL, to_regclass('records') IS NOT NULL",
+    let (encoding, migrations, records): (String, bool, bool) = sqlx::query_as(
+        "SELECT getdatabaseencoding()::text, to_regclass('_sqlx_migrations') IS NOT NULL, \
+         to_regclass('records') IS NOT NULL",
     )
     .fetch_one(&mut *connection)
     .await
     .map_err(sql)?;
-    match tables {
+    if encoding != "UTF8" {
+        return Err(StoreError::Encoding { place: server.to_string(), encoding });
+    }
+    match (migrations, records) {
         (false, false) => return Ok(0),
         (true, true) => {}
         _ => return Err(StoreError::NotALedger { place: server.to_string() }),

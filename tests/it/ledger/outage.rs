@@ -66,10 +66,12 @@ async fn assert_holds(ledger: &AnyLedger, acknowledged: &BTreeSet<Uuid>) {
     let mut after = 0;
     loop {
         let page = ledger.links("postern-0", after, 1000).await.unwrap();
-        let Some(last) = page.last() else { break };
-        after = last.sequence;
-        for link in &page {
-            assert!(verifier.push(link));
+        if page.is_empty() {
+            break;
+        }
+        after = page.end();
+        for link in page.iter().map(Result::unwrap) {
+            assert!(verifier.push(&link));
             held.insert(link.id.parse::<Uuid>().unwrap());
             amended.extend(link.about.as_deref().map(|id| id.parse::<Uuid>().unwrap()));
         }
@@ -214,7 +216,8 @@ async fn a_server_that_hangs_gives_no_yes_until_it_goes_on() {
     assert_holds(&open(&url).await, &acknowledged).await;
 }
 
-/// Somebody else's tables are left alone, and a newer schema too.
+/// Somebody else's tables are left alone, and a newer schema too; and what could not hold the name
+/// of everybody is said at once, not when they come.
 #[tokio::test]
 async fn a_database_that_is_not_ours_is_refused() {
     let other = Postgres::shared().database();
@@ -240,6 +243,14 @@ async fn a_database_that_is_not_ours_is_refused() {
     .await
     .unwrap();
     assert!(why(&newer).await.contains("its schema is 999, this version knows 1"));
+
+    sqlx::raw_sql("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let (server, _) = newer.rsplit_once('/').unwrap();
+    let said = why(&format!("{server}/latin?sslmode=disable")).await;
+    assert!(said.contains("holds text as LATIN1"), "{said}");
 }
 
 /// Replicas that start at once on an empty database.

@@ -68,7 +68,7 @@ fn who_verifies_at_a_terminal_sees_how_far_it_is_and_a_log_does_not() {
     let seen = Command::new("script").args(["-qec", &verify, "/dev/null"]).output();
     let seen = seen.expect("`script` is in bsdutils (Debian) or util-linux").stdout;
     let seen = String::from_utf8(seen).unwrap();
-    assert!(seen.contains("..] 500 of 3000"), "{seen}");
+    assert!(seen.contains("..] 512 of 3000"), "{seen}");
     assert!(seen.contains("\r\u{1b}[K"), "the line is taken away again: {seen}");
     assert!(seen.contains("good, records 1 to 3000"), "{seen}");
 

@@ -1,0 +1,159 @@
+//! A writer's chain, a page at a time.
+//!
+//! A row, and each value in it, costs more on its way from the database than all that is done with
+//! it when a chain is verified. So a few entries in a row travel as one text: of each its numbers
+//! and lengths, with spaces between, and then its texts.
+
+use super::statement::{Pool, Statement};
+use super::{StoreError, number};
+use crate::ledger::LedgerError;
+use crate::ledger::chain::Hash;
+use crate::ledger::verify::Link;
+
+/// Places of the sequence that are one text: enough that a row no longer counts, and little enough
+/// that SQLite's allocations stay small.
+const RUN: i64 = 16;
+
+/// Entries of one writer in a row, with everything that is stored of them.
+#[derive(Debug, Default)]
+pub struct Links {
+    runs: Vec<String>,
+    end: u64,
+}
+
+/// What a row of a page has: where its run begins, and its text where there are entries.
+pub(super) type Run = (i64, Option<String>);
+
+/// A page of the first entries after a place in the sequence: of so many places, and up to the end
+/// of a run.
+pub(super) fn page(pool: &Pool, writer: &str, after: u64, places: usize) -> Statement {
+    let hexadecimal = match pool {
+        Pool::Sqlite(_) => "hex(hash)",
+        Pool::Postgres(_) => "encode(hash, 'hex')",
+    };
+    let places = i64::try_from(places).unwrap_or(i64::MAX);
+    let mut sql =
+        Statement::new("WITH RECURSIVE run(after, places) AS (SELECT MIN(sequence) - 1, CAST(");
+    sql.bind(places).push(" AS BIGINT) FROM records WHERE writer = ").bind(writer);
+    sql.push(" AND sequence > ").bind(number(after));
+    sql.push(&format!(
+        " UNION ALL SELECT after + {RUN}, places - {RUN} FROM run WHERE places > {RUN}) \
+         SELECT after, (SELECT string_agg(entry, '') FROM (SELECT concat(\
+         sequence, ' ', time, ' ', octet_length(id), ' ', octet_length(username), ' ', \
+         octet_length(namespace), ' ', octet_length(pod), ' ', octet_length(answer), ' ', \
+         coalesce(octet_length(about), -1), ' ', octet_length(record), ' ', \
+         coalesce({hexadecimal}, '-'), ' ', \
+         id, username, namespace, pod, answer, about, record\
+         ) AS entry FROM records WHERE writer = "
+    ));
+    sql.bind(writer);
+    sql.push(&format!(
+        " AND sequence > run.after AND sequence <= run.after + {RUN} ORDER BY sequence\
+         ) AS entries) FROM run WHERE after IS NOT NULL"
+    ));
+    sql
+}
+
+impl Links {
+    pub(super) fn new(mut runs: Vec<Run>) -> Self {
+        runs.sort_unstable_by_key(|(after, _)| *after);
+        let runs = runs.into_iter().filter_map(|(_, text)| text).collect();
+        let links = Self { runs, end: 0 };
+        // Of a server that is still writing, the last run may have more by now.
+        let last = links.runs().last().and_then(|run| run.last());
+        let end = last.and_then(Result::ok).map_or(0, |link| link.sequence);
+        Self { end, ..links }
+    }
+
+    /// There are no entries any more.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// The next page begins after this place; every entry up to it is here.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// All of them, in order.
+    ///
+    /// # Errors
+    ///
+    /// The database gave something that was not asked for.
+    pub fn iter(&self) -> impl Iterator<Item = Result<Link<'_>, LedgerError>> {
+        self.runs().flatten()
+    }
+
+    /// The same, a few at a time.
+    pub fn runs(
+        &self,
+    ) -> impl Iterator<Item = impl Iterator<Item = Result<Link<'_>, LedgerError>>> {
+        self.runs.iter().map(|run| {
+            let mut rest = run.as_str();
+            std::iter::from_fn(move || {
+                if rest.is_empty() {
+                    return None;
+                }
+                let found = link(rest);
+                rest = found.as_ref().map_or("", |(_, rest)| rest);
+                let link = found.map(|(link, _)| link);
+                Some(link.ok_or_else(|| StoreError::Garbled.while_doing("read")))
+            })
+        })
+    }
+}
+
+fn link(run: &str) -> Option<(Link<'_>, &str)> {
+    let mut words = run.splitn(11, ' ');
+    let mut word = || words.next();
+    let sequence = word()?.parse().ok()?;
+    let time = word()?.parse().ok()?;
+    let mut lengths = [None; 7];
+    for length in &mut lengths {
+        *length = Some(word()?).filter(|length| *length != "-1");
+    }
+    let hash = Hash::from_hex(word()?);
+    let mut rest = word()?;
+    let mut texts = [""; 7];
+    for (text, length) in texts.iter_mut().zip(lengths) {
+        let length = length.map_or(Ok(0), str::parse).ok()?;
+        (*text, rest) = rest.split_at_checked(length)?;
+    }
+    let has_about = lengths[5].is_some();
+    let [id, username, namespace, pod, answer, about, json] = texts.map(Into::into);
+    let about = has_about.then_some(about);
+    let link = Link { sequence, id, time, username, namespace, pod, answer, about, json, hash };
+    Some((link, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Links;
+
+    fn of(run: &str) -> Links {
+        Links { runs: vec![run.to_owned()], end: 16 }
+    }
+
+    #[test]
+    fn a_run_is_taken_apart_or_refused() {
+        let hash = "AB".repeat(32);
+        let entry =
+            |sequence: u64| format!("{sequence} 5 1 4 0 1 7 -1 2 {hash} aj\u{e9} xAllowedp{{");
+        let links = of(&(entry(1) + &entry(2)));
+        let found: Vec<_> = links.iter().map(Result::unwrap).collect();
+        assert_eq!(found.len(), 2);
+        assert_eq!((found[1].sequence, &*found[1].username), (2, "j\u{e9} "));
+        assert_eq!((&*found[1].pod, &*found[1].json, &found[1].about), ("x", "p{", &None));
+        let links = of(&entry(3).replace(" -1 2 ", " 1 1 "));
+        let found: Vec<_> = links.iter().map(Result::unwrap).collect();
+        assert_eq!((found[0].about.as_deref(), &*found[0].json), (Some("p"), "{"));
+        assert!(Links::default().iter().next().is_none());
+        for wrong in
+            ["1", "1 a b", &entry(1).replace(" 5 ", " a "), &entry(1).replace("4 0", "9 0")]
+        {
+            assert!(of(wrong).iter().any(|link| link.is_err()), "{wrong}");
+        }
+    }
+}
