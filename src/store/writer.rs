@@ -123,13 +123,16 @@ pub trait Gauge: std::fmt::Debug + Send + Sync {
     fn failed(&self);
 }
 
-/// How much is kept. Only what is older than both says, and whole stretches between checkpoints.
+/// How much is kept. What goes beyond any of them goes, the oldest first, in whole stretches between
+/// checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Keep {
     /// Entries of this age and younger; nothing: of any age.
     pub age: Option<SignedDuration>,
     /// So many of each writer; nothing: any number.
     pub entries: Option<u64>,
+    /// So many bytes of entries' text of each writer, about; nothing: any number.
+    pub bytes: Option<u64>,
 }
 
 impl From<&str> for Writing {
