@@ -123,7 +123,7 @@ pub trait Gauge: std::fmt::Debug + Send + Sync {
     fn failed(&self);
 }
 
-/// How much is kept. What goes beyond any of them goes, the oldest first, in whole stretches between
+/// How much is kept. What is beyond any of them goes, the oldest first, in whole stretches between
 /// checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Keep {
