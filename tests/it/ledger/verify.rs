@@ -422,7 +422,8 @@ fn what_is_dropped_is_said_and_the_rest_is_good() {
     }
 }
 
-/// What is beyond a hundred records ends with no checkpoint; what is beyond three, with that about 301.
+/// What is beyond a hundred records ends with no checkpoint, what is beyond three with that about
+/// the first 301.
 #[test]
 fn what_has_no_room_is_dropped_and_not_what_has() {
     let runtime = Runtime::new().unwrap();
