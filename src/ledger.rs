@@ -10,6 +10,7 @@ pub mod checkpoint;
 pub mod entry;
 pub mod event;
 pub mod export;
+pub mod hold;
 pub mod id_prefix;
 pub mod json;
 pub mod note;

@@ -15,6 +15,7 @@ mod export;
 mod inherit;
 mod journal;
 pub mod keys;
+mod left;
 mod links;
 mod location;
 mod memory;
@@ -47,7 +48,7 @@ pub use self::writer::{Gauge, Keep, Signing, Writing};
 use crate::ledger::event::What;
 use crate::ledger::id_prefix::IdPrefix;
 use crate::ledger::verify::StoredCheckpoint;
-use crate::ledger::{Entry, Event, Ledger, LedgerError, Query, Record};
+use crate::ledger::{Entry, Ledger, LedgerError, Query, Record};
 
 /// How many places of a chain are best read at once: as much as stays in a core's cache.
 pub const PAGE: usize = 512;
@@ -165,24 +166,6 @@ impl AnyLedger {
             Self::Memory(_) => Ok(Vec::new()),
             Self::Stored(ledger) => ledger.reader.observations(id).await,
         }
-    }
-
-    /// Leaves an event for a server to take up, where this process does not write itself.
-    ///
-    /// # Errors
-    ///
-    /// The database does not let this process write.
-    pub async fn leave_event(location: &Location, event: &Event) -> Result<(), LedgerError> {
-        let json = serde_json::to_string(event)
-            .map_err(|error| StoreError::Json(error).while_doing("write"))?;
-        let mut sql = Statement::new("INSERT INTO inbox (id, event) VALUES (");
-        sql.bind(event.id.to_string()).push(", ").bind(json).push(")");
-        let left = match location {
-            Location::Memory => Err(StoreError::InMemory),
-            Location::Sqlite(path) => sqlite::change(path, sql).await,
-            Location::Postgres(server) => postgres::change(server, sql).await,
-        };
-        left.map_err(|error| error.while_doing("write"))
     }
 
     /// A writer's last event of a kind, by the word in its text.

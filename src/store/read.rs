@@ -8,14 +8,14 @@ use uuid::Uuid;
 use super::links::{self, Links};
 use super::row::Block;
 use super::statement::{Columns, Pool, Statement};
-use super::writer::{State, upkeep};
+use super::writer::{State, inbox, upkeep};
 use super::{StoreError, Stored, nanoseconds, number};
 use crate::ledger::chain::Hash;
 use crate::ledger::id_prefix::IdPrefix;
 use crate::ledger::query::{Cursor, Query, column};
 use crate::ledger::tree::Frontier;
 use crate::ledger::verify::{Link, StoredCheckpoint};
-use crate::ledger::{Entry, Kept, LedgerError, Outcome};
+use crate::ledger::{Entry, Event, Kept, LedgerError, Outcome};
 
 /// Places that are read at once where all are wanted.
 const PAGE: usize = 1000;
@@ -61,6 +61,20 @@ impl Reader {
         sql.bind(format!("%\"event\":\"{kind}\"%"));
         sql.push(" ORDER BY time DESC, id DESC LIMIT 1");
         Ok(self.stored(sql).await?.into_iter().next())
+    }
+
+    /// What holds everything, and releases it again, the first first; at last what no server has
+    /// taken up yet.
+    pub(super) async fn holds(&self) -> Result<Vec<Event>, LedgerError> {
+        let written: Vec<(String,)> = self.fetch(Statement::new(upkeep::HOLDS)).await?;
+        let events = written.iter().map(|(text,)| serde_json::from_str(text));
+        let mut events = events
+            .collect::<Result<Vec<Event>, _>>()
+            .map_err(|error| StoreError::Json(error).while_doing("read"))?;
+        let waiting = Statement::new("SELECT event FROM inbox ORDER BY id");
+        let waiting: Vec<(String,)> = self.fetch(waiting).await?;
+        events.extend(waiting.iter().filter_map(|(text,)| inbox::admitted(text)));
+        Ok(events)
     }
 
     /// The notes in which a writer's keys handed over, the first first.

@@ -1,6 +1,6 @@
 //! Group commit: many requests append, one task writes, one sync makes a whole batch durable.
 
-mod inbox;
+pub(super) mod inbox;
 mod retention;
 mod task;
 pub(super) mod upkeep;

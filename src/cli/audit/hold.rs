@@ -1,9 +1,11 @@
 //! `postern audit hold` and `postern audit release`
 
+use std::collections::BTreeSet;
+
 use super::{Source, note, person};
 use crate::cli::{Form, Outcome, as_json, print};
 use crate::ledger::event::{Event, What};
-use crate::policy::text::is_plain;
+use crate::policy::text::{Quoted, is_plain};
 use crate::store::AnyLedger;
 
 /// Have nothing dropped from the ledger, however old, until the hold is released
@@ -19,7 +21,7 @@ pub(super) struct Hold {
     output: Form,
 }
 
-/// End a hold
+/// End a hold; exit code 1 where there is none of that name
 #[derive(Debug, clap::Args)]
 pub(super) struct Release {
     /// What the hold was called
@@ -41,6 +43,13 @@ impl Hold {
 
 impl Release {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
+        let ledger = AnyLedger::open_read_only(&self.source.location()?).await?;
+        let held = ledger.held().await?;
+        ledger.close().await;
+        if !held.contains(&self.name) {
+            note(&nothing_of(&self.name, &held));
+            return Ok(Outcome::No);
+        }
         let (hold, by) = (self.name.clone(), person::caller());
         leave(&self.source, What::Released { hold, by }, self.output).await
     }
@@ -54,6 +63,12 @@ async fn leave(source: &Source, what: What, output: Form) -> anyhow::Result<Outc
     }
     note("left for a server to write into its ledger, which it does with its next checkpoint");
     Ok(Outcome::Done)
+}
+
+fn nothing_of(name: &str, held: &BTreeSet<String>) -> String {
+    let held: Vec<_> = held.iter().map(|name| Quoted(name).to_string()).collect();
+    let held = if held.is_empty() { "nothing".to_owned() } else { held.join(", ") };
+    format!("nothing is held as {}, so nothing was released; what is held: {held}", Quoted(name))
 }
 
 /// A word or a few, as people write the number of a case.

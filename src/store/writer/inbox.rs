@@ -11,7 +11,7 @@ const MAX_BYTES: usize = 16 << 10;
 /// The event as it is written: of what a person may say, at this server's time, under an id of its
 /// own. Whoever can put a row into the inbox must not speak for a server, choose where in time it
 /// stands, or take an id that is somebody else's.
-pub(super) fn admitted(text: &str) -> Option<Event> {
+pub(in crate::store) fn admitted(text: &str) -> Option<Event> {
     if text.len() > MAX_BYTES {
         return None;
     }

@@ -1,12 +1,11 @@
 //! What is old enough to be dropped.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use super::super::{StoreError, nanoseconds};
 use super::{Destination, Keep, upkeep};
 use crate::ledger::event::{Event, What};
+use crate::ledger::hold::held;
 
 /// Up to where everything is to go, and what is to be written first; nothing where all is kept.
 pub(super) async fn end<D: Destination>(
@@ -29,29 +28,13 @@ pub(super) async fn end<D: Destination>(
     else {
         return Ok(None);
     };
-    if is_held(&upkeep::holds(destination).await?) {
+    let holds = upkeep::holds(destination).await?;
+    let holds: Result<Vec<Event>, _> = holds.iter().map(|it| serde_json::from_str(it)).collect();
+    // What cannot be read may be a hold.
+    if holds.map_or(true, |events| !held(events).is_empty()) {
         return Ok(None);
     }
     let reason = if through <= most { "size" } else { "age" }.to_owned();
     let what = What::Dropped { through: through.unsigned_abs(), checkpoint, reason };
     Ok(Some((through, what)))
-}
-
-/// Whether something that was held was not released since.
-fn is_held(events: &[String]) -> bool {
-    let mut held = BTreeSet::new();
-    for text in events {
-        match serde_json::from_str(text).map(|event: Event| event.what) {
-            Ok(What::Held { hold, .. }) => {
-                held.insert(hold);
-            }
-            Ok(What::Released { hold, .. }) => {
-                held.remove(&hold);
-            }
-            Ok(_) => {}
-            // What cannot be read may be a hold.
-            Err(_) => return true,
-        }
-    }
-    !held.is_empty()
 }

@@ -11,6 +11,10 @@ use super::{BATCH, Destination, Signed};
 const STEP: i64 = 100;
 /// Entries that stand for all where all would be too many to look at.
 const SAMPLE: i64 = 1000;
+/// The texts of what holds everything, and releases it again, the first first.
+pub(in crate::store) const HOLDS: &str = "SELECT record FROM records WHERE answer = '' \
+     AND (record LIKE '%\"event\":\"Held\"%' OR record LIKE '%\"event\":\"Released\"%') \
+     ORDER BY time, id";
 /// Terms that are looked at at once.
 const TERMS: i64 = 200;
 
@@ -70,11 +74,7 @@ pub(super) async fn mean_bytes<D: Destination>(to: &mut D) -> Result<u64, StoreE
 
 /// The texts of what holds everything, and releases it again, the first first.
 pub(super) async fn holds<D: Destination>(to: &mut D) -> Result<Vec<String>, StoreError> {
-    let sql = Statement::new(
-        "SELECT record FROM records WHERE answer = '' AND (record LIKE '%\"event\":\"Held\"%' \
-         OR record LIKE '%\"event\":\"Released\"%') ORDER BY time, id",
-    );
-    let rows: Vec<(String,)> = to.fetch(sql).await?;
+    let rows: Vec<(String,)> = to.fetch(Statement::new(HOLDS)).await?;
     Ok(rows.into_iter().map(|(text,)| text).collect())
 }
 

@@ -402,6 +402,12 @@ fn what_is_dropped_is_said_and_the_rest_is_good() {
             assert!(count(&ledger).await >= 304);
             ledger.close().await;
         });
+        let mistyped = place.audit(&["release", "case 71"]).code(1);
+        let said = String::from_utf8(mistyped.get_output().stderr.clone()).unwrap();
+        assert!(said.contains("what is held: `case 17`"), "{said}");
+        // One that no server has taken up yet counts.
+        place.audit(&["hold", "case 71"]).success();
+        place.audit(&["release", "case 71"]).success();
         let said = stdout(&place.audit(&["release", "case 17", "-o", "json"]).success());
         assert!(said.contains(r#""event":"Released","hold":"case 17""#), "{said}");
         runtime.block_on(async {
