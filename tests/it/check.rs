@@ -399,7 +399,7 @@ fn misuse_ends_with_64_and_says_why() {
     let named = file(&folder, "named.yaml", b"{name: x, targetContainerName: y}");
     let fixed = file(&folder, "fixed.yaml", b"command: [sh]");
     let command = ["--pod", &pod, "--image=busybox", "--as=alice"];
-    let cases: [(Vec<&str>, &str); 14] = [
+    let cases: [(Vec<&str>, &str); 15] = [
         (vec![], "--filename"),
         (vec!["-f", "x", "--pod", &pod, "--image=x", "--as=x"], "cannot be used with"),
         (vec!["-f", "x", "--image=busybox"], "--pod"),
@@ -408,6 +408,7 @@ fn misuse_ends_with_64_and_says_why() {
         ([&command[..], &["--profile=auto"]].concat(), "sysadmin"),
         ([&command[..], &["--image-pull-policy=Later"]].concat(), "IfNotPresent"),
         ([&command[..], &["--env=A"]].concat(), "NAME=VALUE"),
+        ([&command[..], &["--at=12:00"]].concat(), "want a time with its zone, as in 2026"),
         ([&command[..], &["-t"]].concat(), "`-t` needs `-i`"),
         ([&command[..], &["-c", "Bad Name"]].concat(), "takes no container called `Bad Name`"),
         ([&command[..], &["--env", "=1"]].concat(), "takes no variable called ``"),

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufWriter, Write};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -40,11 +41,15 @@ pub(super) struct List {
     #[arg(long, short, conflicts_with_all = ["until", "limit"])]
     watch: bool,
     /// At most so many [default: 50 as text, otherwise all]
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = limit)]
+    limit: Option<NonZeroUsize>,
     /// A table, a JSON record a line, or a YAML document each
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     output: Format,
+}
+
+fn limit(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "want a number of at least 1")
 }
 
 impl List {
@@ -75,9 +80,13 @@ impl List {
         })
     }
 
+    fn limit(&self) -> Option<usize> {
+        self.limit.map(NonZeroUsize::get)
+    }
+
     /// The newest as a table; how many it has.
     async fn table(&self, ledger: &AnyLedger, mut query: Query) -> anyhow::Result<usize> {
-        let shown = self.limit.unwrap_or(SHOWN);
+        let shown = self.limit().unwrap_or(SHOWN);
         query.limit = shown.saturating_add(1);
         let stored = self.page(ledger, &query).await?;
         let listed = stored.len();
@@ -98,8 +107,8 @@ impl List {
         let mut out = BufWriter::new(io::stdout());
         let mut listed = 0;
         let mut pages = match self.events {
-            true => ledger.pages_of_events(query, self.limit),
-            false => ledger.pages(query, self.limit),
+            true => ledger.pages_of_events(query, self.limit()),
+            false => ledger.pages(query, self.limit()),
         };
         while let Some(page) = pages.next().await? {
             for stored in &page {

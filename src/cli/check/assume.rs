@@ -27,8 +27,12 @@ pub(super) struct Assumptions {
     added: usize,
 
     /// When it is asked, as 2026-11-25T12:00:00Z [default: now]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Timestamp>,
+}
+
+fn time(text: &str) -> Result<Timestamp, &'static str> {
+    text.parse().map_err(|_| "want a time with its zone, as in 2026-11-25T12:00:00Z")
 }
 
 impl Assumptions {

@@ -231,10 +231,11 @@ fn an_unknown_id_is_a_no() {
 #[test]
 fn misuse_is_told_from_failure() {
     let place = ledger_of([record(1)]);
-    let misuses: [&[&str]; 7] = [
+    let misuses: [&[&str]; 8] = [
         &["list", "--since", "yesterday"],
         &["list", "--answer", "maybe"],
         &["list", "--limit", "-1"],
+        &["list", "--limit", "0"],
         &["list", "-o", "xml"],
         &["show"],
         &["show", "019ab3"],
