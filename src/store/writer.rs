@@ -131,8 +131,6 @@ pub struct Keep {
     pub age: Option<SignedDuration>,
     /// So many of each writer; nothing: any number.
     pub entries: Option<u64>,
-    /// So many bytes of entries' text of each writer, about; nothing: any number.
-    pub bytes: Option<u64>,
 }
 
 impl From<&str> for Writing {

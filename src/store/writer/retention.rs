@@ -15,14 +15,7 @@ pub(super) async fn end<D: Destination>(
 ) -> Result<Option<(i64, What)>, StoreError> {
     let oldest = keep.age.and_then(|age| Timestamp::now().checked_sub(age).ok());
     let older_than = oldest.map_or(i64::MIN, nanoseconds);
-    let entries = match keep.bytes {
-        None => keep.entries,
-        Some(bytes) => {
-            let entries = bytes / upkeep::mean_bytes(destination).await?;
-            Some(entries.min(keep.entries.unwrap_or(u64::MAX)))
-        }
-    };
-    let entries = entries.map(|entries| i64::try_from(entries).unwrap_or(i64::MAX));
+    let entries = keep.entries.map(|entries| i64::try_from(entries).unwrap_or(i64::MAX));
     let most = entries.map_or(0, |entries| last.saturating_sub(entries));
     let Some((through, checkpoint)) = upkeep::boundary(destination, last, older_than, most).await?
     else {

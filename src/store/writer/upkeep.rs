@@ -9,8 +9,6 @@ use super::{BATCH, Destination, Signed};
 
 /// Entries that are deleted at once: about a millisecond, for which somebody may wait.
 const STEP: i64 = 100;
-/// Entries that stand for all where all would be too many to look at.
-const SAMPLE: i64 = 1000;
 /// The texts of what holds everything, and releases it again, the first first.
 pub(in crate::store) const HOLDS: &str = "SELECT record FROM records WHERE answer = '' \
      AND (record LIKE '%\"event\":\"Held\"%' OR record LIKE '%\"event\":\"Released\"%') \
@@ -58,18 +56,6 @@ pub(super) async fn boundary<D: Destination>(
     sql.push(") AND (time < ").bind(older_than).push(" OR size <= ").bind(most);
     sql.push(") ORDER BY size DESC, time LIMIT 1");
     Ok(to.fetch(sql).await?.into_iter().next())
-}
-
-/// The length of an entry's text: the mean of the newest, 1 or more. Those of all would have to be
-/// read for the mean of all.
-pub(super) async fn mean_bytes<D: Destination>(to: &mut D) -> Result<u64, StoreError> {
-    let mut sql = Statement::new(
-        "SELECT CAST(COALESCE(AVG(length), 1) AS BIGINT) FROM (SELECT octet_length(record) \
-         AS length FROM records WHERE writer = ",
-    );
-    sql.bind(to.writer()).push(" ORDER BY sequence DESC LIMIT ").bind(SAMPLE).push(") AS newest");
-    let mean: Vec<(i64,)> = to.fetch(sql).await?;
-    Ok(mean.first().map_or(1, |(mean,)| mean.unsigned_abs().max(1)))
 }
 
 /// The texts of what holds everything, and releases it again, the first first.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 use postern::ledger::event::{Event, Person, What};
-use postern::ledger::{Entry, Journal, Ledger, Record};
+use postern::ledger::{Journal, Ledger, Record};
 use postern::store::{AnyLedger, Keep, Location, Signing, Writing, keys};
 use serde_json::Value;
 use sqlx::{ConnectOptions, Connection, Executor};
@@ -384,7 +384,7 @@ fn what_is_dropped_is_said_and_the_rest_is_good() {
         place.every = Duration::from_secs(1);
         runtime.block_on(place.fill());
         runtime.block_on(place.fill_again());
-        place.keep = Keep { entries: Some(1), ..Keep::default() };
+        place.keep = Keep { entries: Some(1), age: None };
         let count = async |ledger: &AnyLedger| {
             ledger.links("postern-0", 0, 999).await.unwrap().iter().count()
         };
@@ -425,39 +425,6 @@ fn what_is_dropped_is_said_and_the_rest_is_good() {
         let said = "DELETE FROM records WHERE record LIKE '%\"event\":\"Dropped\"%'";
         runtime.block_on(place.execute(said));
         place.verify(&[]).code(1);
-    }
-}
-
-/// What is beyond a hundred records ends with no checkpoint, what is beyond three with that about
-/// the first 301.
-#[test]
-fn what_has_no_room_is_dropped_and_not_what_has() {
-    let runtime = Runtime::new().unwrap();
-    for mut place in [Place::sqlite(), Place::postgres()] {
-        place.every = Duration::from_secs(1);
-        runtime.block_on(async {
-            place.fill().await;
-            place.fill_again().await;
-            let count = async |ledger: &AnyLedger| {
-                ledger.links("postern-0", 0, 999).await.unwrap().iter().count()
-            };
-            let size = Entry::from(record(1)).to_json().unwrap().len() as u64;
-            for (room, is_dropped) in [(100 * size, false), (3 * size, true)] {
-                place.keep = Keep { bytes: Some(room), ..Keep::default() };
-                let ledger = place.open("postern-0").await;
-                let signed = ledger.signed("postern-0").await.unwrap().len();
-                ledger.append(Record { id: Uuid::now_v7(), ..record(1) }).await.unwrap();
-                // What is dropped is, after the next checkpoint but one.
-                until("it was looked at twice", async || {
-                    ledger.signed("postern-0").await.unwrap().len() > signed + 1
-                        || count(&ledger).await < 301
-                })
-                .await;
-                assert_eq!(count(&ledger).await < 301, is_dropped, "{room}");
-                ledger.close().await;
-            }
-        });
-        place.verify(&[]).success();
     }
 }
 
@@ -510,7 +477,7 @@ fn an_unsigned_drop_explains_nothing() {
 fn what_is_left_of_a_writer_or_does_not_fit_is_looked_at() {
     let mut place = Place::sqlite();
     place.every = Duration::from_secs(1);
-    place.keep = Keep { entries: Some(1), ..Keep::default() };
+    place.keep = Keep { entries: Some(1), age: None };
     let runtime = Runtime::new().unwrap();
     runtime.block_on(place.fill());
     runtime.block_on(async {
@@ -609,7 +576,7 @@ fn a_hand_over_is_followed_wherever_it_stands() {
     place.audit(&["verify", "--proof", "proof.json", "--key", "kept.pub"]).success();
 
     place.every = Duration::from_secs(1);
-    place.keep = Keep { entries: Some(1), ..Keep::default() };
+    place.keep = Keep { entries: Some(1), age: None };
     runtime.block_on(async {
         let ledger = place.open("postern-0").await;
         until("the old records are gone", async || {
