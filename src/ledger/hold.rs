@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::event::{Event, What};
 
-/// The names of what is held after these events, the first first.
+/// The names of what is held after these events, which come in their order.
 #[must_use]
 pub fn held(events: Vec<Event>) -> BTreeSet<String> {
     let mut held = BTreeSet::new();

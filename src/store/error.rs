@@ -27,6 +27,11 @@ pub enum StoreError {
         .path.display()
     )]
     Gone { path: PathBuf },
+    #[error(
+        "an entry has the last number that there can be, which no server gave it; `postern audit \
+         verify` says what is wrong"
+    )]
+    NoNumbers,
     #[error("the database answered with something else than it was asked for")]
     Garbled,
     #[error("`{}` cannot be made: {source}", .path.display())]
@@ -51,7 +56,7 @@ pub enum StoreError {
     Older { place: String, found: i64, known: i64 },
     #[error(
         "`{place}` holds text as {encoding}, which cannot hold every record; make the database with \
-         `createdb --encoding=UTF8 --template=template0`"
+         `createdb --encoding=UTF8 --locale=C --template=template0`"
     )]
     Encoding { place: String, encoding: String },
     #[error("`{place}` is already being written as `{writer}` by another process")]

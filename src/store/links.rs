@@ -14,6 +14,10 @@ use crate::ledger::verify::Link;
 /// that SQLite's allocations stay small.
 const RUN: i64 = 16;
 
+/// A run that begins after this place would end after the last there can be. Whoever writes into
+/// the database can number an entry so.
+const LAST_RUN: i64 = i64::MAX - RUN;
+
 /// Entries of one writer in a row, with everything that is stored of them.
 #[derive(Debug, Default)]
 pub struct Links {
@@ -37,8 +41,8 @@ pub(super) fn page(pool: &Pool, writer: &str, after: u64, places: usize) -> Stat
     sql.bind(places).push(" AS BIGINT) FROM records WHERE writer = ").bind(writer);
     sql.push(" AND sequence > ").bind(number(after));
     sql.push(&format!(
-        " UNION ALL SELECT after + {RUN}, places - {RUN} FROM run WHERE places > {RUN}) \
-         SELECT after, (SELECT string_agg(entry, '') FROM (SELECT concat(\
+        " UNION ALL SELECT after + {RUN}, places - {RUN} FROM run WHERE places > {RUN} \
+         AND after <= {LAST_RUN}) SELECT after, (SELECT string_agg(entry, '') FROM (SELECT concat(\
          sequence, ' ', time, ' ', octet_length(id), ' ', octet_length(username), ' ', \
          octet_length(namespace), ' ', octet_length(pod), ' ', octet_length(answer), ' ', \
          coalesce(octet_length(about), -1), ' ', octet_length(record), ' ', \
@@ -48,8 +52,10 @@ pub(super) fn page(pool: &Pool, writer: &str, after: u64, places: usize) -> Stat
     ));
     sql.bind(writer);
     sql.push(&format!(
-        " AND sequence > run.after AND sequence <= run.after + {RUN} ORDER BY sequence\
-         ) AS entries) FROM run WHERE after IS NOT NULL"
+        " AND sequence > run.after AND sequence <= CASE WHEN run.after > {LAST_RUN} \
+         THEN {} ELSE run.after + {RUN} END ORDER BY sequence\
+         ) AS entries) FROM run WHERE after IS NOT NULL",
+        i64::MAX
     ));
     sql
 }

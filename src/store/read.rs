@@ -66,13 +66,14 @@ impl Reader {
     /// What holds everything, and releases it again, the first first; at last what no server has
     /// taken up yet.
     pub(super) async fn holds(&self) -> Result<Vec<Event>, LedgerError> {
+        // First: what is taken up meanwhile is then seen twice, and not never.
+        let waiting = Statement::new("SELECT event FROM inbox ORDER BY id");
+        let waiting: Vec<(String,)> = self.fetch(waiting).await?;
         let written: Vec<(String,)> = self.fetch(Statement::new(upkeep::HOLDS)).await?;
         let events = written.iter().map(|(text,)| serde_json::from_str(text));
         let mut events = events
             .collect::<Result<Vec<Event>, _>>()
             .map_err(|error| StoreError::Json(error).while_doing("read"))?;
-        let waiting = Statement::new("SELECT event FROM inbox ORDER BY id");
-        let waiting: Vec<(String,)> = self.fetch(waiting).await?;
         events.extend(waiting.iter().filter_map(|(text,)| inbox::admitted(text)));
         Ok(events)
     }

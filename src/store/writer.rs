@@ -81,7 +81,7 @@ impl State {
         writer: &str,
         batch: &mut Batch,
     ) -> Result<(), StoreError> {
-        self.sequence += 1;
+        self.sequence = self.sequence.checked_add(1).ok_or(StoreError::NoNumbers)?;
         entry.place(writer, self.sequence.unsigned_abs());
         let row = Row::new(entry, self.hash)?;
         self.hash = row.hash;

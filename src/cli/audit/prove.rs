@@ -133,7 +133,8 @@ async fn gather(
         for link in page.iter() {
             let link = link?;
             if link.sequence > checkpoint.size {
-                break;
+                // What is left of the tree is not there.
+                return Ok(prover.finish());
             }
             if link.sequence != after + 1 {
                 // What was dropped is stood for by the checkpoint about it.

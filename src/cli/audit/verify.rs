@@ -152,8 +152,9 @@ impl Verify {
         if to < u64::MAX {
             verifier = verifier.of_a_part();
         }
-        let mut progress =
-            Progress::new(writer, ledger.last_sequence(writer).await?.min(to) - from);
+        // What was cut off may have been before `from` already.
+        let last = ledger.last_sequence(writer).await?.min(to);
+        let mut progress = Progress::new(writer, last.saturating_sub(from));
         let mut page = ledger.links(writer, from, PAGE).await?;
         while !page.is_empty() {
             let end = page.end();

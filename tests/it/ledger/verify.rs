@@ -154,7 +154,7 @@ impl Place {
 /// Everything that somebody with a database shell may try; what is said about it.
 #[test]
 fn each_way_to_tamper_is_found() {
-    let ways: [(&str, &str); 9] = [
+    let ways: [(&str, &str); 10] = [
         (
             "UPDATE records SET record = replace(record, 'jane', 'joan') WHERE sequence = 7",
             "record 7 is not what was written",
@@ -164,6 +164,10 @@ fn each_way_to_tamper_is_found() {
         (
             "DELETE FROM records WHERE sequence > 290",
             "records 291 to 301 are missing: the checkpoint",
+        ),
+        (
+            "UPDATE records SET sequence = 9223372036854775807 WHERE sequence = 301",
+            "records 301 to 9223372036854775806 are missing",
         ),
         ("DELETE FROM records WHERE sequence < 7", "records 1 to 6 are missing"),
         (
@@ -195,6 +199,61 @@ fn each_way_to_tamper_is_found() {
             assert!(text.contains("good       "), "{text}");
         }
     }
+}
+
+/// Where runs and pages end, and where entries are missing there, no other entry is passed by.
+#[test]
+fn pages_have_every_entry_once() {
+    const LAST: u64 = 1100;
+    both(&async |place| {
+        let ledger = place.open("postern-0").await;
+        for number in LENGTH + 1..=LAST {
+            ledger.append(record(number)).await.unwrap();
+        }
+        let holes = [16..18, 40..80, 500..530, 1024..1025];
+        place
+            .execute(
+                "DELETE FROM records WHERE sequence IN (16, 17, 1024) \
+                 OR sequence BETWEEN 40 AND 79 OR sequence BETWEEN 500 AND 529",
+            )
+            .await;
+        let (mut seen, mut after) = (Vec::new(), 0);
+        loop {
+            let page = ledger.links("postern-0", after, 512).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            seen.extend(page.iter().map(|link| link.unwrap().sequence));
+            after = page.end();
+            assert_eq!(seen.last(), Some(&after));
+        }
+        let last = ledger.last_sequence("postern-0").await.unwrap();
+        let is_there = |number: &u64| !holes.iter().any(|hole| hole.contains(number));
+        assert_eq!(seen, (1..=last).filter(is_there).collect::<Vec<_>>());
+        ledger.close().await;
+    });
+}
+
+/// Neither an end that is gone nor a number that no server gives keeps an auditor waiting.
+#[test]
+fn what_is_missing_at_the_end_is_said_however_one_asks() {
+    both(&async |place| {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let after_all = jiff::Timestamp::now().to_string();
+        let sql = "UPDATE records SET sequence = 9223372036854775807 WHERE sequence = 301";
+        place.execute(sql).await;
+        place.audit(&["prove", &id(200).to_string()]).code(1);
+        // Nor does a server number anything after it.
+        let ledger = place.open("postern-0").await;
+        let again = Record { id: Uuid::now_v7(), ..record(1) };
+        let error = ledger.append(again).await.unwrap_err().to_string();
+        assert!(error.contains("the last number that there can be"), "{error}");
+        ledger.close().await;
+        place.execute("DELETE FROM records WHERE sequence > 290").await;
+        // There is nothing in that time, and nothing is proved.
+        place.verify(&["--since", &after_all]).code(1);
+        place.audit(&["prove", &id(200).to_string()]).code(1);
+    });
 }
 
 /// Whoever can write a file can write one that nobody signed, and no ledger is to blame for it.
