@@ -113,14 +113,22 @@ impl Warden {
     pub(super) async fn run(mut self, stirred: Arc<Notify>) {
         let (mut secrets, mut leaving) = (self.secrets.clone(), self.leaving.clone());
         let pace = settling(&self.wanted).unsigned_abs().clamp(FASTEST, PACE);
+        let mut is_unread = false;
         loop {
             match self.seen() {
                 Some(holding) => {
+                    // While a step is taken, what was said before stays; not that nothing was read.
+                    if std::mem::take(&mut is_unread) {
+                        self.trouble.send_replace(None);
+                    }
                     let outcome = self.step(holding).await;
                     self.say(outcome.unwrap_or_else(Some));
                 }
                 // The watch says in the log what is wrong with it.
-                None => drop(self.trouble.send_replace(self.health.state(PACE).err())),
+                None => {
+                    is_unread = true;
+                    self.trouble.send_replace(self.health.state(PACE).err());
+                }
             }
             tokio::select! {
                 changed = secrets.changed() => {
