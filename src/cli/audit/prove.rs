@@ -133,7 +133,7 @@ async fn gather(
         for link in page.iter() {
             let link = link?;
             if link.sequence > checkpoint.size {
-                // What is left of the tree is not there.
+                // Beyond the tree, whose last records may be missing.
                 return Ok(prover.finish());
             }
             if link.sequence != after + 1 {

@@ -1,17 +1,14 @@
 //! As much of an entry as its columns repeat.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use jiff::Timestamp;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use crate::ledger::query::column;
 
 /// What the columns beside a decision's text repeat of it. Read of each record, so no more than
-/// that, and where it stands.
+/// that, and nothing is copied out of it that need not be.
 #[derive(Deserialize)]
 pub(super) struct Head<'a> {
     #[serde(borrow)]
@@ -45,49 +42,24 @@ struct HeadRequester<'a> {
     username: Cow<'a, str>,
 }
 
-/// The pod's name, which a decision has among other things.
-struct HeadPod<'a>(Cow<'a, str>);
-
 #[derive(Deserialize)]
-struct DecisionPod<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for HeadPod<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(HeadPodVisitor)
-    }
-}
-
-struct HeadPodVisitor;
-
-impl<'de> Visitor<'de> for HeadPodVisitor {
-    type Value = HeadPod<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a pod or its name")
-    }
-
-    fn visit_borrowed_str<E: de::Error>(self, name: &'de str) -> Result<Self::Value, E> {
-        Ok(HeadPod(name.into()))
-    }
-
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(HeadPod(name.to_owned().into()))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, pod: A) -> Result<Self::Value, A::Error> {
-        let pod = DecisionPod::deserialize(MapAccessDeserializer::new(pod))?;
-        Ok(HeadPod(pod.name))
-    }
+#[serde(untagged)]
+enum HeadPod<'a> {
+    Decision {
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+    },
+    Event(#[serde(borrow)] Cow<'a, str>),
 }
 
 impl Head<'_> {
     /// User, namespace and pod.
     pub(super) fn columns(&self) -> (&str, &str, &str) {
         let username = self.requester.as_ref().map_or("", |requester| &requester.username);
-        let pod = self.pod.as_ref().map_or("", |pod| &pod.0);
+        let pod = match &self.pod {
+            Some(HeadPod::Decision { name } | HeadPod::Event(name)) => name,
+            None => "",
+        };
         (username, text(self.namespace.as_ref()).unwrap_or_default(), pod)
     }
 
