@@ -8,6 +8,7 @@ pub mod container;
 pub mod decode;
 pub mod delta;
 pub mod message;
+mod noted;
 pub mod patch;
 pub mod pod;
 pub mod respond;

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+pub mod excerpt;
+
 use crate::policy::removal::Removal;
 use crate::policy::request::{ConfinementProfile, SeLinuxOptions, SecurityContext, WindowsOptions};
 use crate::policy::setting::Setting;

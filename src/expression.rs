@@ -26,6 +26,7 @@ mod lexer;
 mod literal;
 mod node;
 mod parser;
+mod reach;
 pub mod scene;
 mod syntax;
 mod types;
@@ -37,8 +38,11 @@ mod tests;
 use check::Checker;
 use evaluate::Evaluation;
 use node::Node;
+use reach::Reach;
 use types::Type;
 use value::Value;
+
+use crate::policy::extent::Extent;
 
 /// A compiled expression. Cheap to clone and to share.
 #[derive(Debug, Clone)]
@@ -48,7 +52,7 @@ pub struct Program(Arc<Compiled>);
 struct Compiled {
     source: String,
     root: Node,
-    named: Vec<String>,
+    reach: Reach,
 }
 
 /// What an expression must give.
@@ -132,8 +136,8 @@ impl Program {
         if !gives.meets(&wanted_type) {
             return Err(Flaw { at, message: format!("it gives {gives}, not {wanted_type}") });
         }
-        let named = checker.named;
-        Ok(Self(Arc::new(Compiled { source: source.to_owned(), root, named })))
+        let reach = reach::reach(&root);
+        Ok(Self(Arc::new(Compiled { source: source.to_owned(), root, reach })))
     }
 
     /// The expression as its author wrote it.
@@ -142,10 +146,11 @@ impl Program {
         &self.0.source
     }
 
-    /// Whether the expression names this variable, so that nobody builds what is not read.
+    /// How much the expression reads of a variable's document, so that nobody builds what is not
+    /// read; `None`: it does not name the variable.
     #[must_use]
-    pub fn names(&self, variable: &str) -> bool {
-        self.0.named.iter().any(|named| named == variable)
+    pub fn reads(&self, variable: &str) -> Option<&Extent> {
+        self.0.reach.get(variable)
     }
 
     /// Whether the condition holds for these documents.

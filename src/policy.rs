@@ -10,6 +10,7 @@ mod constrain;
 pub mod evaluate;
 pub mod explain;
 pub mod expression;
+pub mod extent;
 pub mod image;
 pub mod name;
 pub mod pod_security;

@@ -10,9 +10,11 @@ use serde_json::value::RawValue;
 
 use super::container;
 use super::delta::delta;
+use super::noted::Noted;
 use super::pod::{PodIdentity, Shape, identity, pod_facts};
 use super::structural::{self, Fault, FaultKind, MAX_INJECTIONS, Targets};
 use super::wire;
+use crate::document::excerpt::{Keys, Places, PodPlaces};
 use crate::policy::circumstances::Circumstances;
 use crate::policy::expression::Documents;
 use crate::policy::request::{DebugRequest, Injection, PodFacts, Requester, Surface};
@@ -101,6 +103,8 @@ pub struct Debug {
     pub pod: PodIdentity,
     /// How many containers were added, also where they are too many to be judged.
     pub added_total: usize,
+    /// Where to read more of the review, for expressions.
+    pub places: Places,
 }
 
 /// An added container as it was sent.
@@ -138,20 +142,20 @@ pub fn decode(body: &[u8]) -> Result<Review, NotAReview> {
         Err(_) => serde_json::from_slice(body),
     };
     match review {
-        Ok(review) => read(review),
+        Ok(review) => read(review, body),
         Err(error) => salvage(body, &position_only(&error)),
     }
 }
 
-fn read(review: wire::Review<'_>) -> Result<Review, NotAReview> {
-    let wire::Review { api_version, kind, mut request } = review;
+fn read(review: wire::Review<'_>, body: &[u8]) -> Result<Review, NotAReview> {
+    let wire::Review { api_version, kind, request: Noted { value: mut request, keys } } = review;
     let version = Version::parse(&api_version).filter(|_| kind == "AdmissionReview");
     let version = version.ok_or(NotAReview::Version)?;
     let uid = checked_uid(std::mem::take(&mut request.uid))?;
     let user = user(std::mem::take(&mut request.user_info));
     let (operation, dry_run) = (request.operation.clone(), request.dry_run == Some(true));
     let (namespace, name) = (request.namespace.clone(), request.name.clone());
-    let subject = subject(request, &user);
+    let subject = subject(request, keys, &user, body);
     Ok(Review { version, uid, dry_run, operation, user, namespace, name, subject })
 }
 
@@ -212,7 +216,7 @@ fn user(wire: wire::UserInfo) -> User {
     User { requester, uid, extra: extra.unwrap_or_default() }
 }
 
-fn subject(request: wire::Request<'_>, user: &User) -> Subject {
+fn subject(mut request: wire::Request<'_>, keys: Vec<&str>, user: &User, body: &[u8]) -> Subject {
     let wire::Request { kind, resource, sub_resource, operation, .. } = &request;
     if let Some(other) = not_judged(resource, sub_resource) {
         return Subject::NotJudged(other);
@@ -225,7 +229,8 @@ fn subject(request: wire::Request<'_>, user: &User) -> Subject {
         ("", "EphemeralContainers") => Shape::EphemeralContainers,
         _ => return Subject::Malformed("the object is of a kind that is not known".to_owned()),
     };
-    match debug(request, shape, user) {
+    let places = places(&mut request, keys, body);
+    match debug(request, shape, user, places) {
         Ok(debug) => Subject::Debug(Box::new(debug)),
         Err(why) => Subject::Malformed(why),
     }
@@ -240,18 +245,46 @@ fn not_judged(resource: &wire::Resource<'_>, sub_resource: &str) -> Option<Strin
     (!ours).then(|| format!("{resource}{slash}{sub_resource}"))
 }
 
-fn debug(request: wire::Request<'_>, shape: Shape, user: &User) -> Result<Debug, String> {
-    let new = request.object.ok_or("the review has no object")?;
-    let mut old = request.old_object.ok_or("the review has no oldObject")?;
+/// Where to read again what was read once.
+fn places(request: &mut wire::Request<'_>, keys: Vec<&str>, body: &[u8]) -> Places {
+    fn noted<T>(part: &mut Noted<'_, T>, body: &[u8]) -> Keys {
+        Keys::new(body, std::mem::take(&mut part.keys))
+    }
+    let object = request.object.as_mut().map(|pod| PodPlaces {
+        own: noted(pod, body),
+        metadata: pod.value.metadata.as_mut().map(|metadata| noted(metadata, body)),
+        spec: pod.value.spec.as_mut().map(|spec| noted(spec, body)),
+    });
+    let old_object = request.old_object.as_mut().map(|pod| PodPlaces {
+        own: noted(pod, body),
+        metadata: Some(noted(&mut pod.value.metadata, body)),
+        spec: pod.value.spec.as_mut().map(|spec| noted(spec, body)),
+    });
+    Places {
+        request: Keys::new(body, keys),
+        object: object.unwrap_or_default(),
+        old_object: old_object.unwrap_or_default(),
+    }
+}
+
+fn debug(
+    request: wire::Request<'_>,
+    shape: Shape,
+    user: &User,
+    places: Places,
+) -> Result<Debug, String> {
+    let new = request.object.ok_or("the review has no object")?.value;
+    let mut old = request.old_object.ok_or("the review has no oldObject")?.value;
     let (new_list, old_list) = match shape {
         Shape::Pod => (
-            new.spec.and_then(|spec| spec.ephemeral_containers),
-            old.spec.as_mut().and_then(|spec| spec.ephemeral_containers.take()),
+            new.spec.and_then(|spec| spec.value.ephemeral_containers),
+            old.spec.as_mut().and_then(|spec| spec.value.ephemeral_containers.take()),
         ),
         Shape::EphemeralContainers => (new.ephemeral_containers, old.ephemeral_containers.take()),
     };
     let (new_list, old_list) = (new_list.unwrap_or_default(), old_list.unwrap_or_default());
-    let mirror = old.metadata.annotations.as_ref().is_some_and(|annotations| annotations.mirror);
+    let mirror =
+        old.metadata.value.annotations.as_ref().is_some_and(|annotations| annotations.mirror);
     let identity = identity(&mut old);
     let pod = pod_facts(old, shape, request.name, old_list.len());
     let unreadable = |what: &str| format!("{what} cannot be read");
@@ -297,7 +330,7 @@ fn debug(request: wire::Request<'_>, shape: Shape, user: &User) -> Result<Debug,
         circumstances: Circumstances::default(),
         documents: Documents::default(),
     };
-    Ok(Debug { request, added, faults, list: shape.list(), pod: identity, added_total })
+    Ok(Debug { request, added, faults, list: shape.list(), pod: identity, added_total, places })
 }
 
 fn container_names(pod: &PodFacts) -> impl Iterator<Item = &str> {

@@ -36,19 +36,19 @@ impl Shape {
 
 /// Takes out of the pod what only the record asks for.
 pub(super) fn identity(old: &mut wire::OldPod<'_>) -> PodIdentity {
-    let owners = old.metadata.owner_references.iter().flatten();
+    let owners = old.metadata.value.owner_references.iter().flatten();
     let owner = owners
         .filter(|owner| owner.controller == Some(true))
         .map(|owner| format!("{}/{}", owner.kind, owner.name))
         .next();
     let mut spec = old.spec.as_mut();
     let mut text = |take: fn(&mut wire::OldPodSpec<'_>) -> Option<String>| {
-        spec.as_mut().and_then(|spec| take(spec)).unwrap_or_default()
+        spec.as_mut().and_then(|spec| take(&mut spec.value)).unwrap_or_default()
     };
     PodIdentity {
         node: text(|spec| spec.node_name.take()),
         service_account: text(|spec| spec.service_account_name.take()),
-        uid: std::mem::take(&mut old.metadata.uid),
+        uid: std::mem::take(&mut old.metadata.value.uid),
         owner: owner.unwrap_or_default(),
     }
 }
@@ -62,10 +62,11 @@ pub(super) fn pod_facts(
     let (labels, spec) = match shape {
         Shape::EphemeralContainers => (Fact::Unknown, Fact::Unknown),
         Shape::Pod => {
-            let app_armor = old.metadata.annotations.map(|a| a.app_armor).unwrap_or_default();
-            let spec =
-                old.spec.map_or(Fact::Unknown, |spec| Fact::Known(spec_facts(spec, app_armor)));
-            (Fact::Known(old.metadata.labels.unwrap_or_default()), spec)
+            let app_armor = old.metadata.value.annotations.map(|a| a.app_armor).unwrap_or_default();
+            let spec = old
+                .spec
+                .map_or(Fact::Unknown, |spec| Fact::Known(spec_facts(spec.value, app_armor)));
+            (Fact::Known(old.metadata.value.labels.unwrap_or_default()), spec)
         }
     };
     PodFacts { name, labels, spec, ephemeral_containers: ephemeral }

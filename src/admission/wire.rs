@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::noted::Noted;
 use crate::policy::volume::kind_of;
 
 #[derive(Debug, Deserialize)]
@@ -22,7 +23,7 @@ pub(super) struct Review<'a> {
     #[serde(borrow)]
     pub(super) kind: Cow<'a, str>,
     #[serde(borrow)]
-    pub(super) request: Request<'a>,
+    pub(super) request: Noted<'a, Request<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -42,9 +43,9 @@ pub(super) struct Request<'a> {
     pub(super) operation: String,
     pub(super) user_info: UserInfo,
     #[serde(borrow)]
-    pub(super) object: Option<NewPod<'a>>,
+    pub(super) object: Option<Noted<'a, NewPod<'a>>>,
     #[serde(borrow)]
-    pub(super) old_object: Option<OldPod<'a>>,
+    pub(super) old_object: Option<Noted<'a, OldPod<'a>>>,
     pub(super) dry_run: Option<bool>,
 }
 
@@ -88,10 +89,16 @@ pub(super) struct UserInfo {
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewPod<'a> {
     #[serde(borrow)]
-    pub(super) spec: Option<NewPodSpec<'a>>,
+    pub(super) metadata: Option<Noted<'a, Unread>>,
+    #[serde(borrow)]
+    pub(super) spec: Option<Noted<'a, NewPodSpec<'a>>>,
     #[serde(borrow)]
     pub(super) ephemeral_containers: Option<Vec<&'a RawValue>>,
 }
+
+/// An object of which no more than its keys are noted.
+#[derive(Debug, Deserialize)]
+pub(super) struct Unread {}
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -104,10 +111,10 @@ pub(super) struct NewPodSpec<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OldPod<'a> {
-    #[serde(default)]
-    pub(super) metadata: Metadata,
+    #[serde(borrow, default)]
+    pub(super) metadata: Noted<'a, Metadata>,
     #[serde(borrow)]
-    pub(super) spec: Option<OldPodSpec<'a>>,
+    pub(super) spec: Option<Noted<'a, OldPodSpec<'a>>>,
     #[serde(borrow)]
     pub(super) ephemeral_containers: Option<Vec<&'a RawValue>>,
 }

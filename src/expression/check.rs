@@ -17,8 +17,6 @@ pub(super) struct Checker<'c> {
     locals: Vec<(String, Type)>,
     /// How many loops are around.
     loops: usize,
-    /// The variables that were named.
-    pub(super) named: Vec<String>,
 }
 
 type Checked = Result<(Node, Type), Flaw>;
@@ -29,7 +27,7 @@ fn flaw<T>(at: usize, message: impl Into<String>) -> Result<T, Flaw> {
 
 impl<'c> Checker<'c> {
     pub(super) fn new(variables: &'c [&'c str]) -> Self {
-        Self { variables, locals: Vec::new(), loops: 0, named: Vec::new() }
+        Self { variables, locals: Vec::new(), loops: 0 }
     }
 
     /// Checks one piece and all below it.
@@ -68,9 +66,6 @@ impl<'c> Checker<'c> {
             return Ok((Node::Local(place), of.clone()));
         }
         if self.variables.contains(&name.as_str()) {
-            if !self.named.contains(&name) {
-                self.named.push(name.clone());
-            }
             return Ok((Node::Variable(name), Type::Dyn));
         }
         if let Some(found) = Type::named(&name) {

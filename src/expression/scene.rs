@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{Bindings, Program, Trouble};
 use crate::document;
+use crate::document::excerpt::{Places, PodPlaces};
 use crate::policy::circumstances::Circumstances;
 use crate::policy::expression::{Documents, Expression, Scene};
+use crate::policy::extent::Extent;
 use crate::policy::removal::removals;
 use crate::policy::request::{Fact, Injection};
 use crate::policy::set::Wanted;
@@ -46,42 +46,26 @@ enum Values {
     Hidden,
 }
 
-#[derive(Deserialize)]
-struct Review<'a> {
-    #[serde(borrow)]
-    request: BTreeMap<Cow<'a, str>, &'a RawValue>,
-}
-
 impl Sent {
-    /// Reads what is wanted of a review that was read before. What cannot be read again is null,
-    /// and so is no yes.
+    /// Reads what is wanted of a review that was decoded before. What cannot be read again is
+    /// null, and so is no yes.
     #[must_use]
-    pub fn read(body: &[u8], wanted: Wanted, containers: BTreeMap<String, Value>) -> Documents {
-        let mut sent = Self { containers, ..Self::default() };
-        let Wanted { object, old_object, request } = wanted;
-        if (object || old_object || request)
-            && let Ok(review) = serde_json::from_slice::<Review<'_>>(body)
-        {
-            let part = |key: &str| {
-                let raw = review.request.get(key);
-                raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
-            };
-            if object {
-                sent.object = Arc::new(part("object"));
-            }
-            if old_object {
-                sent.old_object = Arc::new(part("oldObject"));
-            }
-            if request {
-                let keys = review
-                    .request
-                    .keys()
-                    .filter(|key| !["object", "oldObject"].contains(&key.as_ref()));
-                let fields = keys.map(|key| (key.to_string(), part(key)));
-                sent.request = Arc::new(fields.collect());
-            }
-        }
-        Documents::new(sent)
+    pub fn read(
+        body: &[u8],
+        places: &Places,
+        wanted: &Wanted,
+        containers: BTreeMap<String, Value>,
+    ) -> Documents {
+        let pod = |places: &PodPlaces, wanted: &Extent| match wanted.is_nothing() {
+            true => Arc::default(),
+            false => Arc::new(places.read(body, wanted).unwrap_or_default()),
+        };
+        Documents::new(Self {
+            object: pod(&places.object, &wanted.object),
+            old_object: pod(&places.old_object, &wanted.old_object),
+            request: Arc::new(places.read_request(body, &wanted.request).unwrap_or_default()),
+            containers,
+        })
     }
 
     /// The same documents of a request that adds this container instead.
@@ -149,8 +133,9 @@ impl Program {
                 &hidden
             }
         };
-        let container = scene.container.map(|stored| sent.container(scene, stored));
-        let image = scene.container.filter(|_| self.names("image")).map(image);
+        let stored = |variable: &str| scene.container.filter(|_| self.reads(variable).is_some());
+        let container = stored("container").map(|stored| sent.container(scene, stored));
+        let image = stored("image").map(image);
         let namespace = namespace(&scene.request.circumstances, &scene.request.namespace);
         let mut bindings = Bindings::new()
             .with("object", &sent.object)
@@ -185,8 +170,8 @@ impl Expression for Program {
         self.ask(scene, Values::Hidden, |bindings| Self::text(self, bindings))
     }
 
-    fn names(&self, variable: &str) -> bool {
-        Self::names(self, variable)
+    fn reads(&self, variable: &str) -> Option<&Extent> {
+        Self::reads(self, variable)
     }
 }
 

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::document::excerpt;
 
 mod anything;
 mod guards;
@@ -22,6 +23,14 @@ fn bound(documents: &Documents) -> Bindings<'_> {
         .fold(Bindings::new(), |bindings, (name, document)| bindings.with(name, document))
 }
 
+/// No more of the documents than the program says it reads.
+fn excerpts(program: &Program, documents: &Documents) -> Documents {
+    let read = |(name, document): (&String, &Json)| {
+        Some((name.clone(), excerpt::of(document, program.reads(name)?)))
+    };
+    documents.iter().filter_map(read).collect()
+}
+
 fn names(documents: &Documents) -> Vec<&str> {
     documents.keys().map(String::as_str).collect()
 }
@@ -41,10 +50,15 @@ fn assert_cases(cases: &str) {
         let source = case["expression"].as_str().unwrap();
         let found = match Program::compile(source, Wanted::Bool, &names(&documents)) {
             Err(flaw) => (Json::from("rejected"), flaw.to_string()),
-            Ok(program) => match program.holds(&bound(&documents)) {
-                Ok(holds) => (Json::from(holds), String::new()),
-                Err(trouble) => (Json::from("error"), trouble.to_string()),
-            },
+            Ok(program) => {
+                let found = program.holds(&bound(&documents));
+                let less = excerpts(&program, &documents);
+                assert_eq!(program.holds(&bound(&less)), found, "{source}: {less:?}");
+                match found {
+                    Ok(holds) => (Json::from(holds), String::new()),
+                    Err(trouble) => (Json::from("error"), trouble.to_string()),
+                }
+            }
         };
         if found.0 != case["expect"] {
             wrong.push(format!("{}: {} {}: {source}", case["name"], found.0, found.1));
@@ -93,8 +107,8 @@ fn flaws_point_to_their_place() {
 fn a_program_knows_what_it_names() {
     let source = "object.a == 1 && [1].all(request, request == 1)";
     let program = Program::compile(source, Wanted::Bool, &["object", "request"]).unwrap();
-    assert!(program.names("object"));
-    assert!(!program.names("request"), "it is the variable of the loop");
+    assert!(program.reads("object").is_some());
+    assert!(program.reads("request").is_none(), "it is the variable of the loop");
     assert_eq!(program.source(), source);
     fn shared<T: Send + Sync + Clone + 'static>(_: &T) {}
     shared(&program);

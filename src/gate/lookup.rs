@@ -152,8 +152,8 @@ pub fn bring_documents(policies: &PolicySet, debug: &mut Debug, body: &[u8]) {
         let name = added.json.get("name").and_then(Value::as_str).unwrap_or_default();
         (name.to_owned(), added.json.clone())
     };
-    let containers = debug.added.iter().map(named).collect();
-    debug.request.documents = Sent::read(body, wanted, containers);
+    let containers = debug.added.iter().filter(|_| wanted.container).map(named).collect();
+    debug.request.documents = Sent::read(body, &debug.places, wanted, containers);
 }
 
 fn needs_judging(debug: &Debug) -> bool {

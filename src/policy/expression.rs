@@ -7,6 +7,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use super::extent::Extent;
 use super::request::{DebugRequest, Injection};
 
 /// One compiled expression.
@@ -25,8 +26,8 @@ pub trait Expression: fmt::Debug + Send + Sync {
     /// As for [`Expression::holds`].
     fn text(&self, scene: &Scene<'_>) -> Result<String, String>;
 
-    /// Whether it names a variable, so that nobody builds what is not read.
-    fn names(&self, variable: &str) -> bool;
+    /// How much it reads of a variable's document; `None`: it does not name the variable.
+    fn reads(&self, variable: &str) -> Option<&Extent>;
 }
 
 /// What an expression is about.

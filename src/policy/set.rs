@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::expression::Expression;
+use super::extent::Extent;
 use super::request::{DebugRequest, Requester};
 use super::rule::{NamePattern, Policy, Selector, Subject};
 use super::select::speaks_to;
@@ -18,7 +19,7 @@ pub struct PolicySet {
 }
 
 /// What a set wants to know beyond the request.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Asks {
     namespaces: bool,
     rights: bool,
@@ -72,8 +73,8 @@ impl PolicySet {
 
     /// The documents that expressions of policies read; `None`: there are no expressions.
     #[must_use]
-    pub fn asks_for_documents(&self) -> Option<Wanted> {
-        self.asks.documents
+    pub fn asks_for_documents(&self) -> Option<&Wanted> {
+        self.asks.documents.as_ref()
     }
 
     /// Whether any policy limits how much a user adds within a time.
@@ -104,22 +105,31 @@ impl PolicySet {
     }
 }
 
-/// Documents that take time to read, and whether an expression names them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// How much the expressions of a set read of the documents that take time to read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wanted {
     /// `object`
-    pub object: bool,
+    pub object: Extent,
     /// `oldObject`, and `pod`, which is the same.
-    pub old_object: bool,
+    pub old_object: Extent,
     /// `request`
-    pub request: bool,
+    pub request: Extent,
+    /// `container`
+    pub container: bool,
 }
 
 impl Wanted {
     fn note(&mut self, expression: &dyn Expression) {
-        self.object |= expression.names("object");
-        self.old_object |= expression.names("oldObject") || expression.names("pod");
-        self.request |= expression.names("request");
+        let read = |all: &mut Extent, variable: &str| {
+            if let Some(read) = expression.reads(variable) {
+                all.unite(read);
+            }
+        };
+        read(&mut self.object, "object");
+        read(&mut self.old_object, "oldObject");
+        read(&mut self.old_object, "pod");
+        read(&mut self.request, "request");
+        self.container |= expression.reads("container").is_some();
     }
 }
 

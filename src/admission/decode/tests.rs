@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::policy::extent::{Extent, Step};
 
 fn review(object: &Value, old: &Value) -> Value {
     json!({
@@ -286,4 +287,53 @@ fn reads_where_variables_come_from_and_never_shows_their_values() {
     assert_eq!(container.env_from[0].source.describe(), "secret/all");
     assert!(!format!("{debug:?}").replace("hunter2\",\"", "").contains("Value(\"hunter2"));
     assert!(!format!("{:?}", debug.request).contains("hunter2"));
+}
+
+#[test]
+fn expressions_can_read_all_that_was_sent_or_any_part_of_it() {
+    let mut whole = 0;
+    for path in std::fs::read_dir("tests/corpus/reviews").unwrap() {
+        let Ok(text) = std::fs::read_to_string(path.unwrap().path()) else { continue };
+        let Ok(Review { subject: Subject::Debug(debug), .. }) = decode(text.as_bytes()) else {
+            continue;
+        };
+        let mut sent: Value = serde_json::from_str(&text).unwrap();
+        let request = sent["request"].as_object_mut().unwrap();
+        let (object, old) = (request.remove("object"), request.remove("oldObject"));
+        let (body, places) = (text.as_bytes(), &debug.places);
+        let everything = Extent::everything();
+        assert_eq!(places.object.read(body, everything), object);
+        assert_eq!(places.old_object.read(body, everything), old);
+        assert_eq!(places.read_request(body, everything).as_ref(), Some(&sent["request"]));
+        let mut name = Extent::default();
+        name.add(&[Step::Field("metadata".into()), Step::Field("name".into())], true);
+        name.add(&[Step::Field("spec".into()), Step::Field("nodeName".into())], true);
+        let part = |pod: &Value| {
+            let name = &pod["metadata"]["name"];
+            match pod.get("spec") {
+                Some(spec) => {
+                    json!({"metadata": {"name": name}, "spec": match spec["nodeName"].clone() {
+                        Value::Null => json!({}),
+                        node => json!({"nodeName": node}),
+                    }})
+                }
+                None => json!({"metadata": {"name": name}}),
+            }
+        };
+        assert_eq!(places.object.read(body, &name), object.as_ref().map(part));
+        assert_eq!(places.old_object.read(body, &name), old.as_ref().map(part));
+        whole += 1;
+    }
+    assert!(whole > 10, "{whole}");
+}
+
+#[test]
+fn a_name_of_a_field_with_escapes_is_not_looked_for() {
+    let pod = pod(&json!([]));
+    let text = review(&pod, &pod).to_string();
+    for (name, escaped) in [(r#""spec""#, r#""sp\u0065c""#), (r#""object""#, r#""obj\u0065ct""#)] {
+        assert!(text.contains(name));
+        let review: Review = decode(text.replace(name, escaped).as_bytes()).unwrap();
+        assert!(matches!(review.subject, Subject::Malformed(_)), "{escaped}");
+    }
 }

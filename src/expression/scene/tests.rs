@@ -26,9 +26,13 @@ fn sent() -> (Injection, crate::policy::request::DebugRequest) {
     let source = EnvSource::Secret("s".to_owned());
     asked.env_from = vec![EnvFrom { position: 0, prefix: String::new(), source }];
     let mut request = asking(vec![asked.clone()]);
-    let wanted = Wanted { object: true, old_object: true, request: true };
+    let sent: Value = serde_json::from_str(SENT).unwrap();
+    let mut documents = sent["request"].clone();
+    let mut part = |key: &str| Arc::new(documents.as_object_mut().unwrap().remove(key).unwrap());
+    let (object, old_object) = (part("object"), part("oldObject"));
     let containers = [("debugger".to_owned(), json)].into();
-    request.documents = Sent::read(SENT.as_bytes(), wanted, containers);
+    let sent = Sent { object, old_object, request: Arc::new(documents), containers };
+    request.documents = Documents::new(sent);
     (asked, request)
 }
 
@@ -81,7 +85,8 @@ fn the_container_is_seen_as_it_would_be_stored() {
 fn what_nobody_brought_along_gives_no_answer() {
     let (asked, mut request) = sent();
     let unread = Wanted::default();
-    request.documents = Sent::read(SENT.as_bytes(), unread, BTreeMap::new());
+    let places = Places::default();
+    request.documents = Sent::read(SENT.as_bytes(), &places, &unread, BTreeMap::new());
     let scene = Scene { request: &request, container: Some(&asked) };
     assert!(holds("object.metadata.name == 'new'", &scene).is_err());
     assert!(holds("container.image == 'busybox:1.36'", &scene).is_err());
@@ -95,7 +100,7 @@ fn a_condition_may_look_at_a_variable_and_nothing_may_tell_its_value() {
     let (asked, mut request) = sent();
     let json = json!({"name": "debugger", "env": [{"name": "PASSWORD", "value": "hunter2"}]});
     let containers = [("debugger".to_owned(), json)].into();
-    request.documents = Sent::read(SENT.as_bytes(), Wanted::default(), containers);
+    request.documents = Documents::new(Sent { containers, ..Sent::default() });
     let scene = Scene { request: &request, container: Some(&asked) };
     assert_eq!(holds("container.env[0].value == 'hunter2'", &scene), Ok(true));
     let why = holds("int(container.env[0].value) > 0", &scene).unwrap_err();

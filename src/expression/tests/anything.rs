@@ -1,4 +1,5 @@
-//! Arbitrary text never panics, and neither do expressions made of true parts.
+//! Arbitrary text never panics, and neither do expressions made of true parts. What they say they
+//! read is all that their answer depends on.
 
 use proptest::prelude::*;
 
@@ -9,7 +10,10 @@ fn tried(source: &str) {
     let names = names(&documents);
     for wanted in [Wanted::Bool, Wanted::Text] {
         if let Ok(program) = Program::compile(source, wanted, &names) {
-            drop(program.holds(&bound(&documents)));
+            let less = excerpts(&program, &documents);
+            let (holds, text) = (program.holds(&bound(&less)), program.text(&bound(&less)));
+            assert_eq!(program.holds(&bound(&documents)), holds, "{source}: {less:?}");
+            assert_eq!(program.text(&bound(&documents)), text, "{source}: {less:?}");
             drop(program.text(&Bindings::new()));
         }
     }
