@@ -6,6 +6,7 @@
 
 mod follow;
 mod observe;
+mod pod;
 mod pod_events;
 mod scan;
 

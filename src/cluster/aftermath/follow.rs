@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client};
 use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
 use super::observe::{Sight, is_final, is_new, sight};
+use super::pod::Pod;
 use super::{Archive, Complaint, Fate, Happened, Keeper, ask};
 use crate::gate::Decisions;
 use crate::ledger::event::{ContainerOutcome, What};

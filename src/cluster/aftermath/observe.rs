@@ -1,7 +1,8 @@
 //! What a pod says of one of its ephemeral containers.
 
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus};
 
+use super::pod::Pod;
 use crate::ledger::event::ContainerOutcome;
 
 /// What every container waits for; none of it keeps one from starting.
@@ -24,13 +25,10 @@ pub(super) enum Sight {
 
 /// How this container of the pod is found.
 pub(super) fn sight(pod: &Pod, container: &str) -> Sight {
-    let listed = pod.spec.iter().flat_map(|spec| spec.ephemeral_containers.iter().flatten());
-    if !listed.into_iter().any(|listed| listed.name == container) {
+    if !pod.debug_containers().iter().any(|listed| listed.name == container) {
         return Sight::Absent;
     }
-    let statuses = pod.status.iter();
-    let statuses = statuses.flat_map(|status| status.ephemeral_container_statuses.iter().flatten());
-    let status = statuses.into_iter().find(|status| status.name == container);
+    let status = pod.debug_statuses().iter().find(|status| status.name == container);
     status.and_then(outcome).map_or(Sight::Silent, Sight::Is)
 }
 

@@ -9,12 +9,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client};
 use tokio::time::sleep;
 use tracing::warn;
 
+use super::pod::Pod;
 use super::{Archive, Complaint, Fate, Happened, Keeper, PodContainer, ask};
 use crate::ledger::event::What;
 use crate::ledger::{Cursor, Event, LedgerError, Outcome, Query, Record};
@@ -186,14 +186,13 @@ impl<L: Archive> Scan<L> {
 fn ephemeral_containers(pod: &Pod) -> impl Iterator<Item = Found> + '_ {
     let metadata = &pod.metadata;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let containers = pod.spec.iter().flat_map(|spec| spec.ephemeral_containers.iter().flatten());
-    containers.map(move |container| Found {
+    pod.debug_containers().iter().map(move |container| Found {
         namespace: text(&metadata.namespace),
         pod: text(&metadata.name),
         uid: text(&metadata.uid),
         created: metadata.creation_timestamp.as_ref().map(|time| time.0),
         container: container.name.clone(),
-        image: text(&container.image),
+        image: container.image.clone(),
     })
 }
 
