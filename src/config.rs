@@ -27,7 +27,9 @@ pub use error::SettingError;
 pub use forward::ForwardSettings;
 pub use given::Given;
 pub use tls::{Serving, TlsSecret, TlsSettings};
-use value::{Address, Count, Deadline, DrainDelay, KeepFor, KeepRecords, Name, Strictness, Writer};
+use value::{
+    Address, Count, Deadline, DrainDelay, KeepBytes, KeepFor, KeepRecords, Name, Strictness, Writer,
+};
 pub use value::{LogFormat, LogLevel, SecretName, ServerName, TlsVersion};
 
 /// Everything the server is told, complete and checked.
@@ -53,6 +55,8 @@ pub struct Settings {
     pub keep_for: Option<SignedDuration>,
     /// `--keep-records`
     pub keep_records: Option<u64>,
+    /// `--keep-bytes`
+    pub keep_bytes: Option<u64>,
     /// `--enforcement`
     pub enforcement: Enforcement,
     /// `--deadline`
@@ -164,6 +168,7 @@ impl Given {
             checkpoint_interval: self.checkpoint_interval.map_or(Duration::from_mins(1), |it| it.0),
             keep_for: self.keep_for.map(|KeepFor(age)| age),
             keep_records: self.keep_records.map(|KeepRecords(number)| number),
+            keep_bytes: self.keep_bytes.map(|KeepBytes(bytes)| bytes),
             enforcement: self.enforcement.map_or(Enforcement::Enforce, |Strictness(it)| it),
             deadline: self.deadline.map_or(Duration::from_secs(1), |Deadline(it)| it),
             drain_delay: self.drain_delay.map_or(Duration::from_secs(5), |DrainDelay(it)| it),

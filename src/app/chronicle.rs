@@ -66,7 +66,11 @@ impl Chronicle {
         if let Some(signing) = &signing {
             metrics.checkpoint_interval(signing.every);
         }
-        let keep = Keep { age: settings.keep_for, entries: settings.keep_records };
+        let keep = Keep {
+            age: settings.keep_for,
+            entries: settings.keep_records,
+            bytes: settings.keep_bytes,
+        };
         let gauge: Option<Arc<dyn Gauge>> = Some(Arc::clone(metrics) as _);
         let writing = Writing { writer: settings.writer.clone(), signing, keep, gauge };
         let ledger = AnyLedger::open(&location, writing.clone()).await.context("`--ledger`")?;

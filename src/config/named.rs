@@ -15,6 +15,7 @@ impl Settings {
             ("ledger-key", optional(self.ledger_key.as_ref())),
             ("keep-for", self.keep_for.map(|age| age.to_string())),
             ("keep-records", self.keep_records.map(|number| number.to_string())),
+            ("keep-bytes", self.keep_bytes.map(|bytes| bytes.to_string())),
             ("cluster-policies", cluster.map(|cluster| cluster.policies.to_string())),
             ("cluster-stale-limit", cluster.map(|cluster| format!("{:?}", cluster.stale_limit))),
             ("access-allow-ttl", cluster.map(|cluster| format!("{:?}", cluster.allow_ttl))),

@@ -62,6 +62,7 @@ const FILE: &str = "listen: 127.0.0.1:1\n\
     checkpoint-interval: 5s\n\
     keep-for: 2d\n\
     keep-records: 5000\n\
+    keep-bytes: 20Gi\n\
     cluster-name: east\n\
     writer: postern-0\n\
     log-format: text\n\
@@ -82,6 +83,7 @@ fn every_setting_can_come_from_the_file() {
         checkpoint_interval,
         keep_for,
         keep_records,
+        keep_bytes,
         enforcement,
         deadline,
         drain_delay,
@@ -116,6 +118,7 @@ fn every_setting_can_come_from_the_file() {
     assert_eq!((ledger.as_str(), enforcement), ("memory", Enforcement::Warn));
     assert_eq!((ledger_key, checkpoint_interval), (Some("l".into()), Duration::from_secs(5)));
     assert_eq!((keep_for, keep_records), (Some(SignedDuration::from_hours(48)), Some(5000)));
+    assert_eq!(keep_bytes, Some(20 << 30));
     assert_eq!((deadline, drain_delay), (Duration::from_millis(500), Duration::ZERO));
     assert_eq!((max_in_flight, cluster_name.as_str(), writer.as_str()), (7, "east", "postern-0"));
     assert_eq!((logs.format, logs.level), (LogFormat::Text, LogLevel::Debug));
@@ -157,6 +160,9 @@ fn what_is_wrong_in_the_file_is_said_with_the_line() {
         ("pod-events: some\n", "line 1: "),
         ("max-in-flight: 0\n", "want a number from 1 to 65536"),
         ("enforcement: enforce\n", "want Enforce, Warn or Audit"),
+        ("keep-bytes: 1000\n", "want a size of at least 1M, as in 20Gi"),
+        ("keep-bytes: 20gb\n", "want a size of at least 1M, as in 20Gi"),
+        ("keep-bytes: 99999999999Ti\n", "want a size of at least 1M, as in 20Gi"),
         ("writer: a/b\n", "want 1 to 63 letters"),
         ("cluster-name: \"a\\nb\"\n", "without control characters"),
         ("log-format: yaml\n", "want json or text"),

@@ -29,6 +29,7 @@ const MIN_CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_CHECKPOINT_INTERVAL: Duration = Duration::from_hours(24);
 const MIN_KEEP: SignedDuration = SignedDuration::from_hours(1);
 const MIN_KEPT: u64 = 1000;
+const MIN_KEPT_BYTES: u64 = 1_000_000;
 const MAX_SPAN: Duration = Duration::from_hours(24);
 const MAX_IN_FLIGHT: usize = 65_536;
 const MAX_NAME_BYTES: usize = 253;
@@ -67,6 +68,10 @@ pub(super) struct KeepFor(pub(super) SignedDuration);
 /// How many records are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KeepRecords(pub(super) u64);
+
+/// How many bytes of records are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct KeepBytes(pub(super) u64);
 
 /// How often, or for how long; zero: not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,6 +199,32 @@ impl FromStr for KeepRecords {
             .filter(|number| *number >= MIN_KEPT)
             .map(Self)
             .ok_or(Wanted("a number of at least 1000"))
+    }
+}
+
+impl FromStr for KeepBytes {
+    type Err = Wanted;
+
+    /// As Kubernetes writes sizes: `20Gi`, `500M`, or so many bytes.
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at_checked(digits).unwrap_or_default();
+        let unit = match unit {
+            "" => Some(1_u64),
+            "M" => Some(1_000_000),
+            "G" => Some(1_000_000_000),
+            "T" => Some(1_000_000_000_000),
+            "Mi" => Some(1 << 20),
+            "Gi" => Some(1 << 30),
+            "Ti" => Some(1 << 40),
+            _ => None,
+        };
+        let bytes = number.parse::<u64>().ok().zip(unit);
+        bytes
+            .and_then(|(number, unit)| number.checked_mul(unit))
+            .filter(|bytes| *bytes >= MIN_KEPT_BYTES)
+            .map(Self)
+            .ok_or(Wanted("a size of at least 1M, as in 20Gi"))
     }
 }
 
@@ -338,6 +369,7 @@ read_from_text!(
     CheckpointInterval,
     Deadline,
     DrainDelay,
+    KeepBytes,
     KeepFor,
     KeepRecords,
     StaleLimit,

@@ -233,6 +233,11 @@ impl Reader {
         let blocks: Vec<(i64,)> = self.fetch(sql).await?;
         let indexed = blocks.first().map_or(0, |(last,)| last.unsigned_abs());
         let covered = state.frontier.size();
+        let mut sql = Statement::new("SELECT bytes FROM checkpoints WHERE writer = ");
+        sql.bind(writer).push(" AND size = ").bind(number(covered));
+        sql.push(" ORDER BY time DESC LIMIT 1");
+        let bytes: Vec<(i64,)> = self.fetch(sql).await?;
+        state.bytes = bytes.first().map_or(0, |(bytes,)| *bytes);
         // The last one too where all are known: its hash is not.
         let mut after = indexed.min(covered).saturating_sub(1);
         loop {
@@ -265,7 +270,7 @@ fn take_up(state: &mut State, link: &Link<'_>, indexed: u64, covered: u64) {
     state.sequence = number(link.sequence);
     state.hash = link.hash.unwrap_or_default();
     if link.sequence > covered {
-        state.frontier.push(link.json.as_bytes());
+        state.attach(&link.json);
     }
     if link.sequence > indexed {
         // What cannot be read has no terms; `verify` says what is wrong with it.

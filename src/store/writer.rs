@@ -69,6 +69,8 @@ pub(super) struct State {
     pub(super) hash: Hash,
     /// Of the tree over all its entries.
     pub(super) frontier: Frontier,
+    /// How long the texts of all its entries are together, also of those that are gone.
+    pub(super) bytes: i64,
     /// The entries that are in no block yet.
     pub(super) block: Option<Block>,
 }
@@ -85,10 +87,16 @@ impl State {
         entry.place(writer, self.sequence.unsigned_abs());
         let row = Row::new(entry, self.hash)?;
         self.hash = row.hash;
-        self.frontier.push(row.json.as_bytes());
+        self.attach(&row.json);
         batch.block = Block::add(&mut self.block, entry).or(batch.block.take());
         batch.rows.push(row);
         Ok(())
+    }
+
+    /// Takes the text of the next entry into what a checkpoint is about.
+    pub(super) fn attach(&mut self, text: &str) {
+        self.frontier.push(text.as_bytes());
+        self.bytes = self.bytes.saturating_add(i64::try_from(text.len()).unwrap_or(i64::MAX));
     }
 }
 
@@ -99,6 +107,7 @@ pub(super) struct Signed {
     pub(super) time: Timestamp,
     pub(super) note: Arc<str>,
     pub(super) frontier: Vec<u8>,
+    pub(super) bytes: i64,
 }
 
 /// As whom to write.
@@ -131,6 +140,8 @@ pub struct Keep {
     pub age: Option<SignedDuration>,
     /// So many of each writer; nothing: any number.
     pub entries: Option<u64>,
+    /// So many bytes of the entries' texts of each writer; nothing: any number.
+    pub bytes: Option<u64>,
 }
 
 impl From<&str> for Writing {

@@ -54,6 +54,7 @@ const SETS: [(&str, &[&str]); 11] = [
             "forward.caKey=ca.crt",
             "ledger.keepFor=400d",
             "ledger.keepRecords=1000000",
+            "ledger.keepBytes=20Gi",
             "policies.existingConfigMap=rules",
             "settingsFile.existingConfigMap=settings",
             "metricsExemplars=true",

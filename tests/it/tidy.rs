@@ -56,7 +56,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "config",
             "crd",
             "doctor",
-            "expression",
+            "document",
             "folder",
             "gate",
             "kubectl",

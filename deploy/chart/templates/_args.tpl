@@ -18,6 +18,9 @@
 {{- with $v.ledger.keepRecords }}
 - --keep-records={{ int64 . }}
 {{- end }}
+{{- with $v.ledger.keepBytes }}
+- --keep-bytes={{ . }}
+{{- end }}
 - --checkpoint-interval={{ $v.checkpoints.interval }}
 {{- if $v.checkpoints.configMap.enabled }}
 - --checkpoint-to=configmap:{{ .Release.Namespace }}/{{ include "postern.checkpointMap" . }}

@@ -3,21 +3,37 @@
 use jiff::Timestamp;
 
 use super::super::{StoreError, nanoseconds};
-use super::{Destination, Keep, upkeep};
+use super::upkeep::{self, Beyond};
+use super::{Destination, Keep};
 use crate::ledger::event::{Event, What};
 use crate::ledger::hold::held;
 
-/// Up to where everything is to go, and what is to be written first; nothing where all is kept.
+impl Keep {
+    /// What is beyond it, of so many entries and bytes.
+    fn beyond(self, entries: i64, bytes: i64) -> Beyond {
+        // Nothing has less than none, and nothing was before time began.
+        let before = |most: Option<u64>, all: i64| {
+            most.map_or(-1, |most| all.saturating_sub(i64::try_from(most).unwrap_or(i64::MAX)))
+        };
+        let oldest = self.age.and_then(|age| Timestamp::now().checked_sub(age).ok());
+        Beyond {
+            older_than: oldest.map_or(i64::MIN, nanoseconds),
+            entries: before(self.entries, entries),
+            bytes: before(self.bytes, bytes),
+        }
+    }
+}
+
+/// Up to where everything below `end` is to go, and what is to be written first; nothing where all
+/// is kept. The writer has written so many bytes.
 pub(super) async fn end<D: Destination>(
     destination: &mut D,
     keep: Keep,
-    last: i64,
+    end: i64,
+    bytes: i64,
 ) -> Result<Option<(i64, What)>, StoreError> {
-    let oldest = keep.age.and_then(|age| Timestamp::now().checked_sub(age).ok());
-    let older_than = oldest.map_or(i64::MIN, nanoseconds);
-    let entries = keep.entries.map(|entries| i64::try_from(entries).unwrap_or(i64::MAX));
-    let most = entries.map_or(0, |entries| last.saturating_sub(entries));
-    let Some((through, checkpoint)) = upkeep::boundary(destination, last, older_than, most).await?
+    let beyond = keep.beyond(end, bytes);
+    let Some((through, time, checkpoint)) = upkeep::boundary(destination, end, beyond).await?
     else {
         return Ok(None);
     };
@@ -27,7 +43,7 @@ pub(super) async fn end<D: Destination>(
     if holds.map_or(true, |events| !held(events).is_empty()) {
         return Ok(None);
     }
-    let reason = if through <= most { "size" } else { "age" }.to_owned();
+    let reason = if time < beyond.older_than { "age" } else { "size" }.to_owned();
     let what = What::Dropped { through: through.unsigned_abs(), checkpoint, reason };
     Ok(Some((through, what)))
 }

@@ -345,6 +345,7 @@ fn signed(signing: &Signing, writer: &str, state: &State) -> Signed {
         time: checkpoint.time,
         note: checkpoint.sign(&signing.key).into(),
         frontier: state.frontier.to_bytes(),
+        bytes: state.bytes,
     }
 }
 

@@ -13,6 +13,8 @@ const STEP: i64 = 100;
 pub(in crate::store) const HOLDS: &str = "SELECT record FROM records WHERE answer = '' \
      AND (record LIKE '%\"event\":\"Held\"%' OR record LIKE '%\"event\":\"Released\"%') \
      ORDER BY time, id";
+/// Checkpoints that are looked at, and deleted, at once.
+const CHECKPOINTS: i64 = 1000;
 /// Terms that are looked at at once.
 const TERMS: i64 = 200;
 
@@ -26,10 +28,16 @@ pub(in crate::store) async fn probe<D: Destination>(to: &mut D) -> Result<(), St
 
 /// Writes a checkpoint.
 pub(super) async fn attest<D: Destination>(to: &mut D, signed: Signed) -> Result<(), StoreError> {
-    let mut sql =
-        Statement::new("INSERT INTO checkpoints (writer, size, time, note, frontier) VALUES (");
+    let mut sql = Statement::new(
+        "INSERT INTO checkpoints (writer, size, bytes, time, note, frontier) VALUES (",
+    );
     sql.bind(to.writer()).push(", ").bind(signed.size);
-    sql.push(", ").bind(nanoseconds(signed.time)).push(", ").bind(signed.note.as_ref());
+    sql.push(", ")
+        .bind(signed.bytes)
+        .push(", ")
+        .bind(nanoseconds(signed.time))
+        .push(", ")
+        .bind(signed.note.as_ref());
     sql.push(", ").bind(signed.frontier).push(") ON CONFLICT DO NOTHING");
     to.execute(sql).await.map(drop)
 }
@@ -41,20 +49,35 @@ pub(super) async fn inbox<D: Destination>(to: &mut D) -> Result<Vec<(String, Str
     to.fetch(sql).await
 }
 
-/// The last checkpoint below `size` that is either older than a time or of no more than `most`
-/// entries: its size and its note.
+/// Beyond what checkpoints are about need not be kept. Any of them is enough.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beyond {
+    /// Made before this time, in nanoseconds since 1970.
+    pub(super) older_than: i64,
+    /// About so many entries at most.
+    pub(super) entries: i64,
+    /// About so many bytes at most.
+    pub(super) bytes: i64,
+}
+
+/// The last checkpoint below `size` that is beyond what is kept: its size, time and note. Looked at
+/// are the oldest few, so that it takes no longer where there are years of them.
 pub(super) async fn boundary<D: Destination>(
     to: &mut D,
     size: i64,
-    older_than: i64,
-    most: i64,
-) -> Result<Option<(i64, String)>, StoreError> {
-    let mut sql = Statement::new("SELECT size, note FROM checkpoints WHERE writer = ");
+    beyond: Beyond,
+) -> Result<Option<(i64, i64, String)>, StoreError> {
+    let mut sql = Statement::new(
+        "SELECT size, time, note FROM (SELECT size, time, note, bytes FROM checkpoints \
+         WHERE writer = ",
+    );
     sql.bind(to.writer()).push(" AND size < ").bind(size);
     // What is gone already need not go again.
     sql.push(" AND size >= (SELECT MIN(sequence) FROM records WHERE writer = ").bind(to.writer());
-    sql.push(") AND (time < ").bind(older_than).push(" OR size <= ").bind(most);
-    sql.push(") ORDER BY size DESC, time LIMIT 1");
+    sql.push(") ORDER BY size, time LIMIT ").bind(CHECKPOINTS).push(") AS oldest");
+    sql.push(" WHERE time < ").bind(beyond.older_than);
+    sql.push(" OR size <= ").bind(beyond.entries).push(" OR bytes <= ").bind(beyond.bytes);
+    sql.push(" ORDER BY size DESC, time LIMIT 1");
     Ok(to.fetch(sql).await?.into_iter().next())
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 use postern::ledger::event::{Event, Person, What};
-use postern::ledger::{Journal, Ledger, Record};
+use postern::ledger::{Entry, Journal, Ledger, Record};
 use postern::store::{AnyLedger, Keep, Location, Signing, Writing, keys};
 use serde_json::Value;
 use sqlx::{ConnectOptions, Connection, Executor};
@@ -443,7 +443,7 @@ fn what_is_dropped_is_said_and_the_rest_is_good() {
         place.every = Duration::from_secs(1);
         runtime.block_on(place.fill());
         runtime.block_on(place.fill_again());
-        place.keep = Keep { entries: Some(1), age: None };
+        place.keep = Keep { entries: Some(1), ..Keep::default() };
         let count = async |ledger: &AnyLedger| {
             ledger.links("postern-0", 0, 999).await.unwrap().iter().count()
         };
@@ -484,6 +484,48 @@ fn what_is_dropped_is_said_and_the_rest_is_good() {
         let said = "DELETE FROM records WHERE record LIKE '%\"event\":\"Dropped\"%'";
         runtime.block_on(place.execute(said));
         place.verify(&[]).code(1);
+    }
+}
+
+/// One record is as long as all others together: what has no room is told by bytes, not by number.
+#[test]
+fn what_has_no_room_is_dropped_and_not_what_has() {
+    let runtime = Runtime::new().unwrap();
+    let bytes = |record: &Record| Entry::from(record.clone()).to_json().unwrap().len() as u64;
+    let (mut long, small) = (record(1), bytes(&record(1)));
+    (long.id, long.message) = (Uuid::now_v7(), Some("m".repeat(300 * 1024)));
+    for mut place in [Place::sqlite(), Place::postgres()] {
+        place.every = Duration::from_secs(1);
+        runtime.block_on(async {
+            place.fill().await;
+            place.fill_again().await;
+            let ledger = place.open("postern-0").await;
+            ledger.append(long.clone()).await.unwrap();
+            ledger.close().await;
+            let first = async |ledger: &AnyLedger| {
+                let links = ledger.links("postern-0", 0, 1).await.unwrap();
+                links.iter().next().unwrap().unwrap().sequence
+            };
+            // Beside the long one there is room for a hundred, and less is behind 301; for none.
+            for (room, is_dropped) in [(100 * small, false), (0, true)] {
+                place.keep = Keep { bytes: Some(bytes(&long) + room), ..Keep::default() };
+                let ledger = place.open("postern-0").await;
+                let signed = ledger.signed("postern-0").await.unwrap().len();
+                if is_dropped {
+                    until("the long one is the first", async || first(&ledger).await == 304).await;
+                } else {
+                    // What is dropped is, after the next checkpoint but one.
+                    until("it was looked at twice", async || {
+                        ledger.signed("postern-0").await.unwrap().len() > signed + 1
+                    })
+                    .await;
+                    assert!(first(&ledger).await <= 301, "{}", first(&ledger).await);
+                }
+                ledger.close().await;
+            }
+        });
+        let text = stdout(&place.verify(&[]).success());
+        assert!(text.contains("  before     records up to 303"), "{text}");
     }
 }
 
@@ -536,7 +578,7 @@ fn an_unsigned_drop_explains_nothing() {
 fn what_is_left_of_a_writer_or_does_not_fit_is_looked_at() {
     let mut place = Place::sqlite();
     place.every = Duration::from_secs(1);
-    place.keep = Keep { entries: Some(1), age: None };
+    place.keep = Keep { entries: Some(1), ..Keep::default() };
     let runtime = Runtime::new().unwrap();
     runtime.block_on(place.fill());
     runtime.block_on(async {
@@ -635,7 +677,7 @@ fn a_hand_over_is_followed_wherever_it_stands() {
     place.audit(&["verify", "--proof", "proof.json", "--key", "kept.pub"]).success();
 
     place.every = Duration::from_secs(1);
-    place.keep = Keep { entries: Some(1), age: None };
+    place.keep = Keep { entries: Some(1), ..Keep::default() };
     runtime.block_on(async {
         let ledger = place.open("postern-0").await;
         until("the old records are gone", async || {

@@ -11,15 +11,16 @@ impl<D: Destination> Task<D> {
         if self.keep == Keep::default() || self.pruning.is_some() || closing {
             return Ok(());
         }
-        let last = self.last().await?;
-        self.drop_before(last, Vec::new()).await
+        let (last, bytes) = self.extent().await?;
+        self.drop_before(last, bytes, Vec::new()).await
     }
 
-    async fn last(&mut self) -> Result<i64, StoreError> {
+    /// The number of the last entry, and how many bytes all of them have.
+    async fn extent(&mut self) -> Result<(i64, i64), StoreError> {
         let state = self.take_state().await?;
-        let last = state.sequence;
+        let extent = (state.sequence, state.bytes);
         self.state = Some(state);
-        Ok(last)
+        Ok(extent)
     }
 
     /// Once, for a writer that is gone: nothing more comes, so all that it wrote may go. `preface`
@@ -28,8 +29,8 @@ impl<D: Destination> Task<D> {
         mut self,
         preface: Vec<What>,
     ) -> Result<bool, StoreError> {
-        let last = self.last().await?;
-        self.drop_before(last.saturating_add(1), preface).await?;
+        let (last, bytes) = self.extent().await?;
+        self.drop_before(last.saturating_add(1), bytes, preface).await?;
         let is_any = self.pruning.is_some();
         if is_any {
             self.sign().await?;
@@ -41,8 +42,13 @@ impl<D: Destination> Task<D> {
         Ok(is_any)
     }
 
-    async fn drop_before(&mut self, end: i64, preface: Vec<What>) -> Result<(), StoreError> {
-        let end = retention::end(&mut self.destination, self.keep, end).await?;
+    async fn drop_before(
+        &mut self,
+        end: i64,
+        bytes: i64,
+        preface: Vec<What>,
+    ) -> Result<(), StoreError> {
+        let end = retention::end(&mut self.destination, self.keep, end, bytes).await?;
         let Some((through, what)) = end else { return Ok(()) };
         let cluster = self.signing.as_ref().map_or("", |signing| &signing.cluster);
         let events = preface.into_iter().chain([what]);
