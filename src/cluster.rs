@@ -15,11 +15,13 @@ mod join;
 mod look;
 mod namespaces;
 mod policies;
+mod signing;
 mod status;
 mod survey;
 #[cfg(test)]
 mod testing;
 mod watch;
+mod write;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -49,6 +51,7 @@ pub use health::Health;
 pub use join::{Report, join};
 pub use look::{Look, LookError};
 pub use policies::{Seen, Snapshot, Snapshots};
+pub use signing::SigningSecret;
 pub use status::{Farewell, Reports};
 pub use survey::{SurveyError, SurveyOptions, survey};
 

@@ -30,7 +30,7 @@ pub use tls::{Serving, TlsSecret, TlsSettings};
 use value::{
     Address, Count, Deadline, DrainDelay, KeepBytes, KeepFor, KeepRecords, Name, Strictness, Writer,
 };
-pub use value::{LogFormat, LogLevel, SecretName, ServerName, TlsVersion};
+pub use value::{KeyPlace, LogFormat, LogLevel, SecretName, ServerName, TlsVersion};
 
 /// Everything the server is told, complete and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub struct Settings {
     /// `--ledger`; the store reads it.
     pub ledger: String,
     /// `--ledger-key`
-    pub ledger_key: Option<PathBuf>,
+    pub ledger_key: Option<KeyPlace>,
     /// `--checkpoint-interval`
     pub checkpoint_interval: Duration,
     /// `--keep-for`

@@ -13,6 +13,7 @@ pub mod export;
 pub mod hold;
 pub mod id_prefix;
 pub mod json;
+pub mod keyring;
 pub mod note;
 pub mod port;
 pub mod query;

@@ -12,15 +12,17 @@ use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
 use super::heir::Heir;
-use crate::config::{SettingError, Settings};
+use crate::cluster::SigningSecret;
+use crate::config::{KeyPlace, SecretName, SettingError, Settings};
 use crate::gate::Policies;
 use crate::ledger::event::{Event, SettingChange, What};
+use crate::ledger::keyring::Keys;
 use crate::ledger::note::{Note, VerifyingKey};
 use crate::ledger::{self, Entry, Journal};
 use crate::policy::rule::{Policy, PolicyId};
 use crate::policy::set::PolicySet;
 use crate::server::metrics::Metrics;
-use crate::store::keys::{self, Keys};
+use crate::store::keys;
 use crate::store::{AnyLedger, Gauge, Keep, Location, LocationError, Signing, Writing};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -55,7 +57,7 @@ impl Chronicle {
         let wrong =
             |error: LocationError| SettingError::Value { name: "ledger", why: error.to_string() };
         let location: Location = settings.ledger.parse().map_err(wrong)?;
-        let keys = signing_keys(settings, &location)?;
+        let keys = signing_keys(settings, &location).await?;
         let rotations = keys.as_ref().map(|keys| keys.rotations.clone()).unwrap_or_default();
         let signing = keys.map(|keys| Signing {
             key: Arc::new(keys.current),
@@ -186,21 +188,25 @@ pub(super) async fn unwritten(
     Ok(Vec::new())
 }
 
-fn signing_keys(settings: &Settings, location: &Location) -> anyhow::Result<Option<Keys>> {
-    let path = match (&settings.ledger_key, location) {
+async fn signing_keys(settings: &Settings, location: &Location) -> anyhow::Result<Option<Keys>> {
+    let place = match (&settings.ledger_key, location) {
         (_, Location::Memory) => return Ok(None),
-        (Some(path), _) => path.clone(),
-        (None, Location::Sqlite(path)) => keys::beside_ledger(path),
+        (Some(place), _) => place.clone(),
+        (None, Location::Sqlite(path)) => KeyPlace::File(keys::beside_ledger(path)),
         (None, Location::Postgres(_)) => {
             return Err(SettingError::Missing {
                 name: "ledger-key",
-                wanted: "want a file for the key that signs checkpoints (POSTERN_LEDGER_KEY); it is \
-                         made where there is none",
+                wanted: "want a file, or `secret:NAME` of the cluster, for the key that signs \
+                         checkpoints (POSTERN_LEDGER_KEY); it is made where there is none",
             }
             .into());
         }
     };
-    let keys = keys::load_or_make(&path).context("`--ledger-key`")?;
+    let keys = match &place {
+        KeyPlace::File(path) => keys::load_or_make(path).map_err(anyhow::Error::new),
+        KeyPlace::Secret(name) => key_in_secret(settings, name).await,
+    };
+    let keys = keys.context("`--ledger-key`")?;
     let public = keys.current.public();
     if keys.is_new {
         info!(
@@ -209,6 +215,13 @@ fn signing_keys(settings: &Settings, location: &Location) -> anyhow::Result<Opti
         );
     }
     Ok(Some(keys))
+}
+
+async fn key_in_secret(settings: &Settings, secret: &SecretName) -> anyhow::Result<Keys> {
+    let SecretName { namespace, name } = secret;
+    let kubeconfig = settings.cluster.as_ref().and_then(|cluster| cluster.kubeconfig.as_deref());
+    let secret = SigningSecret::connect(kubeconfig, namespace.as_deref(), name, &settings.writer);
+    secret.await?.load_or_make().await.map_err(anyhow::Error::msg)
 }
 
 fn named(settings: &Settings, location: &Location) -> BTreeMap<String, String> {

@@ -94,7 +94,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
             Command::Verify(verify) => verify.run().await,
             Command::Prove(prove) => prove.run().await,
             Command::Checkpoint(newest) => newest.run().await,
-            Command::RotateKey(rotate) => rotate.run(),
+            Command::RotateKey(rotate) => rotate.run().await,
             Command::Hold(hold) => hold.run().await,
             Command::Release(release) => release.run().await,
             Command::Export(export) => export.run().await,

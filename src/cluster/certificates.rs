@@ -13,7 +13,6 @@ mod lease;
 mod rotate;
 mod secret;
 mod warden;
-mod write;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::value::{
     Address, CheckpointInterval, Count, Deadline, DrainDelay, KeepBytes, KeepFor, KeepRecords,
-    Lifetime, LogFormat, LogLevel, Name, ObjectName, SecretName, ServerName, Span, StaleLimit,
-    Strictness, TlsVersion, Ttl, Writer,
+    KeyPlace, Lifetime, LogFormat, LogLevel, Name, ObjectName, SecretName, ServerName, Span,
+    StaleLimit, Strictness, TlsVersion, Ttl, Writer,
 };
 
 /// Settings as given in one place; what is not given there is left to the next.
@@ -158,10 +158,10 @@ pub struct Given {
     #[arg(long, env = "POSTERN_LEDGER", value_name = "URL", hide_env_values = true)]
     pub(super) ledger: Option<Name>,
 
-    /// The key that signs the ledger's checkpoints (PEM), made where there is none
-    /// [default: beside a SQLite ledger]
-    #[arg(long, env = "POSTERN_LEDGER_KEY", value_name = "FILE", hide_env_values = true)]
-    pub(super) ledger_key: Option<PathBuf>,
+    /// The key that signs the ledger's checkpoints (PEM), made where there is none: a file, or
+    /// `secret:NAME` or `secret:NAMESPACE/NAME` of the cluster [default: beside a SQLite ledger]
+    #[arg(long, env = "POSTERN_LEDGER_KEY", value_name = "PLACE", hide_env_values = true)]
+    pub(super) ledger_key: Option<KeyPlace>,
 
     /// How often a checkpoint is signed, also when nothing happened [default: 1m]
     #[arg(

@@ -10,9 +10,8 @@ impl Settings {
         let path = |path: &std::path::Path| path.display().to_string();
         let paths: Vec<_> = self.policies.iter().map(|it| path(it)).collect();
         let cluster = self.cluster.as_ref();
-        let optional = |value: Option<&std::path::PathBuf>| value.map(|it| path(it));
         let given = [
-            ("ledger-key", optional(self.ledger_key.as_ref())),
+            ("ledger-key", self.ledger_key.as_ref().map(ToString::to_string)),
             ("keep-for", self.keep_for.map(|age| age.to_string())),
             ("keep-records", self.keep_records.map(|number| number.to_string())),
             ("keep-bytes", self.keep_bytes.map(|bytes| bytes.to_string())),

@@ -116,7 +116,10 @@ fn every_setting_can_come_from_the_file() {
     };
     assert_eq!(cluster, Some(expected));
     assert_eq!((ledger.as_str(), enforcement), ("memory", Enforcement::Warn));
-    assert_eq!((ledger_key, checkpoint_interval), (Some("l".into()), Duration::from_secs(5)));
+    assert_eq!(
+        (ledger_key, checkpoint_interval),
+        (Some(KeyPlace::File("l".into())), Duration::from_secs(5))
+    );
     assert_eq!((keep_for, keep_records), (Some(SignedDuration::from_hours(48)), Some(5000)));
     assert_eq!(keep_bytes, Some(20 << 30));
     assert_eq!((deadline, drain_delay), (Duration::from_millis(500), Duration::ZERO));

@@ -13,8 +13,8 @@ use serde::de::{Deserializer, Error};
 use crate::policy::rule::Enforcement;
 use crate::policy::text::is_plain;
 
+pub use tls::{KeyPlace, SecretName, ServerName, TlsVersion};
 pub(super) use tls::{Lifetime, ObjectName};
-pub use tls::{SecretName, ServerName, TlsVersion};
 
 /// The longest timeout that the API server grants a webhook.
 const MAX_DEADLINE: Duration = Duration::from_secs(30);
@@ -369,6 +369,7 @@ read_from_text!(
     CheckpointInterval,
     Deadline,
     DrainDelay,
+    KeyPlace,
     KeepBytes,
     KeepFor,
     KeepRecords,

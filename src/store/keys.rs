@@ -9,8 +9,11 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::ledger::note::{NoteError, SigningKey, VerifyingKey, rotation};
+use crate::ledger::keyring::{Kept, KeptError, Keys, Rotated};
+use crate::ledger::note::{NoteError, VerifyingKey};
 
+const PUBLIC: &str = ".pub";
+const ROTATIONS: &str = ".rotations";
 /// Longest file of public keys.
 const MAX_BYTES: u64 = 64 << 10;
 
@@ -28,15 +31,15 @@ pub enum KeyError {
     Rotations { path: PathBuf, source: serde_json::Error },
 }
 
-/// A key with its past.
-#[derive(Debug)]
-pub struct Keys {
-    /// Signs from now on.
-    pub current: SigningKey,
-    /// The notes in which the keys before handed over, the first first.
-    pub rotations: Vec<String>,
-    /// Whether the key was made this moment.
-    pub is_new: bool,
+impl KeyError {
+    fn of(path: &Path, error: KeptError) -> Self {
+        match error {
+            KeptError::Key(source) => Self::Key { path: path.to_owned(), source },
+            KeptError::Rotations(source) => {
+                Self::Rotations { path: beside(path, ROTATIONS), source }
+            }
+        }
+    }
 }
 
 /// Reads the key in a file; makes one, for its owner alone, where there is no file.
@@ -47,42 +50,42 @@ pub struct Keys {
 pub fn load_or_make(path: &Path) -> Result<Keys, KeyError> {
     match load(path) {
         Err(KeyError::File { source, .. }) if source.kind() == ErrorKind::NotFound => {}
-        loaded => return loaded,
+        loaded => return keys_of(path, &loaded?),
     }
-    let (current, pem) = generate(path)?;
+    let made = Kept::generate().map_err(|error| KeyError::of(path, error.into()))?;
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
     }
-    match write_new(path, &pem, 0o600) {
+    match write_new(path, &made.key, 0o600) {
         // Another replica was quicker; give it the time to write it down.
         Err(KeyError::File { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {
             std::thread::sleep(Duration::from_millis(200));
-            return load(path);
+            return keys_of(path, &load(path)?);
         }
         written => written?,
     }
-    replace(&beside(path, ".pub"), &format!("{}\n", current.public()), 0o644)?;
-    Ok(Keys { current, rotations: Vec::new(), is_new: true })
+    replace(&public_beside(path), &made.public, 0o644)?;
+    Ok(Keys { is_new: true, ..keys_of(path, &made)? })
 }
 
-fn load(path: &Path) -> Result<Keys, KeyError> {
-    let pem = fs::read_to_string(path).map_err(|source| failed(path, source))?;
+fn keys_of(path: &Path, kept: &Kept) -> Result<Keys, KeyError> {
+    kept.keys().map_err(|error| KeyError::of(path, error))
+}
+
+fn load(path: &Path) -> Result<Kept, KeyError> {
+    let key = fs::read_to_string(path).map_err(|source| failed(path, source))?;
     let mode = fs::metadata(path).map_err(|source| failed(path, source))?.permissions().mode();
     if mode & 0o007 != 0 {
         return Err(KeyError::Exposed { path: path.to_owned() });
     }
-    let current = SigningKey::from_pem(&pem)
-        .map_err(|source| KeyError::Key { path: path.to_owned(), source })?;
-    Ok(Keys { current, rotations: rotations(path)?, is_new: false })
+    let public = read_if_there(&public_beside(path))?;
+    Ok(Kept { key, public, rotations: read_if_there(&beside(path, ROTATIONS))? })
 }
 
-fn rotations(path: &Path) -> Result<Vec<String>, KeyError> {
-    let path = beside(path, ".rotations");
-    match fs::read_to_string(&path) {
-        Ok(text) => serde_json::from_str(&text)
-            .map_err(|source| KeyError::Rotations { path: path.clone(), source }),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        Err(source) => Err(failed(&path, source)),
+fn read_if_there(path: &Path) -> Result<String, KeyError> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        read => read.map_err(|source| failed(path, source)),
     }
 }
 
@@ -93,20 +96,13 @@ fn rotations(path: &Path) -> Result<Vec<String>, KeyError> {
 ///
 /// There is no key in the file, or the folder cannot be written.
 pub fn rotate(path: &Path) -> Result<(VerifyingKey, VerifyingKey), KeyError> {
-    let Keys { current: old, mut rotations, .. } = load(path)?;
-    let (new, pem) = generate(path)?;
-    rotations.push(rotation(&old, &new.public()));
-    let list = beside(path, ".rotations");
-    let text = serde_json::to_string_pretty(&rotations)
-        .map_err(|source| KeyError::Rotations { path: list.clone(), source })?;
+    let rotated = load(path)?.rotated().map_err(|error| KeyError::of(path, error))?;
+    let Rotated { old, new, kept: Kept { key, public, rotations } } = rotated;
     // The note first: a key that nobody handed over to would be worse than a note too many.
-    replace(&list, &format!("{text}\n"), 0o644)?;
-    replace(path, &pem, 0o600)?;
-    // Servers sign with the old key until they start again.
-    let public = public_beside(path);
-    let known = fs::read_to_string(&public).unwrap_or_else(|_| format!("{}\n", old.public()));
-    replace(&public, &format!("{}\n{known}", new.public()), 0o644)?;
-    Ok((old.public(), new.public()))
+    replace(&beside(path, ROTATIONS), &rotations, 0o644)?;
+    replace(path, &key, 0o600)?;
+    replace(&public_beside(path), &public, 0o644)?;
+    Ok((old, new))
 }
 
 /// Reads public keys from a file, one a line.
@@ -133,11 +129,7 @@ pub fn beside_ledger(ledger: &Path) -> PathBuf {
 /// Where the public key is that belongs to a key's file.
 #[must_use]
 pub fn public_beside(path: &Path) -> PathBuf {
-    beside(path, ".pub")
-}
-
-fn generate(path: &Path) -> Result<(SigningKey, String), KeyError> {
-    SigningKey::generate().map_err(|source| KeyError::Key { path: path.to_owned(), source })
+    beside(path, PUBLIC)
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -194,24 +186,15 @@ mod tests {
     }
 
     #[test]
-    fn each_key_hands_over_to_the_next() {
+    fn a_key_hands_over_in_its_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.key");
-        let mut known = vec![load_or_make(&path).unwrap().current.public()];
-        for _ in 0..3 {
-            let (old, new) = rotate(&path).unwrap();
-            assert_eq!(known.last(), Some(&old));
-            known.push(new);
-        }
+        load_or_make(&path).unwrap();
+        let (old, new) = rotate(&path).unwrap();
         let keys = load_or_make(&path).unwrap();
-        let mut trusted = vec![known[0]];
-        for note in &keys.rotations {
-            trusted.push(rotated_to(note, &trusted).unwrap());
-        }
-        assert_eq!(trusted, known);
-        assert_eq!(keys.current.public(), known[3]);
-        known.reverse();
-        assert_eq!(public_keys(&public_beside(&path)).unwrap(), known);
+        assert_eq!(keys.current.public(), new);
+        assert_eq!(rotated_to(&keys.rotations[0], &[old]).unwrap(), new);
+        assert_eq!(public_keys(&public_beside(&path)).unwrap(), [new, old]);
     }
 
     #[test]

@@ -97,7 +97,7 @@ const SEVERAL: &[&str] = &[
     "replicaCount=3",
     "ledger.type=postgres",
     "ledger.postgres.existingSecret=postern-ledger",
-    "ledger.signingKey.existingSecret=postern-signing-key",
+    "ledger.signingKey.generate=true",
 ];
 
 /// The one object of this kind and name.

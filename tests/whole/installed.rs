@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::Output as Ended;
 use std::time::Duration;
 
-use rcgen::{KeyPair, PKCS_ED25519};
 use serde_json::{Value, json};
 
 use crate::cluster::support::{Cluster, Output};
@@ -26,18 +25,13 @@ impl Installed {
     pub(crate) fn install(cluster: &Cluster, ledger: &str) -> Installed {
         let installed = Installed { ledger: ledger.to_owned() };
         cluster.create_namespace(NAMESPACE, &[]);
-        let key = KeyPair::generate_for(&PKCS_ED25519).unwrap().serialize_pem();
-        for (name, file, content) in
-            [("postern-ledger", "url", ledger), ("postern-signing-key", "ledger.key", key.as_str())]
-        {
-            let secret = json!({
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "metadata": {"name": name, "namespace": NAMESPACE},
-                "stringData": {file: content},
-            });
-            cluster.apply(&secret.to_string());
-        }
+        let secret = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "postern-ledger", "namespace": NAMESPACE},
+            "stringData": {"url": ledger},
+        });
+        cluster.apply(&secret.to_string());
         installed.apply(cluster);
         installed.rolled_out(cluster);
         for configuration in CONFIGURATIONS {

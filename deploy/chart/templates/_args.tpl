@@ -12,6 +12,10 @@
 {{- with $v.ledger.signingKey.existingSecret }}
 - --ledger-key=/etc/postern/signing/{{ $v.ledger.signingKey.key }}
 {{- end }}
+{{- if $v.ledger.signingKey.generate }}
+# In the namespace of the pod.
+- --ledger-key=secret:{{ $name }}-signing-key
+{{- end }}
 {{- with $v.ledger.keepFor }}
 - --keep-for={{ . }}
 {{- end }}

@@ -8,9 +8,12 @@
 {{- if not $v.ledger.postgres.existingSecret -}}
 {{- fail "ledger.postgres.existingSecret: name the Secret whose key `url` holds postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full" -}}
 {{- end -}}
-{{- if not $v.ledger.signingKey.existingSecret -}}
-{{- fail "ledger.signingKey.existingSecret: servers that share a ledger sign it with one key. Make it: openssl genpkey -algorithm ed25519 -out ledger.key; kubectl create secret generic postern-signing-key --from-file=ledger.key" -}}
+{{- if not (or $v.ledger.signingKey.generate $v.ledger.signingKey.existingSecret) -}}
+{{- fail "ledger.signingKey: servers that share a ledger sign it with one key. Set ledger.signingKey.generate=true, and the first of them makes it; or bring one: openssl genpkey -algorithm ed25519 -out ledger.key; kubectl create secret generic postern-signing-key --from-file=ledger.key; ledger.signingKey.existingSecret=postern-signing-key" -}}
 {{- end -}}
+{{- end -}}
+{{- if and $v.ledger.signingKey.generate $v.ledger.signingKey.existingSecret -}}
+{{- fail "ledger.signingKey.generate and ledger.signingKey.existingSecret: only one of them can bring the key" -}}
 {{- end -}}
 {{- if and $v.tls.existingSecret $v.certManager.enabled -}}
 {{- fail "tls.existingSecret and certManager.enabled: only one of them can bring the certificate" -}}

@@ -7,6 +7,8 @@ use serde_json::json;
 
 use super::{Source, note};
 use crate::cli::{Form, Outcome, as_json, print};
+use crate::cluster::SigningSecret;
+use crate::config::{KeyPlace, SecretName};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::policy::text::Plain;
 use crate::store::keys;
@@ -51,17 +53,29 @@ impl Newest {
 /// A server takes it up when it next starts, and writes down that it did.
 #[derive(Debug, clap::Args)]
 pub(super) struct Rotate {
-    /// The key's file, as `postern serve --ledger-key` has it
-    #[arg(long, value_name = "FILE", env = "POSTERN_LEDGER_KEY", hide_env_values = true)]
-    ledger_key: PathBuf,
+    /// Where the key is, as `postern serve --ledger-key` has it: a file, or `secret:NAME` or
+    /// `secret:NAMESPACE/NAME`
+    #[arg(long, value_name = "PLACE", env = "POSTERN_LEDGER_KEY", hide_env_values = true)]
+    ledger_key: KeyPlace,
+    /// Where the cluster is, for a Secret [default: as for kubectl]
+    #[arg(long, value_name = "FILE", env = "POSTERN_KUBECONFIG", hide_env_values = true)]
+    kubeconfig: Option<PathBuf>,
     /// How to say which keys they are
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     output: Form,
 }
 
 impl Rotate {
-    pub(super) fn run(&self) -> anyhow::Result<Outcome> {
-        let (old, new) = keys::rotate(&self.ledger_key)?;
+    pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
+        let (old, new) = match &self.ledger_key {
+            KeyPlace::File(path) => keys::rotate(path)?,
+            KeyPlace::Secret(SecretName { namespace, name }) => {
+                let kubeconfig = self.kubeconfig.as_deref();
+                let namespace = namespace.as_deref();
+                let secret = SigningSecret::connect(kubeconfig, namespace, name, "audit").await?;
+                secret.rotate().await.map_err(anyhow::Error::msg)?
+            }
+        };
         print(&match self.output {
             Form::Text => format!("old {old}\nnew {new}\n"),
             Form::Json => as_json(&json!({"old": old.to_string(), "new": new.to_string()}))?,

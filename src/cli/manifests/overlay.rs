@@ -28,7 +28,8 @@ macro_rules! file {
 
 pub(super) static DEV: Files = folder!("dev": "deployment.yaml", "claim.yaml");
 pub(super) static HIGH_AVAILABILITY: Files = folder!(
-    "high-availability": "deployment.yaml", "networkpolicy.yaml", "claim.yaml", "budget.yaml"
+    "high-availability": "deployment.yaml", "networkpolicy.yaml", "claim.yaml", "budget.yaml",
+    "signing.yaml"
 );
 pub(super) static CERT_MANAGER: Files = folder!(
     "cert-manager": "deployment.yaml", "clusterrole.yaml", "role.yaml", "rolebinding.yaml",

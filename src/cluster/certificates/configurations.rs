@@ -17,11 +17,11 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::WATCH;
-use super::write::{self, Unwritten};
 use crate::cluster::Task;
 use crate::cluster::client::{self, ConnectError, Pulse};
 use crate::cluster::health::Health;
 use crate::cluster::watch::{self as watching, Keep};
+use crate::cluster::write::{self, Unwritten};
 
 /// How often they are looked at although nothing was heard of them.
 const LOOK: Duration = Duration::from_secs(30);

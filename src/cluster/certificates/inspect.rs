@@ -8,12 +8,13 @@ use kube::core::DynamicObject;
 use kube::{Api, Client};
 use serde_json::Value;
 
+use super::WATCH;
 use super::configurations::{called_host, kinds};
 use super::secret::{Holding, Keeping};
-use super::{WATCH, write};
 use crate::certificate::Pair;
 use crate::certificate::custody::Contents;
 use crate::cluster::client::{self, ConnectError};
+use crate::cluster::write;
 
 /// Who can be asked.
 #[derive(Clone)]

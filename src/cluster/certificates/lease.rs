@@ -14,7 +14,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::write::{self, Unwritten};
+use crate::cluster::write::{self, Unwritten};
 
 /// How long a holder that says nothing counts.
 const LASTS: Duration = Duration::from_secs(15);

@@ -12,12 +12,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::inspect::Inspector;
 use super::secret::{Holding, REPLACE, REPLACE_AUTHORITY};
-use super::{Custody, CustodyOptions, WATCH, custody, write};
+use super::{Custody, CustodyOptions, WATCH, custody};
 use crate::certificate::custody::{Inventory, Leaf, Wanted};
 use crate::certificate::facts::fingerprint;
 use crate::certificate::issue::HEAD_START;
 use crate::certificate::read::{Certificate, Validity};
-use crate::cluster::client;
+use crate::cluster::{client, write};
 
 /// How often it is looked whether it is done.
 const LOOK: Duration = Duration::from_millis(500);

@@ -8,9 +8,9 @@ use kube::api::Patch;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
-use super::write::{self, Unwritten};
 use crate::certificate::custody::{Asked, Contents};
 use crate::certificate::{Pair, Pem};
+use crate::cluster::write::{self, Unwritten};
 
 /// On a Secret that Postern has filled. Another is somebody's own and left alone.
 const MADE_HERE: &str = "postern.dev/certificates";

@@ -14,10 +14,10 @@ use super::configurations::Configurations;
 use super::latest::Seen;
 use super::lease::Lease;
 use super::secret::{Holding, Keeping};
-use super::write::Unwritten;
 use crate::certificate::Pair;
 use crate::certificate::custody::{Contents, Due, Inventory, Wanted, carry_out, decide, settling};
 use crate::cluster::health::Health;
+use crate::cluster::write::Unwritten;
 
 /// How often everything is looked at although nothing was heard.
 const PACE: Duration = Duration::from_secs(5);

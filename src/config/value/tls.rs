@@ -1,6 +1,8 @@
-//! Shapes of settings about certificates.
+//! Shapes of settings about certificates and keys.
 
+use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use jiff::SignedDuration;
@@ -22,6 +24,15 @@ pub struct SecretName {
     pub namespace: Option<String>,
     /// The name.
     pub name: String,
+}
+
+/// Where the key is that signs the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// A file.
+    File(PathBuf),
+    /// A Secret of the cluster.
+    Secret(SecretName),
 }
 
 /// A DNS name or an address.
@@ -96,6 +107,33 @@ impl FromStr for SecretName {
         let fits = is_object(name) && namespace.is_none_or(|it| is_object(it) && !it.contains('.'));
         fits.then(|| Self { namespace: namespace.map(str::to_owned), name: name.to_owned() })
             .ok_or(Wanted("NAME or NAMESPACE/NAME of a Secret"))
+    }
+}
+
+impl FromStr for KeyPlace {
+    type Err = Wanted;
+
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        match text.strip_prefix("secret:") {
+            Some(name) => name
+                .parse()
+                .map(Self::Secret)
+                .map_err(|_| Wanted("secret:NAME or secret:NAMESPACE/NAME, or a file")),
+            None if text.is_empty() => Err(Wanted("a file, or secret:NAME")),
+            None => Ok(Self::File(text.into())),
+        }
+    }
+}
+
+impl fmt::Display for KeyPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Secret(SecretName { namespace: Some(namespace), name }) => {
+                write!(f, "secret:{namespace}/{name}")
+            }
+            Self::Secret(SecretName { namespace: None, name }) => write!(f, "secret:{name}"),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod checkpoints;
 mod definition;
 mod live;
 mod observed;
+mod signing;
 mod upgrade;
 
 use std::path::Path;
@@ -32,6 +33,13 @@ struct House {
 fn house() -> &'static House {
     static HOUSE: OnceLock<House> = OnceLock::new();
     HOUSE.get_or_init(|| House::open(&[], &TTLS))
+}
+
+/// Where what Postern itself keeps is, for several tests at once.
+fn own_namespace(cluster: &Cluster) {
+    let metadata = json!({"name": "postern-system"});
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
+    cluster.apply(&namespace.to_string());
 }
 
 impl House {

@@ -70,6 +70,14 @@ const SECRET: (&str, &str, &str, &[&str], &str) = (
     "the certificate that it makes is kept there",
 );
 
+const SIGNING_KEY: (&str, &str, &str, &[&str], &str) = (
+    "",
+    "secrets",
+    "postern-signing-key",
+    &["get", "create", "patch"],
+    "the key that signs the ledger is kept there",
+);
+
 const CHECKPOINTS: (&str, &str, &str, &[&str], &str) = (
     "",
     "configmaps",
@@ -131,8 +139,9 @@ fn expected(reasons: &[(&str, &str, &str, &[&str], &str)]) -> BTreeSet<Right> {
 
 #[test]
 fn postern_has_the_rights_that_have_a_reason_and_no_others() {
-    let everything = [&REASONS[..], &[SECRET, CHECKPOINTS]].concat();
-    assert_eq!(given(&render(&["checkpoints.configMap.enabled=true"])), expected(&everything));
+    let everything = [&REASONS[..], &[SECRET, CHECKPOINTS, SIGNING_KEY]].concat();
+    let values = ["checkpoints.configMap.enabled=true", "ledger.signingKey.generate=true"];
+    assert_eq!(given(&render(&values)), expected(&everything));
 }
 
 /// What is not used is not given.

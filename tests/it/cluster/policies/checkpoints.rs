@@ -17,7 +17,7 @@ async fn put(user: &str, name: &str, writer: &str, note: &str) -> Result<(), Str
 #[tokio::test]
 async fn each_server_has_a_key_of_its_own_in_the_one_map_that_it_may_write() {
     let house = house();
-    house.cluster.create_namespace("postern-system", &[]);
+    super::own_namespace(&house.cluster);
     let refused = put("postern", "postern-checkpoints", "postern-0", "early\n").await.unwrap_err();
     assert!(refused.contains("cannot patch resource \"configmaps\""), "{refused}");
 
