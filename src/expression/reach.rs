@@ -63,7 +63,7 @@ impl Walk {
             // The operand is no path, and its indexes were read where that was found.
             Node::Select { .. } | Node::Index { .. } => {}
             Node::Has { operand, field } => {
-                if let Some(path) = self.path(operand) {
+                if let Some(path) = self.path_or_value(operand) {
                     self.read(&path.then(Step::Field(field.clone())), false);
                 }
             }
@@ -123,8 +123,8 @@ impl Walk {
         let range = self.path_or_value(range);
         let item = match range {
             Some(range) if optional => {
-                // Whether there is anything decides.
-                self.read(&range, false);
+                // Whether there is anything decides, and a variable is there by its document.
+                self.read(&range, range.steps.is_empty());
                 Some(range)
             }
             Some(range) => {

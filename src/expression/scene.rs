@@ -14,7 +14,7 @@ use crate::policy::circumstances::Circumstances;
 use crate::policy::expression::{Documents, Expression, Scene};
 use crate::policy::extent::Extent;
 use crate::policy::removal::removals;
-use crate::policy::request::{Fact, Injection};
+use crate::policy::request::Injection;
 use crate::policy::set::Wanted;
 use crate::policy::setting::Setting;
 
@@ -47,8 +47,9 @@ enum Values {
 }
 
 impl Sent {
-    /// Reads what is wanted of a review that was decoded before. What cannot be read again is
-    /// null, and so is no yes.
+    /// Reads what is wanted of a review that was decoded before. Where any of it cannot be read
+    /// there are no documents, and no expression gives an answer: null instead would be a yes to
+    /// some.
     #[must_use]
     pub fn read(
         body: &[u8],
@@ -57,15 +58,18 @@ impl Sent {
         containers: BTreeMap<String, Value>,
     ) -> Documents {
         let pod = |places: &PodPlaces, wanted: &Extent| match wanted.is_nothing() {
-            true => Arc::default(),
-            false => Arc::new(places.read(body, wanted).unwrap_or_default()),
+            true => Some(Arc::default()),
+            false => places.read(body, wanted).map(Arc::new),
         };
-        Documents::new(Self {
-            object: pod(&places.object, &wanted.object),
-            old_object: pod(&places.old_object, &wanted.old_object),
-            request: Arc::new(places.read_request(body, &wanted.request).unwrap_or_default()),
-            containers,
-        })
+        let sent = || {
+            Some(Self {
+                object: pod(&places.object, &wanted.object)?,
+                old_object: pod(&places.old_object, &wanted.old_object)?,
+                request: Arc::new(places.read_request(body, &wanted.request)?),
+                containers,
+            })
+        };
+        sent().map_or_else(Documents::default, Documents::new)
     }
 
     /// The same documents of a request that adds this container instead.
@@ -137,6 +141,10 @@ impl Program {
         let container = stored("container").map(|stored| sent.container(scene, stored));
         let image = stored("image").map(image);
         let namespace = namespace(&scene.request.circumstances, &scene.request.namespace);
+        if namespace.is_none() && self.reads("namespaceObject").is_some() {
+            return Err("`namespaceObject` is not known".to_owned());
+        }
+        let namespace = namespace.unwrap_or_default();
         let mut bindings = Bindings::new()
             .with("object", &sent.object)
             .with("oldObject", &sent.old_object)
@@ -195,12 +203,11 @@ fn image(container: &Injection) -> Value {
     })
 }
 
-/// As much of a Namespace as is watched; null where it is not known.
-fn namespace(circumstances: &Circumstances, name: &str) -> Value {
-    match &circumstances.namespace_labels {
-        Fact::Known(labels) => json!({"metadata": {"name": name, "labels": labels}}),
-        Fact::Unknown => Value::Null,
-    }
+/// As much of a Namespace as is watched. Where it is not known nobody may be told that it is null,
+/// which is something to go by.
+fn namespace(circumstances: &Circumstances, name: &str) -> Option<Value> {
+    let labels = circumstances.namespace_labels.known()?;
+    Some(json!({"metadata": {"name": name, "labels": labels}}))
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ impl PolicySet {
             set.asks.rights |= policy.authorize;
             set.asks.rates |= policy.constraints.per_user_per_hour.is_some();
             for expression in expressions(policy) {
+                set.asks.namespaces |= expression.reads("namespaceObject").is_some();
                 set.asks.documents.get_or_insert_default().note(&**expression);
             }
         }
@@ -59,7 +60,7 @@ impl PolicySet {
         &self.policies
     }
 
-    /// Whether any policy wants to know the labels of namespaces.
+    /// Whether any policy wants to know the labels of namespaces, by a selector or an expression.
     #[must_use]
     pub fn asks_for_namespaces(&self) -> bool {
         self.asks.namespaces

@@ -57,6 +57,31 @@ fn loops_see_of_each_item_what_they_name() {
 }
 
 #[test]
+fn what_has_is_asked_of_is_read() {
+    let spec = json!({"spec": {"hostNetwork": false, "nodeName": "one", "containers": [
+        {"name": "app", "image": "web:1", "env": [{"name": "A"}, {"name": "B"}]},
+        {"name": "log", "image": "log:2"},
+    ]}});
+    assert_seen("has(pod.?spec.orValue({}).nodeName)", &spec);
+    assert_seen("has(dyn(pod.spec).nodeName)", &spec);
+    assert_seen("has((true ? pod.spec : {}).nodeName)", &spec);
+    assert_seen("has({'a': pod.spec}.a)", &spec);
+    assert_seen("has([pod.spec][0].nodeName)", &spec);
+    assert_seen(
+        "has(pod.spec.containers.filter(c, c.name == '')[0].env)",
+        &json!({"spec": {
+            "containers": spec["spec"]["containers"],
+        }}),
+    );
+    assert_seen(
+        "has(pod.metadata.labels[container.name].x)",
+        &json!({"metadata": {
+            "labels": {"app": "web", "tier": "front"},
+        }}),
+    );
+}
+
+#[test]
 fn what_goes_on_as_a_value_is_read_whole() {
     let labels = json!({"metadata": {"labels": {"app": "web", "tier": "front"}}});
     assert_seen("pod.metadata.labels.all(key, key != '')", &labels);

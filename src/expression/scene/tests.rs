@@ -1,6 +1,6 @@
 use super::*;
 use crate::expression::Wanted as Gives;
-use crate::policy::request::{EnvFrom, EnvSource, Mount};
+use crate::policy::request::{EnvFrom, EnvSource, Fact, Mount};
 use crate::policy::testing::{asking, container};
 
 const SENT: &str = r#"{"request": {"uid": "1", "operation": "UPDATE", "userInfo": {"username": "ana"},
@@ -52,7 +52,6 @@ fn documents_are_what_was_sent() {
         "container.workingDir == '/tmp' && container.image == 'busybox:1.36'",
         "image.registry == 'docker.io' && image.repository == 'library/busybox'",
         "image.tag == '1.36' && image.digest == ''",
-        "namespaceObject == null",
     ] {
         assert_eq!(holds(source, &scene), Ok(true), "{source}");
     }
@@ -111,4 +110,28 @@ fn a_condition_may_look_at_a_variable_and_nothing_may_tell_its_value() {
         Program::compile("'it is ' + container.env[0].value", Gives::Text, &RULE_VARIABLES);
     let told = Expression::text(&message.unwrap(), &scene);
     assert_eq!(told, Ok("it is (redacted)".to_owned()));
+}
+
+#[test]
+fn a_namespace_that_is_not_known_is_no_null() {
+    let (asked, mut request) = sent();
+    let sources = [
+        "namespaceObject == null",
+        "namespaceObject != null && namespaceObject.metadata.?labels.env.orValue('') == 'prod'",
+        "namespaceObject.?metadata.labels.env.orValue('') != 'prod'",
+        "!has(namespaceObject.metadata)",
+        "true || namespaceObject == null",
+    ];
+    for source in sources {
+        let scene = Scene { request: &request, container: Some(&asked) };
+        let why = "`namespaceObject` is not known".to_owned();
+        assert_eq!(holds(source, &scene), Err(why), "{source}");
+    }
+    let labels = [("env".to_owned(), "prod".to_owned())].into();
+    request.circumstances.namespace_labels = Fact::Known(labels);
+    let scene = Scene { request: &request, container: Some(&asked) };
+    assert_eq!(
+        sources.map(|source| holds(source, &scene)),
+        [Ok(false), Ok(true), Ok(false), Ok(false), Ok(true),]
+    );
 }

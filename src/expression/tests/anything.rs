@@ -52,6 +52,39 @@ proptest! {
         tried(&source);
     }
 
+    /// A document by another way than its name says as much.
+    #[test]
+    fn documents_are_read_however_they_are_named(
+        source in prop::sample::select(sources()),
+        way in prop::sample::select(vec![
+            "dyn(_)", "(true ? _ : _)", "[_][0]", "{'it': _}.it", "optional.of(_).orValue({})",
+            "[_].filter(it, true)[0]", "{'it': _}['it']", "[_].map(it, it)[0]", "_",
+        ]),
+        field in prop::sample::select(vec!["spec", "metadata", "name", "labels", "nothing"]),
+    ) {
+        let documents = documents();
+        let named: String = words(&source)
+            .into_iter()
+            .map(|word| match documents.contains_key(&word) {
+                true => way.replace('_', &word),
+                false => word,
+            })
+            .collect();
+        tried(&named);
+        for name in names(&documents) {
+            let document = way.replace('_', name);
+            for source in [
+                format!("has({document}.{field})"),
+                format!("!has({document}.?{field}.orValue({{}}).name)"),
+                format!("{document}.?{field}.optMap(it, has(it.name)).orValue(false)"),
+                format!("{document}.?{field}.hasValue()"),
+                format!("({document}.{field}).all(it, has(it.name) || it != '')"),
+            ] {
+                tried(&source);
+            }
+        }
+    }
+
     #[test]
     fn mixed_expressions_never_panic(
         first in prop::sample::select(sources()),

@@ -8,9 +8,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
+use crate::expression::scene::RULE_VARIABLES;
+use crate::expression::{Program, Wanted};
 use crate::gate::{GateSettings, Phase, Reason};
 use crate::ledger::{LedgerError, Outcome, Query, Record};
-use crate::policy::rule::{Enforcement, LabelOperator, LabelRequirement, Policy};
+use crate::policy::expression::{Condition, ContainerRule, Expression};
+use crate::policy::rule::{Effect, Enforcement, LabelOperator, LabelRequirement, Policy};
 use crate::policy::testing::permit;
 
 /// Takes its time over everything, and counts what it was allowed to keep.
@@ -180,4 +183,37 @@ async fn many_requests_at_once_get_no_more_than_the_rate() {
     assert!(!allowed && message.contains("more than 3"), "{message}");
     let (allowed, _, message) = asks(&gate, "unlucky", "payments").await;
     assert!(!allowed && message.contains("cannot be told now"), "{message}");
+}
+
+/// Of all policies none selects namespaces; a condition alone asks about one.
+#[tokio::test]
+async fn a_namespace_is_looked_up_for_an_expression_too() {
+    let policies = || {
+        let condition = Condition {
+            name: "prod".to_owned(),
+            expression: program("namespaceObject.metadata.?labels.env.orValue('') == 'prod'"),
+        };
+        let never = ContainerRule {
+            name: "never".to_owned(),
+            expression: program("false"),
+            message: None,
+            message_expression: None,
+        };
+        let mut strict = permit("strict");
+        strict.effect = Effect::Require;
+        strict.selector.conditions = vec![condition];
+        strict.constraints.rules = vec![never];
+        vec![permit("all"), strict]
+    };
+    let labels = [("payments", ("env", "prod")), ("labs", ("env", "test"))];
+    let gate = gate(policies(), Fake { labels: labels.into(), ..Fake::default() });
+    assert!(asks(&gate, "ana", "labs").await.0);
+    let (allowed, _, message) = asks(&gate, "ana", "payments").await;
+    assert!(!allowed && message.contains("never"), "{message}");
+    let (allowed, _, message) = asks(&gate, "ana", "nowhere").await;
+    assert!(!allowed && message.contains("'namespaceObject' is not known"), "{message}");
+}
+
+fn program(source: &str) -> Arc<dyn Expression> {
+    Arc::new(Program::compile(source, Wanted::Bool, &RULE_VARIABLES).unwrap())
 }

@@ -24,6 +24,12 @@ impl Keep {
     }
 }
 
+/// Fewer entries are not dropped at once: that something is dropped is an entry too, and where
+/// nothing else is written, each would drive out the next until there are no others.
+const WORTHWHILE: i64 = 64;
+/// Unless the oldest should have gone so long ago, in nanoseconds.
+const OVERDUE: i64 = 24 * 3600 * 1_000_000_000;
+
 /// Up to where everything below `end` is to go, and what is to be written first; nothing where all
 /// is kept. The writer has written so many bytes.
 pub(super) async fn end<D: Destination>(
@@ -33,10 +39,13 @@ pub(super) async fn end<D: Destination>(
     bytes: i64,
 ) -> Result<Option<(i64, What)>, StoreError> {
     let beyond = keep.beyond(end, bytes);
-    let Some((through, time, checkpoint)) = upkeep::boundary(destination, end, beyond).await?
-    else {
+    let Some((first, since)) = upkeep::oldest(destination).await? else { return Ok(None) };
+    let boundary = upkeep::boundary(destination, first, end, beyond).await?;
+    let Some((through, time, checkpoint)) = boundary else { return Ok(None) };
+    let is_overdue = since < beyond.older_than.saturating_sub(OVERDUE);
+    if through.saturating_sub(first) < WORTHWHILE && !is_overdue {
         return Ok(None);
-    };
+    }
     let holds = upkeep::holds(destination).await?;
     let holds: Result<Vec<Event>, _> = holds.iter().map(|it| serde_json::from_str(it)).collect();
     // What cannot be read may be a hold.

@@ -60,21 +60,33 @@ pub(super) struct Beyond {
     pub(super) bytes: i64,
 }
 
-/// The last checkpoint below `size` that is beyond what is kept: its size, time and note. Looked at
-/// are the oldest few, so that it takes no longer where there are years of them.
+/// The number of the oldest entry that is there, and the time of the first checkpoint about it.
+pub(super) async fn oldest<D: Destination>(to: &mut D) -> Result<Option<(i64, i64)>, StoreError> {
+    let mut sql = Statement::new("SELECT MIN(sequence) FROM records WHERE writer = ");
+    sql.bind(to.writer());
+    let first: Vec<(Option<i64>,)> = to.fetch(sql).await?;
+    let Some((Some(first),)) = first.into_iter().next() else { return Ok(None) };
+    let mut sql = Statement::new("SELECT time FROM checkpoints WHERE writer = ");
+    sql.bind(to.writer()).push(" AND size >= ").bind(first).push(" ORDER BY size, time LIMIT 1");
+    let time: Vec<(i64,)> = to.fetch(sql).await?;
+    Ok(time.first().map(|(time,)| (first, *time)))
+}
+
+/// The last checkpoint about entries from `first` on and below `end` that is beyond what is kept:
+/// its size, time and note. Looked at are the oldest few, so that it takes no longer where there
+/// are years of them.
 pub(super) async fn boundary<D: Destination>(
     to: &mut D,
-    size: i64,
+    first: i64,
+    end: i64,
     beyond: Beyond,
 ) -> Result<Option<(i64, i64, String)>, StoreError> {
     let mut sql = Statement::new(
         "SELECT size, time, note FROM (SELECT size, time, note, bytes FROM checkpoints \
          WHERE writer = ",
     );
-    sql.bind(to.writer()).push(" AND size < ").bind(size);
-    // What is gone already need not go again.
-    sql.push(" AND size >= (SELECT MIN(sequence) FROM records WHERE writer = ").bind(to.writer());
-    sql.push(") ORDER BY size, time LIMIT ").bind(CHECKPOINTS).push(") AS oldest");
+    sql.bind(to.writer()).push(" AND size >= ").bind(first).push(" AND size < ").bind(end);
+    sql.push(" ORDER BY size, time LIMIT ").bind(CHECKPOINTS).push(") AS oldest");
     sql.push(" WHERE time < ").bind(beyond.older_than);
     sql.push(" OR size <= ").bind(beyond.entries).push(" OR bytes <= ").bind(beyond.bytes);
     sql.push(" ORDER BY size DESC, time LIMIT 1");
@@ -136,8 +148,13 @@ impl Pruning {
             blocks.bind(to.writer()).push(" AND last <= ").bind(through);
             to.execute(blocks).await?;
             let mut checkpoints = Statement::new("DELETE FROM checkpoints WHERE writer = ");
-            checkpoints.bind(to.writer()).push(" AND size < ").bind(through);
-            to.execute(checkpoints).await?;
+            checkpoints.bind(to.writer()).push(" AND (size, time) IN (SELECT size, time ");
+            checkpoints.push("FROM checkpoints WHERE writer = ").bind(to.writer());
+            checkpoints.push(" AND size < ").bind(through).push(" ORDER BY size, time LIMIT ");
+            checkpoints.bind(CHECKPOINTS).push(")");
+            if to.execute(checkpoints).await? > 0 {
+                return Ok(false);
+            }
         }
         self.sweep(to).await
     }
