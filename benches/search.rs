@@ -54,7 +54,8 @@ fn main() {
 
 async fn fill(location: &Location, records: u64) {
     let (key, every) = (Arc::new(SigningKey::generate().unwrap().0), Duration::from_secs(60));
-    let signing = Some(Signing { key, cluster: "bench".to_owned(), every });
+    let trusted = vec![key.public()];
+    let signing = Some(Signing { key, trusted, cluster: "bench".to_owned(), every });
     let writing =
         Writing { writer: "bench".to_owned(), signing, keep: Keep::default(), gauge: None };
     let ledger = AnyLedger::open(location, writing).await.unwrap();

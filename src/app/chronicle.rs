@@ -61,6 +61,7 @@ impl Chronicle {
         let rotations = keys.as_ref().map(|keys| keys.rotations.clone()).unwrap_or_default();
         let signing = keys.map(|keys| Signing {
             key: Arc::new(keys.current),
+            trusted: keys.known,
             cluster: settings.cluster_name.clone(),
             every: settings.checkpoint_interval,
         });

@@ -163,9 +163,18 @@ fn what_is_wrong_in_the_file_is_said_with_the_line() {
         ("pod-events: some\n", "line 1: "),
         ("max-in-flight: 0\n", "want a number from 1 to 65536"),
         ("enforcement: enforce\n", "want Enforce, Warn or Audit"),
-        ("keep-bytes: 1000\n", "want a size of at least 1M, as in 20Gi"),
-        ("keep-bytes: 20gb\n", "want a size of at least 1M, as in 20Gi"),
-        ("keep-bytes: 99999999999Ti\n", "want a size of at least 1M, as in 20Gi"),
+        (
+            "keep-bytes: 1000\n",
+            "want a whole number of bytes, or of M, G, T, Mi, Gi or Ti: at least 1M, as in 20Gi",
+        ),
+        (
+            "keep-bytes: 20gb\n",
+            "want a whole number of bytes, or of M, G, T, Mi, Gi or Ti: at least 1M, as in 20Gi",
+        ),
+        (
+            "keep-bytes: 99999999999Ti\n",
+            "want a whole number of bytes, or of M, G, T, Mi, Gi or Ti: at least 1M, as in 20Gi",
+        ),
         ("writer: a/b\n", "want 1 to 63 letters"),
         ("cluster-name: \"a\\nb\"\n", "without control characters"),
         ("log-format: yaml\n", "want json or text"),

@@ -224,7 +224,9 @@ impl FromStr for KeepBytes {
             .and_then(|(number, unit)| number.checked_mul(unit))
             .filter(|bytes| *bytes >= MIN_KEPT_BYTES)
             .map(Self)
-            .ok_or(Wanted("a size of at least 1M, as in 20Gi"))
+            .ok_or(Wanted(
+                "a whole number of bytes, or of M, G, T, Mi, Gi or Ti: at least 1M, as in 20Gi",
+            ))
     }
 }
 

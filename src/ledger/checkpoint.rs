@@ -1,7 +1,7 @@
 //! Checkpoints: what a writer signs about all its records so far.
 //!
 //! The text is that of <https://c2sp.org/tlog-checkpoint>: origin, number of records, head of the
-//! Merkle tree; then three lines of our own.
+//! Merkle tree; then lines of our own.
 //!
 //! ```text
 //! postern.dev/ledger/postern-0
@@ -10,6 +10,7 @@
 //! time 2026-11-25T18:19:14Z
 //! chain 9f86d081…
 //! cluster staging
+//! bytes 5801234
 //!
 //! — postern.dev/ledger 1f2e3d4c…
 //! ```
@@ -36,16 +37,22 @@ pub struct Checkpoint {
     pub chain: Hash,
     /// Name of the cluster, from the settings.
     pub cluster: String,
+    /// How long the texts of the records are together, those that are gone among them. Those that a
+    /// version wrote which did not count are not. `None`: said by such a version.
+    pub bytes: Option<u64>,
 }
 
 impl Checkpoint {
     /// As it is signed.
     fn text(&self) -> String {
-        let Self { writer, size, root, time, chain, cluster } = self;
+        let Self { writer, size, root, time, chain, cluster, bytes } = self;
         let root = BASE64.encode(root.0);
         let plain = |character: char| if character.is_control() { ' ' } else { character };
         let cluster: String = cluster.chars().map(plain).collect();
-        format!("{NAME}/{writer}\n{size}\n{root}\ntime {time}\nchain {chain}\ncluster {cluster}\n")
+        let bytes = bytes.map(|bytes| format!("bytes {bytes}\n")).unwrap_or_default();
+        format!(
+            "{NAME}/{writer}\n{size}\n{root}\ntime {time}\nchain {chain}\ncluster {cluster}\n{bytes}"
+        )
     }
 
     /// The signed note.
@@ -81,7 +88,8 @@ impl Checkpoint {
         let time = lines.next()?.strip_prefix("time ")?.parse().ok()?;
         let chain = Hash::from_hex(lines.next()?.strip_prefix("chain ")?)?;
         let cluster = lines.next()?.strip_prefix("cluster ")?.to_owned();
-        Some(Self { writer, size, root, time, chain, cluster })
+        let bytes = lines.next().and_then(|line| line.strip_prefix("bytes ")?.parse().ok());
+        Some(Self { writer, size, root, time, chain, cluster, bytes })
     }
 }
 
@@ -101,11 +109,15 @@ mod tests {
             time: "2026-11-25T18:19:14.5Z".parse().unwrap(),
             chain: Hash::of(b"chain"),
             cluster: "a\nb".to_owned(),
+            bytes: Some(5_801_234),
         };
         let note = checkpoint.sign(&key);
         assert!(note.starts_with("postern.dev/ledger/postern-0\n4711\n"), "{note}");
         let read = Checkpoint::verify(&note, &[key.public()]).unwrap();
-        assert_eq!(read, Checkpoint { cluster: "a b".to_owned(), ..checkpoint });
+        assert_eq!(read, Checkpoint { cluster: "a b".to_owned(), ..checkpoint.clone() });
+        let older = Checkpoint { bytes: None, cluster: String::new(), ..checkpoint };
+        let note = older.sign(&key);
+        assert_eq!(Checkpoint::verify(&note, &[key.public()]), Ok(older), "{note}");
         assert_eq!(Checkpoint::verify(&note, &[]), Err(NoteError::Untrusted));
         let other = key.sign("postern.dev/ledger/x\n1\n");
         assert_eq!(Checkpoint::verify(&other, &[key.public()]), Err(NoteError::NotANote));

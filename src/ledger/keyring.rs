@@ -23,6 +23,8 @@ pub struct Keys {
     pub current: SigningKey,
     /// The notes in which the keys before handed over, the first first.
     pub rotations: Vec<String>,
+    /// The public keys of those before, as far as they are kept, and of this one.
+    pub known: Vec<VerifyingKey>,
     /// Whether the key was made this moment.
     pub is_new: bool,
 }
@@ -60,7 +62,9 @@ impl Kept {
             "" => Vec::new(),
             text => serde_json::from_str(text).map_err(KeptError::Rotations)?,
         };
-        Ok(Keys { current, rotations, is_new: false })
+        let mut known = vec![current.public()];
+        known.extend(self.public.lines().filter_map(|line| line.parse::<VerifyingKey>().ok()));
+        Ok(Keys { current, rotations, known, is_new: false })
     }
 
     /// A new key in place of this one, which hands over to it.
@@ -126,6 +130,7 @@ mod tests {
         assert_eq!(keys.current.public(), known[3]);
         let public: Vec<_> = known.iter().rev().map(ToString::to_string).collect();
         assert_eq!(kept.public.lines().collect::<Vec<_>>(), public);
+        assert!(known.iter().all(|key| keys.known.contains(key)));
     }
 
     #[test]

@@ -62,6 +62,10 @@ pub struct Report {
     pub confirmed: u64,
     /// Entries up to this one were dropped, as a later entry says.
     pub dropped: u64,
+    /// Entries up to this one were not to be looked at.
+    pub skipped: u64,
+    /// Entries up to this one are not there, and nothing in the part that was looked at says why.
+    pub unexplained: u64,
     /// The first thing that is wrong.
     pub fault: Option<Fault>,
 }
@@ -115,7 +119,7 @@ impl<'a> Verifier<'a> {
         };
         if from > 0 {
             this.begin_at(from);
-            this.report.dropped = from;
+            this.report.skipped = from;
         }
         this
     }
@@ -327,9 +331,12 @@ impl<'a> Verifier<'a> {
         if self.leftover.is_some_and(|last| last != (self.base, self.hash)) {
             return Err(Fault { sequence: self.base, kind: FaultKind::Leftover });
         }
-        if self.base > self.report.dropped && !self.is_part {
+        if self.base > self.report.dropped.max(self.report.skipped) {
             let until = self.found_from.saturating_sub(1);
-            return Err(Fault { sequence: 1, kind: FaultKind::NotDropped { until } });
+            if !self.is_part {
+                return Err(Fault { sequence: 1, kind: FaultKind::NotDropped { until } });
+            }
+            self.report.unexplained = until;
         }
         if !self.trusted.is_empty() && self.report.checkpoints == 0 && size > 0 {
             return Err(Fault { sequence: size, kind: FaultKind::Unsigned });

@@ -71,6 +71,11 @@ pub enum StoreError {
          with what is there"
     )]
     Lost { from: u64, to: u64 },
+    #[error(
+        "`{place}` holds a record that is no text, which no server wrote; `postern audit verify` \
+         says which"
+    )]
+    NotText { place: String },
     #[error("another writer took up what was left here")]
     Taken,
     #[error("`{place}`: {source}")]

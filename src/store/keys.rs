@@ -36,7 +36,7 @@ impl KeyError {
         match error {
             KeptError::Key(source) => Self::Key { path: path.to_owned(), source },
             KeptError::Rotations(source) => {
-                Self::Rotations { path: beside(path, ROTATIONS), source }
+                Self::Rotations { path: rotations_beside(path), source }
             }
         }
     }
@@ -79,7 +79,7 @@ fn load(path: &Path) -> Result<Kept, KeyError> {
         return Err(KeyError::Exposed { path: path.to_owned() });
     }
     let public = read_if_there(&public_beside(path))?;
-    Ok(Kept { key, public, rotations: read_if_there(&beside(path, ROTATIONS))? })
+    Ok(Kept { key, public, rotations: read_if_there(&rotations_beside(path))? })
 }
 
 fn read_if_there(path: &Path) -> Result<String, KeyError> {
@@ -99,7 +99,7 @@ pub fn rotate(path: &Path) -> Result<(VerifyingKey, VerifyingKey), KeyError> {
     let rotated = load(path)?.rotated().map_err(|error| KeyError::of(path, error))?;
     let Rotated { old, new, kept: Kept { key, public, rotations } } = rotated;
     // The note first: a key that nobody handed over to would be worse than a note too many.
-    replace(&beside(path, ROTATIONS), &rotations, 0o644)?;
+    replace(&rotations_beside(path), &rotations, 0o644)?;
     replace(path, &key, 0o600)?;
     replace(&public_beside(path), &public, 0o644)?;
     Ok((old, new))
@@ -124,6 +124,12 @@ pub fn public_keys(path: &Path) -> Result<Vec<VerifyingKey>, KeyError> {
 #[must_use]
 pub fn beside_ledger(ledger: &Path) -> PathBuf {
     beside(ledger, ".key")
+}
+
+/// Where the hand-overs are of a key in a file.
+#[must_use]
+pub fn rotations_beside(path: &Path) -> PathBuf {
+    beside(path, ROTATIONS)
 }
 
 /// Where the public key is that belongs to a key's file.

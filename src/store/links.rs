@@ -1,8 +1,9 @@
 //! A writer's chain, a page at a time.
 //!
 //! A row, and each value in it, costs more on its way from the database than all that is done with
-//! it when a chain is verified. So a few entries in a row travel as one text: of each its numbers
-//! and lengths, with spaces between, and then its texts.
+//! it when a chain is verified. So a few entries travel together: of each its numbers and lengths,
+//! with spaces between, and then its texts. They travel as bytes: what somebody has written into
+//! the database need not be text, and has to be looked at all the same.
 
 use super::statement::{Pool, Statement};
 use super::{StoreError, number};
@@ -21,19 +22,19 @@ const LAST_RUN: i64 = i64::MAX - RUN;
 /// Entries of one writer in a row, with everything that is stored of them.
 #[derive(Debug, Default)]
 pub struct Links {
-    runs: Vec<String>,
+    runs: Vec<Vec<u8>>,
     end: u64,
 }
 
-/// What a row of a page has: where its run begins, and its text where there are entries.
-pub(super) type Run = (i64, Option<String>);
+/// What a row of a page has: where its run begins, and its bytes where there are entries.
+pub(super) type Run = (i64, Option<Vec<u8>>);
 
 /// A page of the first entries after a place in the sequence: of so many places, and up to the end
 /// of a run.
 pub(super) fn page(pool: &Pool, writer: &str, after: u64, places: usize) -> Statement {
-    let hexadecimal = match pool {
-        Pool::Sqlite(_) => "hex(hash)",
-        Pool::Postgres(_) => "encode(hash, 'hex')",
+    let (hexadecimal, bytes, end) = match pool {
+        Pool::Sqlite(_) => ("hex(hash)", "CAST(", " AS BLOB)"),
+        Pool::Postgres(_) => ("encode(hash, 'hex')", "convert_to(", ", 'UTF8')"),
     };
     let places = i64::try_from(places).unwrap_or(i64::MAX);
     let mut sql =
@@ -42,7 +43,8 @@ pub(super) fn page(pool: &Pool, writer: &str, after: u64, places: usize) -> Stat
     sql.push(" AND sequence > ").bind(number(after));
     sql.push(&format!(
         " UNION ALL SELECT after + {RUN}, places - {RUN} FROM run WHERE places > {RUN} \
-         AND after <= {LAST_RUN}) SELECT after, (SELECT string_agg(entry, '') FROM (SELECT concat(\
+         AND after <= {LAST_RUN}) SELECT after, \
+         (SELECT {bytes}string_agg(entry, ''){end} FROM (SELECT concat(\
          sequence, ' ', time, ' ', octet_length(id), ' ', octet_length(username), ' ', \
          octet_length(namespace), ' ', octet_length(pod), ' ', octet_length(answer), ' ', \
          coalesce(octet_length(about), -1), ' ', octet_length(record), ' ', \
@@ -97,13 +99,13 @@ impl Links {
         &self,
     ) -> impl Iterator<Item = impl Iterator<Item = Result<Link<'_>, LedgerError>>> {
         self.runs.iter().map(|run| {
-            let mut rest = run.as_str();
+            let mut rest = run.as_slice();
             std::iter::from_fn(move || {
                 if rest.is_empty() {
                     return None;
                 }
                 let found = link(rest);
-                rest = found.as_ref().map_or("", |(_, rest)| rest);
+                rest = found.as_ref().map_or(&[], |(_, rest)| rest);
                 let link = found.map(|(link, _)| link);
                 Some(link.ok_or_else(|| StoreError::Garbled.while_doing("read")))
             })
@@ -111,9 +113,9 @@ impl Links {
     }
 }
 
-fn link(run: &str) -> Option<(Link<'_>, &str)> {
-    let mut words = run.splitn(11, ' ');
-    let mut word = || words.next();
+fn link(run: &[u8]) -> Option<(Link<'_>, &[u8])> {
+    let mut words = run.splitn(11, |byte| *byte == b' ');
+    let mut word = || -> Option<&str> { std::str::from_utf8(words.next()?).ok() };
     let sequence = word()?.parse().ok()?;
     let time = word()?.parse().ok()?;
     let mut lengths = [None; 7];
@@ -121,14 +123,16 @@ fn link(run: &str) -> Option<(Link<'_>, &str)> {
         *length = Some(word()?).filter(|length| *length != "-1");
     }
     let hash = Hash::from_hex(word()?);
-    let mut rest = word()?;
-    let mut texts = [""; 7];
+    let mut rest = words.next()?;
+    let mut texts: [&[u8]; 7] = [&[]; 7];
     for (text, length) in texts.iter_mut().zip(lengths) {
         let length = length.map_or(Ok(0), str::parse).ok()?;
         (*text, rest) = rest.split_at_checked(length)?;
     }
     let has_about = lengths[5].is_some();
-    let [id, username, namespace, pod, answer, about, json] = texts.map(Into::into);
+    // No text has the hash of bytes that are none.
+    let texts = texts.map(String::from_utf8_lossy);
+    let [id, username, namespace, pod, answer, about, json] = texts;
     let about = has_about.then_some(about);
     let link = Link { sequence, id, time, username, namespace, pod, answer, about, json, hash };
     Some((link, rest))
@@ -139,7 +143,7 @@ mod tests {
     use super::Links;
 
     fn of(run: &str) -> Links {
-        Links { runs: vec![run.to_owned()], end: 16 }
+        Links { runs: vec![run.as_bytes().to_vec()], end: 16 }
     }
 
     #[test]

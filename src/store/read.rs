@@ -226,6 +226,7 @@ impl Reader {
         let mut state = State::default();
         if let Some(checkpoint) = self.newest_checkpoint(writer).await? {
             let frontier = Frontier::from_bytes(checkpoint.size, &checkpoint.frontier);
+            state.note = frontier.as_ref().map(|_| checkpoint.note);
             state.frontier = frontier.unwrap_or_default();
         }
         let mut sql = Statement::new("SELECT COALESCE(MAX(last), 0) FROM blocks WHERE writer = ");
@@ -233,11 +234,6 @@ impl Reader {
         let blocks: Vec<(i64,)> = self.fetch(sql).await?;
         let indexed = blocks.first().map_or(0, |(last,)| last.unsigned_abs());
         let covered = state.frontier.size();
-        let mut sql = Statement::new("SELECT bytes FROM checkpoints WHERE writer = ");
-        sql.bind(writer).push(" AND size = ").bind(number(covered));
-        sql.push(" ORDER BY time DESC LIMIT 1");
-        let bytes: Vec<(i64,)> = self.fetch(sql).await?;
-        state.bytes = bytes.first().map_or(0, |(bytes,)| *bytes);
         // The last one too where all are known: its hash is not.
         let mut after = indexed.min(covered).saturating_sub(1);
         loop {
@@ -262,7 +258,12 @@ impl Reader {
     }
 
     fn failed(&self, source: sqlx::Error) -> LedgerError {
-        StoreError::Sql { place: self.place.clone(), source }.while_doing("read")
+        let place = self.place.clone();
+        match source {
+            sqlx::Error::ColumnDecode { .. } => StoreError::NotText { place },
+            source => StoreError::Sql { place, source },
+        }
+        .while_doing("read")
     }
 }
 

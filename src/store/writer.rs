@@ -21,7 +21,7 @@ use super::row::{Batch, Block, Row};
 use super::statement::{Columns, Statement};
 use crate::ledger::chain::Hash;
 use crate::ledger::event::{Event, What};
-use crate::ledger::note::SigningKey;
+use crate::ledger::note::{SigningKey, VerifyingKey};
 use crate::ledger::tree::Frontier;
 use crate::ledger::{Entry, LedgerError, Record};
 
@@ -70,7 +70,9 @@ pub(super) struct State {
     /// Of the tree over all its entries.
     pub(super) frontier: Frontier,
     /// How long the texts of all its entries are together, also of those that are gone.
-    pub(super) bytes: i64,
+    pub(super) bytes: u64,
+    /// The checkpoint that `frontier` came with.
+    pub(super) note: Option<String>,
     /// The entries that are in no block yet.
     pub(super) block: Option<Block>,
 }
@@ -96,7 +98,7 @@ impl State {
     /// Takes the text of the next entry into what a checkpoint is about.
     pub(super) fn attach(&mut self, text: &str) {
         self.frontier.push(text.as_bytes());
-        self.bytes = self.bytes.saturating_add(i64::try_from(text.len()).unwrap_or(i64::MAX));
+        self.bytes = self.bytes.saturating_add(text.len() as u64);
     }
 }
 
@@ -107,7 +109,6 @@ pub(super) struct Signed {
     pub(super) time: Timestamp,
     pub(super) note: Arc<str>,
     pub(super) frontier: Vec<u8>,
-    pub(super) bytes: i64,
 }
 
 /// As whom to write.
@@ -155,6 +156,8 @@ impl From<&str> for Writing {
 pub struct Signing {
     /// Signs them.
     pub key: Arc<SigningKey>,
+    /// Whose checkpoints are believed: those of this key and of the ones before it.
+    pub trusted: Vec<VerifyingKey>,
     /// Name of the cluster, in each of them.
     pub cluster: String,
     /// How often, also when nothing happened.

@@ -310,6 +310,7 @@ async fn checkpoints_are_kept_elsewhere_as_they_are_made() {
     let public = key.public();
     let signing = Signing {
         key: Arc::new(key),
+        trusted: vec![public],
         cluster: "staging".to_owned(),
         every: Duration::from_millis(50),
     };

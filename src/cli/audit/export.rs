@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -18,7 +18,7 @@ use crate::ledger::export::manifest::{Manifest, Tally};
 use crate::ledger::export::{Format, Item};
 use crate::ledger::json::printable;
 use crate::ledger::{LedgerError, Query};
-use crate::store::{AnyLedger, Stored};
+use crate::store::{AnyLedger, Location, Stored, keys};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -79,6 +79,9 @@ impl Export {
             return Err(Misuse(why).into());
         }
         let location = self.source.location()?;
+        for path in [&self.output, &self.manifest].into_iter().flatten() {
+            spare(&location, path)?;
+        }
         let query = self.filter.query(Timestamp::now())?;
         let ledger = self.source.open().await?;
         let mut tally = Tally::new(self.format.into(), &query);
@@ -117,6 +120,30 @@ impl Export {
     }
 }
 
+/// An export is no reason to lose the ledger, nor its key.
+fn spare(location: &Location, path: &Path) -> Result<(), Misuse> {
+    let Location::Sqlite(ledger) = location else { return Ok(()) };
+    let same = |own: &Path| {
+        let (own, other) = (fs::metadata(own).ok()?, fs::metadata(path).ok()?);
+        Some((own.dev(), own.ino()) == (other.dev(), other.ino()))
+    };
+    let key = keys::beside_ledger(ledger);
+    let own = ["", "-wal", "-shm"].map(|end| {
+        let mut name = ledger.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    });
+    let own = own.into_iter().chain([keys::public_beside(&key), keys::rotations_beside(&key), key]);
+    match own.into_iter().find(|own| same(own) == Some(true)) {
+        Some(own) => Err(Misuse(format!(
+            "`{}` is a part of the ledger: `{}`; want another file",
+            path.display(),
+            own.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Everything that matches, a page in memory at a time.
 async fn write(
     ledger: &AnyLedger,
@@ -132,8 +159,7 @@ async fn write(
     while let Some(page) = pages.next().await? {
         let hashes = ledger.chain_hashes(&page).await?;
         for stored in &page {
-            add(stored, hashes.get(&stored.id).copied(), tally, sink)
-                .with_context(|| format!("record {} cannot be exported", stored.id))?;
+            add(stored, hashes.get(&stored.id).copied(), tally, sink)?;
         }
         progress.at(tally.count());
     }
@@ -146,12 +172,14 @@ fn add(
     tally: &mut Tally,
     sink: &mut Sink,
 ) -> anyhow::Result<()> {
+    let cannot = || format!("record {} cannot be exported", stored.id);
     let entry = stored.entry().map_err(|error| match error {
         LedgerError::Corrupt { source, .. } => anyhow::Error::from_boxed(source),
         other => other.into(),
-    })?;
-    let item = Item::new(&entry, &stored.json, hash)?;
-    if let Some(text) = tally.format().text(&item)? {
+    });
+    let entry = entry.with_context(cannot)?;
+    let item = Item::new(&entry, &stored.json, hash).with_context(cannot)?;
+    if let Some(text) = tally.format().text(&item).with_context(cannot)? {
         sink.write(&text)?;
         tally.add(&item, &text);
     }

@@ -36,6 +36,12 @@ pub(super) struct Release {
 
 impl Hold {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
+        let ledger = AnyLedger::open_read_only(&self.source.location()?).await?;
+        let is_held = ledger.held().await?.contains(&self.name);
+        ledger.close().await;
+        if is_held {
+            note(&format!("{} is held already; one release ends it", Quoted(&self.name)));
+        }
         let (hold, by) = (self.name.clone(), person::caller());
         leave(&self.source, What::Held { hold, by }, self.output).await
     }

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use super::super::Misuse;
@@ -14,7 +16,10 @@ pub(super) enum Moment {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("give how long ago, as in `30m`, `24h` or `7d`, or a time, as in `2026-11-24T08:00:00Z`")]
+#[error(
+    "give how long ago, as in `30m`, `24h` or `7d`, or a time, as in `2026-11-24T08:00:00Z` or \
+     `2026-11-24`"
+)]
 pub(super) struct MomentError;
 
 impl FromStr for Moment {
@@ -23,6 +28,12 @@ impl FromStr for Moment {
     fn from_str(text: &str) -> Result<Self, MomentError> {
         if let Ok(time) = text.parse() {
             return Ok(Self::At(time));
+        }
+        // A day alone begins at midnight, UTC, as all times here are told.
+        if let Ok(day) = text.parse::<Date>()
+            && let Ok(midnight) = day.to_zoned(TimeZone::UTC)
+        {
+            return Ok(Self::At(midnight.timestamp()));
         }
         let ago = text
             .parse::<Span>()
@@ -60,6 +71,7 @@ mod tests {
             ("2w", "2026-11-10T08:00:00Z"),
             ("0s", "2026-11-24T08:00:00Z"),
             ("2026-11-20T10:00:00Z", "2026-11-20T10:00:00Z"),
+            ("2026-11-20", "2026-11-20T00:00:00Z"),
             ("2026-11-20T10:00:00+02:00", "2026-11-20T08:00:00Z"),
         ];
         for (text, expected) in cases {
@@ -70,7 +82,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_neither() {
-        for text in ["", "24", "yesterday", "-24h", "24h ago", "1y", "2026-11-24", "soon\u{1b}"] {
+        for text in ["", "24", "yesterday", "-24h", "24h ago", "1y", "soon\u{1b}"] {
             assert!(text.parse::<Moment>().is_err(), "{text}");
         }
     }

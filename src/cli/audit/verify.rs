@@ -156,6 +156,10 @@ impl Verify {
         let last = ledger.last_sequence(writer).await?.min(to);
         let mut progress = Progress::new(writer, last.saturating_sub(from));
         let mut page = ledger.links(writer, from, PAGE).await?;
+        if page.iter().next().transpose()?.is_some_and(|first| first.sequence > to) {
+            // All of that part is gone. Whether it may be, only the whole tells.
+            return Ok(Report { writer: writer.to_owned(), unexplained: to, ..Report::default() });
+        }
         while !page.is_empty() {
             let end = page.end();
             // The next page is on its way while this one is looked at.
@@ -301,6 +305,7 @@ fn text(reports: &[Report], asks_for_signatures: bool) -> Result<String, fmt::Er
     for report in reports {
         let writer = Plain(&report.writer);
         match &report.fault {
+            None if report.last == 0 => writeln!(text, "{writer}: no record is there")?,
             None => writeln!(text, "{writer}: good, records {} to {}", report.first, report.last)?,
             Some(fault) => writeln!(text, "{writer}: WRONG: {fault}")?,
         }
@@ -311,8 +316,8 @@ fn text(reports: &[Report], asks_for_signatures: bool) -> Result<String, fmt::Er
             };
             writeln!(text, "  good       {good}")?;
         }
-        if report.dropped > 0 {
-            writeln!(text, "  before     records up to {} are not here", report.dropped)?;
+        if let Some(before) = before(report) {
+            writeln!(text, "  before     records up to {before}")?;
         }
         if report.confirmed < report.last {
             let first = report.confirmed + 1;
@@ -342,6 +347,20 @@ fn text(reports: &[Report], asks_for_signatures: bool) -> Result<String, fmt::Er
     Ok(text)
 }
 
+/// What is to be said of the records before the first that was looked at.
+fn before(report: &Report) -> Option<String> {
+    let Report { first, dropped, skipped, unexplained, .. } = *report;
+    Some(match (dropped, skipped, unexplained) {
+        (0, 0, 0) => return None,
+        (dropped, ..) if dropped >= first && first > 0 => format!("{dropped} are being dropped"),
+        (dropped @ 1.., ..) => format!("{dropped} are not here"),
+        (_, skipped @ 1.., _) => format!("{skipped} were not looked at"),
+        (.., gone) => {
+            format!("{gone} are not here, and nothing that was looked at says why; look at all")
+        }
+    })
+}
+
 fn as_json(reports: &[Report], asks_for_signatures: bool) -> Value {
     let writer = |report: &Report| {
         let newest = report.newest.as_ref();
@@ -352,6 +371,8 @@ fn as_json(reports: &[Report], asks_for_signatures: bool) -> Value {
             "last": report.last,
             "confirmed": report.confirmed,
             "dropped": report.dropped,
+            "skipped": report.skipped,
+            "unexplained": report.unexplained,
             "checkpoints": report.checkpoints,
             "untrustedCheckpoints": report.untrusted,
             "newestCheckpoint": newest.map(|newest| json!({

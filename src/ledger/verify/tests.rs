@@ -73,6 +73,7 @@ impl Chain {
             time: Timestamp::now(),
             chain: self.hash,
             cluster: "c".to_owned(),
+            bytes: None,
         };
         self.checkpoints.push(StoredCheckpoint {
             size: checkpoint.size,

@@ -9,10 +9,8 @@ use super::sql_error;
 
 /// Every step that the schema ever took, oldest first. A step that was released never changes:
 /// databases remember its checksum.
-const MIGRATIONS: &[(i64, &str, &str)] = &[
-    (1, "records", include_str!("../migrations/postgres/0001_records.sql")),
-    (2, "sizes", include_str!("../migrations/postgres/0002_sizes.sql")),
-];
+const MIGRATIONS: &[(i64, &str, &str)] =
+    &[(1, "records", include_str!("../migrations/postgres/0001_records.sql"))];
 
 /// Held while the schema takes its steps, so that of several replicas one takes them: "Post" in
 /// ASCII.

@@ -15,7 +15,6 @@ use crate::ledger::chain::Hash;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "records", include_str!("../migrations/sqlite/0001_records.sql")),
     (2, "chain", include_str!("../migrations/sqlite/0002_chain.sql")),
-    (3, "sizes", include_str!("../migrations/sqlite/0003_sizes.sql")),
 ];
 
 /// "Post" in ASCII; the first migration sets it.

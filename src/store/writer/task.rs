@@ -241,7 +241,12 @@ impl<D: Destination> Task<D> {
         if let Some(state) = self.state.take() {
             return Ok(state);
         }
-        let state = self.destination.load().await?;
+        let mut state = self.destination.load().await?;
+        // What nobody signed tells nothing about what has been written.
+        let trusted = self.signing.as_ref().map_or(&[][..], |signing| &signing.trusted);
+        let signed = state.note.take().and_then(|note| Checkpoint::verify(&note, trusted).ok());
+        let before = signed.and_then(|checkpoint| checkpoint.bytes).unwrap_or(0);
+        state.bytes = state.bytes.saturating_add(before);
         // Of a transaction that failed at its very end only the database knows; of anything else
         // beyond what was written here, whoever put it there.
         let is_ours = |it: &(i64, Hash)| *it == (state.sequence, state.hash);
@@ -339,13 +344,13 @@ fn signed(signing: &Signing, writer: &str, state: &State) -> Signed {
         time: Timestamp::now(),
         chain: state.hash,
         cluster: signing.cluster.clone(),
+        bytes: Some(state.bytes),
     };
     Signed {
         size: state.sequence,
         time: checkpoint.time,
         note: checkpoint.sign(&signing.key).into(),
         frontier: state.frontier.to_bytes(),
-        bytes: state.bytes,
     }
 }
 

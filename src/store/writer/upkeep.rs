@@ -14,7 +14,7 @@ pub(in crate::store) const HOLDS: &str = "SELECT record FROM records WHERE answe
      AND (record LIKE '%\"event\":\"Held\"%' OR record LIKE '%\"event\":\"Released\"%') \
      ORDER BY time, id";
 /// Checkpoints that are looked at, and deleted, at once.
-const CHECKPOINTS: i64 = 1000;
+pub(super) const CHECKPOINTS: i64 = 1000;
 /// Terms that are looked at at once.
 const TERMS: i64 = 200;
 
@@ -28,16 +28,10 @@ pub(in crate::store) async fn probe<D: Destination>(to: &mut D) -> Result<(), St
 
 /// Writes a checkpoint.
 pub(super) async fn attest<D: Destination>(to: &mut D, signed: Signed) -> Result<(), StoreError> {
-    let mut sql = Statement::new(
-        "INSERT INTO checkpoints (writer, size, bytes, time, note, frontier) VALUES (",
-    );
+    let mut sql =
+        Statement::new("INSERT INTO checkpoints (writer, size, time, note, frontier) VALUES (");
     sql.bind(to.writer()).push(", ").bind(signed.size);
-    sql.push(", ")
-        .bind(signed.bytes)
-        .push(", ")
-        .bind(nanoseconds(signed.time))
-        .push(", ")
-        .bind(signed.note.as_ref());
+    sql.push(", ").bind(nanoseconds(signed.time)).push(", ").bind(signed.note.as_ref());
     sql.push(", ").bind(signed.frontier).push(") ON CONFLICT DO NOTHING");
     to.execute(sql).await.map(drop)
 }
@@ -49,48 +43,25 @@ pub(super) async fn inbox<D: Destination>(to: &mut D) -> Result<Vec<(String, Str
     to.fetch(sql).await
 }
 
-/// Beyond what checkpoints are about need not be kept. Any of them is enough.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Beyond {
-    /// Made before this time, in nanoseconds since 1970.
-    pub(super) older_than: i64,
-    /// About so many entries at most.
-    pub(super) entries: i64,
-    /// About so many bytes at most.
-    pub(super) bytes: i64,
-}
-
-/// The number of the oldest entry that is there, and the time of the first checkpoint about it.
-pub(super) async fn oldest<D: Destination>(to: &mut D) -> Result<Option<(i64, i64)>, StoreError> {
+/// The number of the oldest entry that is there.
+pub(super) async fn first<D: Destination>(to: &mut D) -> Result<Option<i64>, StoreError> {
     let mut sql = Statement::new("SELECT MIN(sequence) FROM records WHERE writer = ");
     sql.bind(to.writer());
     let first: Vec<(Option<i64>,)> = to.fetch(sql).await?;
-    let Some((Some(first),)) = first.into_iter().next() else { return Ok(None) };
-    let mut sql = Statement::new("SELECT time FROM checkpoints WHERE writer = ");
-    sql.bind(to.writer()).push(" AND size >= ").bind(first).push(" ORDER BY size, time LIMIT 1");
-    let time: Vec<(i64,)> = to.fetch(sql).await?;
-    Ok(time.first().map(|(time,)| (first, *time)))
+    Ok(first.into_iter().next().and_then(|(first,)| first))
 }
 
-/// The last checkpoint about entries from `first` on and below `end` that is beyond what is kept:
-/// its size, time and note. Looked at are the oldest few, so that it takes no longer where there
-/// are years of them.
-pub(super) async fn boundary<D: Destination>(
+/// The oldest checkpoints about entries from `first` on and below `end`: size and note.
+pub(super) async fn checkpoints<D: Destination>(
     to: &mut D,
     first: i64,
     end: i64,
-    beyond: Beyond,
-) -> Result<Option<(i64, i64, String)>, StoreError> {
-    let mut sql = Statement::new(
-        "SELECT size, time, note FROM (SELECT size, time, note, bytes FROM checkpoints \
-         WHERE writer = ",
-    );
+    most: i64,
+) -> Result<Vec<(i64, String)>, StoreError> {
+    let mut sql = Statement::new("SELECT size, note FROM checkpoints WHERE writer = ");
     sql.bind(to.writer()).push(" AND size >= ").bind(first).push(" AND size < ").bind(end);
-    sql.push(" ORDER BY size, time LIMIT ").bind(CHECKPOINTS).push(") AS oldest");
-    sql.push(" WHERE time < ").bind(beyond.older_than);
-    sql.push(" OR size <= ").bind(beyond.entries).push(" OR bytes <= ").bind(beyond.bytes);
-    sql.push(" ORDER BY size DESC, time LIMIT 1");
-    Ok(to.fetch(sql).await?.into_iter().next())
+    sql.push(" ORDER BY size, time LIMIT ").bind(most);
+    to.fetch(sql).await
 }
 
 /// The texts of what holds everything, and releases it again, the first first.

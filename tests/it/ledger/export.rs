@@ -285,3 +285,25 @@ fn every_event() -> Vec<What> {
         },
     ]
 }
+
+/// An export is not worth a ledger.
+#[test]
+fn an_export_over_the_ledger_or_its_key_is_refused() {
+    let place = ledger_of(some_of_each());
+    let ledger = place.location().to_string().replace("sqlite:", "");
+    for end in [".key", ".key.pub"] {
+        fs::write(format!("{ledger}{end}"), "a key").unwrap();
+    }
+    let link = place.folder.path().join("link");
+    fs::hard_link(&ledger, &link).unwrap();
+    let before = fs::read(&ledger).unwrap();
+    let own = [ledger.clone(), format!("{ledger}.key"), format!("{ledger}.key.pub")];
+    for path in own.iter().map(String::as_str).chain([link.to_str().unwrap()]) {
+        for flag in ["--output", "--manifest"] {
+            let refused = export(&place, &["--format", "csv", flag, path]).code(64);
+            assert!(stderr(&refused).contains("is a part of the ledger"), "{}", stderr(&refused));
+        }
+    }
+    assert_eq!(fs::read(&ledger).unwrap(), before);
+    assert_eq!(fs::read_to_string(format!("{ledger}.key")).unwrap(), "a key");
+}

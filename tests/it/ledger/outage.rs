@@ -242,7 +242,7 @@ async fn a_database_that_is_not_ours_is_refused() {
     .execute(&mut connection)
     .await
     .unwrap();
-    assert!(why(&newer).await.contains("its schema is 999, this version knows 2"));
+    assert!(why(&newer).await.contains("its schema is 999, this version knows 1"));
 
     sqlx::raw_sql("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0")
         .execute(&mut connection)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 use postern::ledger::event::{Event, Person, What};
-use postern::ledger::{Entry, Journal, Ledger, Record};
+use postern::ledger::{Journal, Ledger, Record};
 use postern::store::{AnyLedger, Keep, Location, Signing, Writing, keys};
 use serde_json::Value;
 use sqlx::{ConnectOptions, Connection, Executor};
@@ -26,33 +26,33 @@ const LENGTH: u64 = 301;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-struct Place {
+pub(super) struct Place {
     folder: TempDir,
-    ledger: String,
-    keep: Keep,
-    every: Duration,
+    pub(super) ledger: String,
+    pub(super) keep: Keep,
+    pub(super) every: Duration,
 }
 
 impl Place {
-    fn sqlite() -> Self {
+    pub(super) fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ledger = format!("sqlite:{}", folder.path().join("postern.db").display());
         Self { folder, ledger, keep: Keep::default(), every: HOUR }
     }
 
-    fn postgres() -> Self {
+    pub(super) fn postgres() -> Self {
         let ledger = Postgres::shared().database();
         Self { folder: tempfile::tempdir().unwrap(), ledger, keep: Keep::default(), every: HOUR }
     }
 
-    fn key(&self) -> PathBuf {
+    pub(super) fn key(&self) -> PathBuf {
         self.folder.path().join("signing.key")
     }
 
-    async fn open(&self, writer: &str) -> AnyLedger {
+    pub(super) async fn open(&self, writer: &str) -> AnyLedger {
         let keys = keys::load_or_make(&self.key()).unwrap();
         let (key, cluster) = (Arc::new(keys.current), "staging".to_owned());
-        let signing = Some(Signing { key, cluster, every: self.every });
+        let signing = Some(Signing { key, trusted: keys.known, cluster, every: self.every });
         let location: Location = self.ledger.parse().unwrap();
         AnyLedger::open(
             &location,
@@ -63,7 +63,7 @@ impl Place {
     }
 
     /// What a server writes in a day: it begins, decides, and ends.
-    async fn fill(&self) {
+    pub(super) async fn fill(&self) {
         let ledger = self.open("postern-0").await;
         let started = What::Started { version: "1".to_owned(), settings: [].into(), unsigned: 0 };
         ledger.append_event(Event::now("staging", started)).await.unwrap();
@@ -76,7 +76,7 @@ impl Place {
         ledger.close().await;
     }
 
-    async fn execute(&self, sql: &'static str) {
+    pub(super) async fn execute(&self, sql: &'static str) {
         match self.ledger.strip_prefix("sqlite:") {
             Some(file) => {
                 let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
@@ -101,12 +101,12 @@ impl Place {
         command.assert()
     }
 
-    fn verify(&self, args: &[&str]) -> Assert {
+    pub(super) fn verify(&self, args: &[&str]) -> Assert {
         self.audit(&[&["verify", "--key", "signing.key.pub"], args].concat())
     }
 }
 
-fn stdout(assert: &Assert) -> String {
+pub(super) fn stdout(assert: &Assert) -> String {
     String::from_utf8(assert.get_output().stdout.clone()).unwrap()
 }
 
@@ -141,7 +141,7 @@ fn what_was_written_is_good() {
 }
 
 impl Place {
-    async fn fill_again(&self) {
+    pub(super) async fn fill_again(&self) {
         let ledger = self.open("postern-0").await;
         for number in 0..2 {
             let again = Record { id: Uuid::now_v7(), ..record(number) };
@@ -487,48 +487,6 @@ fn what_is_dropped_is_said_and_the_rest_is_good() {
     }
 }
 
-/// One record is as long as all others together: what has no room is told by bytes, not by number.
-#[test]
-fn what_has_no_room_is_dropped_and_not_what_has() {
-    let runtime = Runtime::new().unwrap();
-    let bytes = |record: &Record| Entry::from(record.clone()).to_json().unwrap().len() as u64;
-    let (mut long, small) = (record(1), bytes(&record(1)));
-    (long.id, long.message) = (Uuid::now_v7(), Some("m".repeat(300 * 1024)));
-    for mut place in [Place::sqlite(), Place::postgres()] {
-        place.every = Duration::from_secs(1);
-        runtime.block_on(async {
-            place.fill().await;
-            place.fill_again().await;
-            let ledger = place.open("postern-0").await;
-            ledger.append(long.clone()).await.unwrap();
-            ledger.close().await;
-            let first = async |ledger: &AnyLedger| {
-                let links = ledger.links("postern-0", 0, 1).await.unwrap();
-                links.iter().next().unwrap().unwrap().sequence
-            };
-            // Beside the long one there is room for a hundred, and less is behind 301; for none.
-            for (room, is_dropped) in [(100 * small, false), (0, true)] {
-                place.keep = Keep { bytes: Some(bytes(&long) + room), ..Keep::default() };
-                let ledger = place.open("postern-0").await;
-                let signed = ledger.signed("postern-0").await.unwrap().len();
-                if is_dropped {
-                    until("the long one is the first", async || first(&ledger).await == 304).await;
-                } else {
-                    // What is dropped is, after the next checkpoint but one.
-                    until("it was looked at twice", async || {
-                        ledger.signed("postern-0").await.unwrap().len() > signed + 1
-                    })
-                    .await;
-                    assert!(first(&ledger).await <= 301, "{}", first(&ledger).await);
-                }
-                ledger.close().await;
-            }
-        });
-        let text = stdout(&place.verify(&[]).success());
-        assert!(text.contains("  before     records up to 303"), "{text}");
-    }
-}
-
 /// Whoever has no key can write entries, but not have them counted as confirmed.
 #[test]
 fn what_nobody_signed_confirms_nothing() {
@@ -581,10 +539,11 @@ fn what_is_left_of_a_writer_or_does_not_fit_is_looked_at() {
     place.keep = Keep { entries: Some(1), ..Keep::default() };
     let runtime = Runtime::new().unwrap();
     runtime.block_on(place.fill());
+    runtime.block_on(place.fill_again());
     runtime.block_on(async {
         let ledger = place.open("postern-0").await;
         until("the old records are gone", async || {
-            ledger.links("postern-0", 0, 999).await.unwrap().iter().count() < 5
+            ledger.links("postern-0", 0, 999).await.unwrap().iter().count() < 70
         })
         .await;
         ledger.close().await;
@@ -605,6 +564,53 @@ fn what_is_left_of_a_writer_or_does_not_fit_is_looked_at() {
     runtime.block_on(place.execute("DELETE FROM records"));
     let text = stdout(&place.verify(&[]).code(1));
     assert!(text.starts_with("postern-0: WRONG: records "), "{text}");
+}
+
+/// SQLite takes any bytes for text. They are looked at like others, and every reader says where to
+/// ask what is wrong.
+#[test]
+fn bytes_that_are_no_text_are_a_record_that_was_changed() {
+    let place = Place::sqlite();
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(place.fill());
+    let change = "UPDATE records SET record = CAST(x'ff00fe' AS TEXT) WHERE sequence = 120";
+    runtime.block_on(place.execute(change));
+    let text = stdout(&place.verify(&[]).code(1));
+    assert!(text.contains("WRONG: record 120 is not what was written"), "{text}");
+    assert!(text.contains("up to record 119"), "{text}");
+    for words in [&["list", "--limit", "999"][..], &["stats"], &["export", "--format", "csv"]] {
+        let failed = place.audit(words).code(2);
+        let said = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
+        assert!(said.contains("`postern audit verify` says which"), "{said}");
+    }
+}
+
+/// A part of a chain whose beginning is gone says no more than it can.
+#[test]
+fn a_part_says_what_it_does_not_explain() {
+    let place = Place::sqlite();
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(place.fill());
+    runtime.block_on(place.fill_again());
+    let between = jiff::Timestamp::now().to_string();
+    std::thread::sleep(Duration::from_millis(20));
+    runtime.block_on(place.fill_again());
+    let gone =
+        "DELETE FROM records WHERE sequence <= 301; DELETE FROM checkpoints WHERE size < 301";
+    runtime.block_on(place.execute(gone));
+    place.verify(&[]).code(1);
+    let text = stdout(&place.verify(&["--until", &between]).success());
+    assert!(text.contains("postern-0: good, records 302 to 30"), "{text}");
+    let why = "up to 301 are not here, and nothing that was looked at says why; look at all";
+    assert!(text.contains(why), "{text}");
+    for (range, why) in [
+        (["--since", "2199-01-01"], "were not looked at"),
+        (["--until", "2020-01-01"], "nothing that was looked at says why"),
+    ] {
+        let text = stdout(&place.verify(&range).code(1));
+        assert!(text.starts_with("postern-0: no record is there\n"), "{text}");
+        assert!(text.contains(why), "{text}");
+    }
 }
 
 /// A pod's name goes with the pod; what it wrote is dropped by those who are there.

@@ -11,12 +11,12 @@ impl<D: Destination> Task<D> {
         if self.keep == Keep::default() || self.pruning.is_some() || closing {
             return Ok(());
         }
-        let (last, bytes) = self.extent().await?;
-        self.drop_before(last, bytes, Vec::new()).await
+        let extent = self.extent().await?;
+        self.drop_before(extent, Vec::new()).await
     }
 
     /// The number of the last entry, and how many bytes all of them have.
-    async fn extent(&mut self) -> Result<(i64, i64), StoreError> {
+    async fn extent(&mut self) -> Result<(i64, u64), StoreError> {
         let state = self.take_state().await?;
         let extent = (state.sequence, state.bytes);
         self.state = Some(state);
@@ -30,7 +30,7 @@ impl<D: Destination> Task<D> {
         preface: Vec<What>,
     ) -> Result<bool, StoreError> {
         let (last, bytes) = self.extent().await?;
-        self.drop_before(last.saturating_add(1), bytes, preface).await?;
+        self.drop_before((last.saturating_add(1), bytes), preface).await?;
         let is_any = self.pruning.is_some();
         if is_any {
             self.sign().await?;
@@ -44,11 +44,11 @@ impl<D: Destination> Task<D> {
 
     async fn drop_before(
         &mut self,
-        end: i64,
-        bytes: i64,
+        extent: (i64, u64),
         preface: Vec<What>,
     ) -> Result<(), StoreError> {
-        let end = retention::end(&mut self.destination, self.keep, end, bytes).await?;
+        let trusted = self.signing.as_ref().map_or(&[][..], |signing| &signing.trusted);
+        let end = retention::end(&mut self.destination, self.keep, extent, trusted).await?;
         let Some((through, what)) = end else { return Ok(()) };
         let cluster = self.signing.as_ref().map_or("", |signing| &signing.cluster);
         let events = preface.into_iter().chain([what]);

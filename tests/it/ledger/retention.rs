@@ -1,0 +1,139 @@
+//! What is dropped in time, and what is not.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use postern::ledger::checkpoint::Checkpoint;
+use postern::ledger::{Entry, Ledger, Record};
+use postern::store::{AnyLedger, Keep, keys};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
+use tokio::runtime::Runtime;
+use uuid::Uuid;
+
+use super::fixture::{record, until};
+use super::verify::{Place, stdout};
+
+/// One record is as long as all others together: what has no room is told by bytes, not by number.
+#[test]
+fn what_has_no_room_is_dropped_and_not_what_has() {
+    let runtime = Runtime::new().unwrap();
+    let bytes = |record: &Record| Entry::from(record.clone()).to_json().unwrap().len() as u64;
+    let (mut long, small) = (record(1), bytes(&record(1)));
+    (long.id, long.message) = (Uuid::now_v7(), Some("m".repeat(300 * 1024)));
+    for mut place in [Place::sqlite(), Place::postgres()] {
+        place.every = Duration::from_secs(1);
+        runtime.block_on(async {
+            place.fill().await;
+            place.fill_again().await;
+            let ledger = place.open("postern-0").await;
+            ledger.append(long.clone()).await.unwrap();
+            ledger.close().await;
+            let first = async |ledger: &AnyLedger| {
+                let links = ledger.links("postern-0", 0, 1).await.unwrap();
+                links.iter().next().unwrap().unwrap().sequence
+            };
+            // Beside the long one there is room for a hundred, and less is behind 301; for none.
+            for (room, is_dropped) in [(100 * small, false), (0, true)] {
+                place.keep = Keep { bytes: Some(bytes(&long) + room), ..Keep::default() };
+                let ledger = place.open("postern-0").await;
+                let signed = ledger.signed("postern-0").await.unwrap().len();
+                if is_dropped {
+                    until("the long one is the first", async || first(&ledger).await == 304).await;
+                } else {
+                    // What is dropped is, after the next checkpoint but one.
+                    until("it was looked at twice", async || {
+                        ledger.signed("postern-0").await.unwrap().len() > signed + 1
+                    })
+                    .await;
+                    assert!(first(&ledger).await <= 301, "{}", first(&ledger).await);
+                }
+                ledger.close().await;
+            }
+        });
+        let text = stdout(&place.verify(&[]).success());
+        assert!(text.contains("  before     records up to 303"), "{text}");
+    }
+}
+
+/// What says how old it is, or how much was before it, is what was signed. Whoever can write into the
+/// database cannot have the server drop anything, and sign that.
+#[test]
+fn nothing_is_dropped_by_what_nobody_signed() {
+    let runtime = Runtime::new().unwrap();
+    for mut place in [Place::sqlite(), Place::postgres()] {
+        place.every = Duration::from_secs(1);
+        let first = async |ledger: &AnyLedger| {
+            ledger.links("postern-0", 0, 1).await.unwrap().iter().next().unwrap().unwrap().sequence
+        };
+        runtime.block_on(async {
+            place.fill().await;
+            place.fill_again().await;
+            place.execute("UPDATE checkpoints SET time = size").await;
+            place.keep = Keep { age: Some(SignedDuration::from_hours(1)), ..Keep::default() };
+            let twice = async |ledger: &AnyLedger| {
+                let signed = ledger.signed("postern-0").await.unwrap().len();
+                until("it was looked at twice", async || {
+                    ledger.signed("postern-0").await.unwrap().len() > signed + 1
+                })
+                .await;
+            };
+            let ledger = place.open("postern-0").await;
+            twice(&ledger).await;
+            assert_eq!(first(&ledger).await, 1, "the column is not what was signed");
+            ledger.close().await;
+            // As of two hours ago, but not signed so.
+            let forged = "UPDATE checkpoints SET note = replace(note, 'time 20', 'time 19') \
+                          WHERE size <= 303";
+            place.execute(forged).await;
+            let ledger = place.open("postern-0").await;
+            twice(&ledger).await;
+            assert_eq!(first(&ledger).await, 1, "the note is not what was signed");
+            ledger.close().await;
+        });
+        let text = stdout(&place.verify(&[]).code(1));
+        assert!(text.contains("is not one: its signature is wrong"), "{text}");
+    }
+}
+
+/// What is old goes, all of it at once, and less than is worth it only once it should have gone a
+/// day ago.
+#[test]
+fn what_is_old_is_dropped() {
+    let mut place = Place::sqlite();
+    let key = keys::load_or_make(&place.key()).unwrap();
+    place.every = Duration::from_secs(1);
+    let runtime = Runtime::new().unwrap();
+    let file = place.ledger.replace("sqlite:", "");
+    let sign_anew = async |hours: i64| {
+        let time = jiff::Timestamp::now() - SignedDuration::from_hours(hours);
+        let mut connection = SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
+        let notes = sqlx::query_scalar("SELECT note FROM checkpoints");
+        let notes: Vec<String> = notes.fetch_all(&mut connection).await.unwrap();
+        for note in notes {
+            let told = Checkpoint::verify(&note, &key.known).unwrap();
+            let anew = Checkpoint { time, ..told }.sign(&key.current);
+            let change = sqlx::query("UPDATE checkpoints SET note = ? WHERE note = ?");
+            change.bind(anew).bind(note).execute(&mut connection).await.unwrap();
+        }
+        connection.close().await.unwrap();
+    };
+    let left = runtime.block_on(async {
+        place.fill_again().await;
+        let mut left = Vec::new();
+        for hours in [24, 26, 49] {
+            sign_anew(hours).await;
+            place.keep = Keep { age: Some(SignedDuration::from_hours(24)), ..Keep::default() };
+            let ledger = place.open("postern-0").await;
+            ledger.append(Record { id: Uuid::now_v7(), ..record(1) }).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(2500)).await;
+            let links = ledger.links("postern-0", 0, 1).await.unwrap();
+            left.push(links.iter().next().unwrap().unwrap().sequence);
+            ledger.close().await;
+        }
+        left
+    });
+    assert_eq!(left[..2], [1, 1], "two records are not worth a third");
+    assert!(left[2] > 2, "{left:?}");
+    place.verify(&[]).success();
+}
