@@ -336,6 +336,7 @@ fn reason(error: &YamlError, path: &FieldPath) -> String {
 fn plain_type(wanted: &str) -> &str {
     match wanted {
         "i32" | "i64" => "a whole number",
+        "u32" | "u64" | "usize" => "a whole number that is not negative",
         _ if wanted.contains("sequence") => "a list",
         _ if wanted.contains("mapping") => "a mapping",
         _ if wanted.contains("scalar") || wanted.contains("string") => "text",

@@ -117,7 +117,7 @@ pub enum Fault {
     ScheduleEmpty,
     #[error("{} is not a time zone of the database; write one such as `Europe/Berlin` or `UTC`", Quoted(.0))]
     TimeZone(String),
-    #[error("{} are not hours; write them as `08:00-18:00`", Quoted(.0))]
+    #[error("{} are not hours; write them as `08:00-18:00`, with another end than beginning", Quoted(.0))]
     Hours(String),
     #[error("a Require that ends by itself would loosen what it holds; only a Permit expires")]
     ExpiringRequire,

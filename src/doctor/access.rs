@@ -63,9 +63,10 @@ const POWERS: [Power; 12] = [
     power(Code::RbacNodes, "use nodes/proxy", &[deed(&["get", "create"], "", "nodes/proxy")]),
     Power {
         code: Code::RbacPostern,
-        may: "write Secrets or workloads in Postern's namespace",
+        may: "write Secrets, ConfigMaps or workloads in Postern's namespace",
         deeds: &[
             deed(CHANGE, "", "secrets"),
+            deed(CHANGE, "", "configmaps"),
             deed(CHANGE, "apps", "deployments"),
             deed(CHANGE, "apps", "statefulsets"),
             deed(CHANGE, "apps", "daemonsets"),

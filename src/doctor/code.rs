@@ -220,7 +220,7 @@ codes! {
         "Who may reach the kubelet through `nodes/proxy`, which is a shell in every pod and no admission"
         "Give `nodes/metrics` or `nodes/stats` instead"
     RbacPostern "rbac-postern" Medium
-        "Who may write Secrets or workloads in Postern's namespace, and so replace Postern"
+        "Who may write Secrets, ConfigMaps or workloads in Postern's namespace, and so replace Postern"
         "Bind `edit` and the like per namespace, and not in Postern's"
     RbacSecrets "rbac-secrets" Low
         "Who may read Secrets in Postern's namespace, and so take the keys of its certificate and its ledger"

@@ -39,7 +39,7 @@
 {{- with $v.policies.existingConfigMap }}
 - --policies=/etc/postern/policies
 {{- end }}
-- --cluster-name={{ $v.clusterName }}
+- {{ printf "--cluster-name=%s" $v.clusterName | quote }}
 - --enforcement={{ $v.enforcement }}
 - --deadline={{ $s.deadline }}
 - --drain-delay={{ $s.drainDelay }}
@@ -83,7 +83,7 @@
 {{- $v := .Values -}}
 {{- $name := include "postern.fullname" . -}}
 {{- if eq (include "postern.certificates" .) "built-in" }}
-- --tls-secret={{ .Release.Namespace }}/{{ $v.tls.secretName }}
+- --tls-secret={{ .Release.Namespace }}/{{ include "postern.madeTlsSecret" . }}
 - --tls-names={{ $name }}.{{ .Release.Namespace }}.svc
 - --webhook-configurations={{ $name }}
 {{- with $v.tls.lifetime }}

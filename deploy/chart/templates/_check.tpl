@@ -18,8 +18,16 @@
 {{- if and $v.tls.existingSecret $v.certManager.enabled -}}
 {{- fail "tls.existingSecret and certManager.enabled: only one of them can bring the certificate" -}}
 {{- end -}}
-{{- if and $v.tls.existingSecret (not $v.tls.caBundle) (not $v.webhook.annotations) -}}
-{{- fail "tls.caBundle: the API server must be told which authority (PEM) issued the certificate in tls.existingSecret: --set-file tls.caBundle=ca.pem" -}}
+{{- if and $v.networkPolicy.enabled (not $v.networkPolicy.apiServerPorts) -}}
+{{- fail "networkPolicy.apiServerPorts: without a port the rule for the API server would open every one to everywhere. Name them, or set networkPolicy.enabled=false" -}}
+{{- end -}}
+{{- if and $v.tls.caBundle (not $v.tls.existingSecret) -}}
+{{- fail "tls.caBundle: it is for a certificate that you bring. Set tls.existingSecret too, or leave it to whoever makes the certificate" -}}
+{{- end -}}
+{{- $injects := false -}}
+{{- range $key, $_ := $v.webhook.annotations }}{{ if contains "inject" $key }}{{ $injects = true }}{{ end }}{{ end -}}
+{{- if and $v.tls.existingSecret (not $v.tls.caBundle) (not $injects) -}}
+{{- fail "tls.caBundle: the API server must be told which authority (PEM) issued the certificate in tls.existingSecret: --set-file tls.caBundle=ca.pem, or an annotation in webhook.annotations by which something injects it" -}}
 {{- end -}}
 {{- if and $v.tls.clientCA.names (not $v.tls.clientCA.existingSecret) -}}
 {{- fail "tls.clientCA.names: names tell nothing without the authority that vouches for them. Set tls.clientCA.existingSecret too" -}}
@@ -48,6 +56,11 @@
 {{- $conditions := concat $v.webhook.validating.matchConditions $v.webhook.mutating.matchConditions -}}
 {{- if and (or $v.breakGlass.group $conditions) (semverCompare "<1.28.0-0" .Capabilities.KubeVersion.Version) -}}
 {{- fail (printf "breakGlass.group and matchConditions: Kubernetes knows conditions from 1.28 on, and this is %s" .Capabilities.KubeVersion.Version) -}}
+{{- end -}}
+{{- range $label := list "name" "instance" "version" -}}
+{{- if hasKey (merge dict $v.commonLabels $v.podLabels) (printf "app.kubernetes.io/%s" $label) -}}
+{{- fail (printf "commonLabels and podLabels: app.kubernetes.io/%s is the chart's own; by it and others the Service finds its pods" $label) -}}
+{{- end -}}
 {{- end -}}
 {{- if eq (int $v.ports.https) (int $v.ports.health) -}}
 {{- fail "ports.https and ports.health: they must differ" -}}

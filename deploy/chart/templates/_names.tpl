@@ -66,8 +66,13 @@ namespace: {{ (index . 0).Release.Namespace }}
 {{- end -}}
 {{- end -}}
 
+{{- /* The Secret of a certificate that is made here. */ -}}
+{{- define "postern.madeTlsSecret" -}}
+{{- .Values.tls.secretName | default (printf "%s-tls" (include "postern.fullname" .)) -}}
+{{- end -}}
+
 {{- define "postern.tlsSecret" -}}
-{{- .Values.tls.existingSecret | default .Values.tls.secretName -}}
+{{- .Values.tls.existingSecret | default (include "postern.madeTlsSecret" .) -}}
 {{- end -}}
 
 {{- define "postern.claim" -}}

@@ -75,6 +75,9 @@ pub async fn rotate(rotation: &Rotation, say: impl Fn(&str)) -> Result<Rotated, 
     let api = api(client.map_err(|error| error.to_string())?, &namespace);
 
     let before = standing(&api, name).await?;
+    if inspector.calls(webhook_configurations).await?.is_empty() {
+        return Err(format!("there is no webhook configuration `{webhook_configurations}`"));
+    }
     ask(&api, name, &before, *authority).await?;
     say("asked; a server that holds the Lease does it within seconds, else this command in 20");
     // Beside the servers: it acts only if none of them holds the Lease.

@@ -1,6 +1,6 @@
 //! What the chart refuses, and whether the sentence says what to do instead.
 
-use super::helm::{said, template};
+use super::helm::{printed, said, template};
 
 #[track_caller]
 fn refuses(values: &[&str], sentence: &str) {
@@ -16,6 +16,10 @@ fn more_than_one_server_needs_a_database() {
     refuses(&["ledger.type=postgres"], "ledger.postgres.existingSecret: name the Secret");
     let half = ["ledger.type=postgres", "ledger.postgres.existingSecret=a"];
     refuses(&half, "openssl genpkey -algorithm ed25519");
+    let both = ["ledger.signingKey.generate=true", "ledger.signingKey.existingSecret=a"];
+    refuses(&both, "only one of them can bring the key");
+    refuses(&["ledger.keepBytes=900000"], "keepBytes");
+    refuses(&["ledger.keepBytes=1.5Gi"], "keepBytes");
 }
 
 #[test]
@@ -23,6 +27,10 @@ fn one_certificate_comes_one_way_and_its_authority_is_said() {
     refuses(&["tls.existingSecret=a"], "--set-file tls.caBundle=ca.pem");
     refuses(&["tls.existingSecret=a", "certManager.enabled=true"], "only one of them");
     refuses(&["tls.existingSecret=a", "tls.caBundle=LS0tLS1"], "caBundle");
+    refuses(&["tls.existingSecret=a", "webhook.annotations.a=b"], "something injects it");
+    let bundle = "tls.caBundle=-----BEGIN CERTIFICATE-----";
+    refuses(&[bundle], "for a certificate that you bring");
+    refuses(&[bundle, "certManager.enabled=true"], "for a certificate that you bring");
 }
 
 /// What the server refuses at its start is refused before there is a pod that never gets ready.
@@ -42,8 +50,33 @@ fn what_the_server_would_not_start_with_is_refused() {
     let alone = ["forward.existingSecret=a", "forward.tokenKey=token"];
     refuses(&alone, "nothing is sent anywhere");
     refuses(&["checkpoints.to[0]=stdout:"], "checkpoints");
-    let own = ["tls.existingSecret=a", "webhook.annotations.a=b", "tls.lifetime=90d"];
+    let own = ["tls.existingSecret=a", "webhook.annotations.inject=b", "tls.lifetime=90d"];
     refuses(&own, "one that you bring has its own");
+}
+
+/// What the API server would refuse, or take for something else, does not get that far.
+#[test]
+fn what_no_api_server_would_take_is_refused() {
+    refuses(&["networkPolicy.apiServerPorts=null"], "would open every one to everywhere");
+    for name in ["nameOverride", "fullnameOverride"] {
+        refuses(&[&format!("{name}=foo.bar")], name);
+        refuses(&[&format!("{name}=9a")], name);
+        refuses(&[&format!("{name}={}", "a".repeat(60))], name);
+    }
+    for labels in ["commonLabels", "podLabels"] {
+        refuses(&[&format!("{labels}.app\\.kubernetes\\.io/name=x")], "is the chart's own");
+    }
+    refuses(&["certManager.enabled=true", "certManager.issuerRef.kind=ClusterIssuer"], "name");
+}
+
+/// Two releases do not share what each keeps for itself, and no value is taken for YAML.
+#[test]
+fn values_stay_what_they_are() {
+    let text = printed(&mut template(&["fullnameOverride=other", "clusterName=a #b: c"]));
+    assert!(text.contains("--tls-secret=postern-system/other-tls"), "{text}");
+    assert!(!text.contains("postern-tls"), "{text}");
+    assert!(text.contains(r#"- "--cluster-name=a #b: c""#), "{text}");
+    assert!(printed(&mut template(&["podSecurityContext=null"])).contains("runAsNonRoot: true"));
 }
 
 #[test]
