@@ -56,8 +56,8 @@ fn what_has_no_room_is_dropped_and_not_what_has() {
     }
 }
 
-/// What says how old it is, or how much was before it, is what was signed. Whoever can write into the
-/// database cannot have the server drop anything, and sign that.
+/// What says how old it is, or how much was before it, is what was signed. Whoever can write into
+/// the database cannot have the server drop anything, and sign that.
 #[test]
 fn nothing_is_dropped_by_what_nobody_signed() {
     let runtime = Runtime::new().unwrap();
