@@ -11,6 +11,7 @@ use crate::admission::message::Remedy;
 use crate::expression::scene::Sent;
 use crate::kubectl::{DebugOptions, Profile};
 use crate::policy::evaluate::{Defaults, evaluate};
+use crate::policy::image::ImageRef;
 use crate::policy::request::{DebugRequest, Injection, Os};
 use crate::policy::rule::{Effect, Enforcement};
 use crate::policy::set::PolicySet;
@@ -26,6 +27,8 @@ const PROFILES: [Profile; 5] = [
 ];
 /// How many images are tried: the one asked for, and examples of what policies approve.
 const MAX_IMAGES: usize = 6;
+/// How many examples of what policies approve are looked at.
+const MAX_EXAMPLES: usize = 1000;
 /// Longest command that is worth pasting, in bytes.
 const MAX_COMMAND_BYTES: usize = 400;
 
@@ -128,8 +131,9 @@ fn passes(
     evaluate(policies, question, Defaults::Applied).allows()
 }
 
-/// The image asked for, then what the Permits for this requester approve that is nearest to it.
-/// Whether those exist is not known here.
+/// The image asked for, then what the Permits for this requester approve that is nearest to it:
+/// another tag of the same repository, or what they name first. Whether those exist is not known
+/// here.
 fn images(policies: &PolicySet, request: &DebugRequest, asked: &str) -> Vec<String> {
     let speaking = policies.speaking_to(request);
     let permits = speaking.into_iter().filter(|policy| {
@@ -138,6 +142,15 @@ fn images(policies: &PolicySet, request: &DebugRequest, asked: &str) -> Vec<Stri
     let approved = permits
         .flat_map(|policy| policy.constraints.images.allow.iter().flatten())
         .filter_map(|pattern| pattern.example_near(asked));
+    let mut approved: Vec<String> = approved.take(MAX_EXAMPLES).collect();
+    let asked_for = ImageRef::parse(asked).ok();
+    approved.sort_by_cached_key(|text| {
+        let image = ImageRef::parse(text).ok();
+        let is_same = |(one, other): (&ImageRef, &ImageRef)| {
+            one.registry == other.registry && one.repository == other.repository
+        };
+        !asked_for.as_ref().zip(image.as_ref()).is_some_and(is_same)
+    });
     let mut images: Vec<String> = Vec::new();
     for image in [asked.to_owned()].into_iter().chain(approved) {
         if images.len() < MAX_IMAGES && !images.contains(&image) {
@@ -186,7 +199,24 @@ fn reason_to_give(
 
 #[cfg(test)]
 mod tests {
-    use super::is_made_up;
+    use super::{images, is_made_up};
+    use crate::policy::image::ImagePattern;
+    use crate::policy::set::PolicySet;
+    use crate::policy::testing::{asking, permit};
+
+    #[test]
+    fn another_tag_of_the_same_image_comes_before_other_images() {
+        let mut policy = permit("all");
+        let patterns = ["registry.example.com/debug/**", "busybox:1.36"];
+        let patterns = patterns.map(|pattern| ImagePattern::parse(pattern).unwrap());
+        policy.constraints.images.allow = Some(patterns.into());
+        let set = PolicySet::new(vec![policy]);
+        let tried = |asked: &str| images(&set, &asking(Vec::new()), asked);
+        let other = "registry.example.com/debug/busybox";
+        assert_eq!(tried("busybox"), ["busybox", "busybox:1.36", other]);
+        assert_eq!(tried("docker.io/library/busybox:1.35")[1], "busybox:1.36");
+        assert_eq!(tried("alpine")[1], "registry.example.com/debug/alpine");
+    }
 
     #[test]
     fn a_name_that_kubectl_made_up_is_none_that_somebody_chose() {
