@@ -239,6 +239,12 @@ fn check_type(outline: &Outline) -> Result<(), Flaw> {
         let message = "a policy is a mapping with apiVersion, kind, metadata and spec".to_owned();
         return Err(Flaw { at: outline.locate(&document), message });
     }
+    if outline.word(&["kind"]) == Some("List") {
+        let message = "kind: a list, as `kubectl get dbgp -o yaml` prints it; write its items as \
+                       documents with `---` between, or use `--cluster`"
+            .to_owned();
+        return Err(Flaw { at: outline.locate(&FieldPath(vec![key("kind")])), message });
+    }
     let api_version = DebugPolicy::api_version(&());
     let kind = DebugPolicy::kind(&());
     for (field, right) in [("apiVersion", &api_version), ("kind", &kind)] {
