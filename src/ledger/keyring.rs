@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::note::{NoteError, SigningKey, VerifyingKey, rotation};
+use super::note::{NoteError, SigningKey, VerifyingKey, rotated_to, rotation};
 
 /// What is kept of a signing key.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -58,12 +58,16 @@ impl Kept {
     /// It is no key, or the hand-overs are no list.
     pub fn keys(&self) -> Result<Keys, KeptError> {
         let current = SigningKey::from_pem(&self.key)?;
-        let rotations = match self.rotations.as_str() {
+        let rotations: Vec<String> = match self.rotations.as_str() {
             "" => Vec::new(),
             text => serde_json::from_str(text).map_err(KeptError::Rotations)?,
         };
         let mut known = vec![current.public()];
         known.extend(self.public.lines().filter_map(|line| line.parse::<VerifyingKey>().ok()));
+        // A change of keys that was cut short is written down there first.
+        for note in &rotations {
+            known.extend(rotated_to(note, &known).ok());
+        }
         Ok(Keys { current, rotations, known, is_new: false })
     }
 
@@ -78,10 +82,9 @@ impl Kept {
         rotations.push(rotation(&old, &new.public()));
         let notes = serde_json::to_string_pretty(&rotations).map_err(KeptError::Rotations)?;
         // Servers sign with the old key until they start again.
-        let known = match self.public.as_str() {
-            "" => format!("{}\n", old.public()),
-            known => known.to_owned(),
-        };
+        let old_line = format!("{}\n", old.public());
+        let is_listed = self.public.contains(&old_line);
+        let known = if is_listed { self.public.clone() } else { old_line + &self.public };
         let public = format!("{}\n{known}", new.public());
         let kept = Self { key, public, rotations: format!("{notes}\n") };
         Ok(Rotated { old: old.public(), new: new.public(), kept })
@@ -109,7 +112,6 @@ impl fmt::Debug for Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::note::rotated_to;
 
     #[test]
     fn each_key_hands_over_to_the_next() {
@@ -143,6 +145,13 @@ mod tests {
         ] {
             assert!(kept.keys().is_err() && kept.rotated().is_err());
         }
+        // The key was changed, and what says so not yet.
+        let first = good.rotated().unwrap();
+        let cut = Kept { public: good.public.clone(), ..first.kept };
+        let second = cut.rotated().unwrap().kept;
+        assert!(second.keys().unwrap().known.contains(&first.old));
+        assert!(second.keys().unwrap().known.contains(&first.new));
+        assert_eq!(second.public.lines().count(), 3, "{}", second.public);
         let brought = Kept { public: String::new(), ..good.clone() };
         assert!(brought.rotated().unwrap().kept.public.ends_with(&good.public), "it is known");
     }

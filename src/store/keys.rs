@@ -83,9 +83,12 @@ fn load(path: &Path) -> Result<Kept, KeyError> {
 }
 
 fn read_if_there(path: &Path) -> Result<String, KeyError> {
-    match fs::read_to_string(path) {
+    match fs::read(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
-        read => read.map_err(|source| failed(path, source)),
+        // What is no text in it is no key, nor a list of notes.
+        read => read
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .map_err(|source| failed(path, source)),
     }
 }
 

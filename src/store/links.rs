@@ -15,6 +15,10 @@ use crate::ledger::verify::Link;
 /// that SQLite's allocations stay small.
 const RUN: i64 = 16;
 
+/// Before an entry's texts stand its number and time, seven lengths and its hash.
+const WORDS: usize = 10;
+const LENGTHS: std::ops::Range<usize> = 2..9;
+
 /// A run that begins after this place would end after the last there can be. Whoever writes into
 /// the database can number an entry so.
 const LAST_RUN: i64 = i64::MAX - RUN;
@@ -22,7 +26,7 @@ const LAST_RUN: i64 = i64::MAX - RUN;
 /// Entries of one writer in a row, with everything that is stored of them.
 #[derive(Debug, Default)]
 pub struct Links {
-    runs: Vec<Vec<u8>>,
+    runs: Vec<String>,
     end: u64,
 }
 
@@ -65,7 +69,7 @@ pub(super) fn page(pool: &Pool, writer: &str, after: u64, places: usize) -> Stat
 impl Links {
     pub(super) fn new(mut runs: Vec<Run>) -> Self {
         runs.sort_unstable_by_key(|(after, _)| *after);
-        let runs = runs.into_iter().filter_map(|(_, text)| text).collect();
+        let runs = runs.into_iter().filter_map(|(_, bytes)| bytes).map(text).collect();
         let links = Self { runs, end: 0 };
         // Of a server that is still writing, the last run may have more by now.
         let last = links.runs().last().and_then(|run| run.last());
@@ -99,13 +103,13 @@ impl Links {
         &self,
     ) -> impl Iterator<Item = impl Iterator<Item = Result<Link<'_>, LedgerError>>> {
         self.runs.iter().map(|run| {
-            let mut rest = run.as_slice();
+            let mut rest = run.as_str();
             std::iter::from_fn(move || {
                 if rest.is_empty() {
                     return None;
                 }
                 let found = link(rest);
-                rest = found.as_ref().map_or(&[], |(_, rest)| rest);
+                rest = found.as_ref().map_or("", |(_, rest)| rest);
                 let link = found.map(|(link, _)| link);
                 Some(link.ok_or_else(|| StoreError::Garbled.while_doing("read")))
             })
@@ -113,9 +117,44 @@ impl Links {
     }
 }
 
-fn link(run: &[u8]) -> Option<(Link<'_>, &[u8])> {
-    let mut words = run.splitn(11, |byte| *byte == b' ');
-    let mut word = || -> Option<&str> { std::str::from_utf8(words.next()?).ok() };
+/// A run as text. What is none becomes some, of which no hash is right.
+fn text(run: Vec<u8>) -> String {
+    String::from_utf8(run).unwrap_or_else(|error| {
+        let run = error.as_bytes();
+        repaired(run).unwrap_or_else(|| String::from_utf8_lossy(run).into_owned())
+    })
+}
+
+fn repaired(mut run: &[u8]) -> Option<String> {
+    let mut text = String::with_capacity(run.len());
+    while !run.is_empty() {
+        let mut words = run.splitn(WORDS + 1, |byte| *byte == b' ');
+        let head: Vec<&str> =
+            words.by_ref().take(WORDS).map(std::str::from_utf8).collect::<Result<_, _>>().ok()?;
+        let mut rest = words.next()?;
+        let mut texts = String::new();
+        for (place, word) in head.iter().enumerate() {
+            let is_length = LENGTHS.contains(&place) && *word != "-1";
+            if is_length {
+                let (bytes, behind) = rest.split_at_checked(word.parse().ok()?)?;
+                let repaired = String::from_utf8_lossy(bytes);
+                text.push_str(&repaired.len().to_string());
+                texts.push_str(&repaired);
+                rest = behind;
+            } else {
+                text.push_str(word);
+            }
+            text.push(' ');
+        }
+        text.push_str(&texts);
+        run = rest;
+    }
+    Some(text)
+}
+
+fn link(run: &str) -> Option<(Link<'_>, &str)> {
+    let mut words = run.splitn(WORDS + 1, ' ');
+    let mut word = || words.next();
     let sequence = word()?.parse().ok()?;
     let time = word()?.parse().ok()?;
     let mut lengths = [None; 7];
@@ -123,16 +162,14 @@ fn link(run: &[u8]) -> Option<(Link<'_>, &[u8])> {
         *length = Some(word()?).filter(|length| *length != "-1");
     }
     let hash = Hash::from_hex(word()?);
-    let mut rest = words.next()?;
-    let mut texts: [&[u8]; 7] = [&[]; 7];
+    let mut rest = word()?;
+    let mut texts = [""; 7];
     for (text, length) in texts.iter_mut().zip(lengths) {
         let length = length.map_or(Ok(0), str::parse).ok()?;
         (*text, rest) = rest.split_at_checked(length)?;
     }
     let has_about = lengths[5].is_some();
-    // No text has the hash of bytes that are none.
-    let texts = texts.map(String::from_utf8_lossy);
-    let [id, username, namespace, pod, answer, about, json] = texts;
+    let [id, username, namespace, pod, answer, about, json] = texts.map(Into::into);
     let about = has_about.then_some(about);
     let link = Link { sequence, id, time, username, namespace, pod, answer, about, json, hash };
     Some((link, rest))
@@ -140,10 +177,24 @@ fn link(run: &[u8]) -> Option<(Link<'_>, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::Links;
+    use super::{Links, text};
 
     fn of(run: &str) -> Links {
-        Links { runs: vec![run.as_bytes().to_vec()], end: 16 }
+        Links { runs: vec![run.to_owned()], end: 16 }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_stay_where_they_are() {
+        let hash = "AB".repeat(32);
+        let mut run = format!("7 5 1 2 0 1 7 -1 3 {hash} a").into_bytes();
+        run.extend(b"\xffjxAllowed{\xfe}");
+        run.extend(format!("8 5 1 1 0 1 7 -1 2 {hash} bkyRefused{{}}").into_bytes());
+        let links = of(&text(run));
+        let found: Vec<_> = links.iter().map(Result::unwrap).collect();
+        assert_eq!(found.len(), 2);
+        assert_eq!((&*found[0].username, &*found[0].json), ("\u{fffd}j", "{\u{fffd}}"));
+        assert_eq!((found[1].sequence, &*found[1].id, &*found[1].json), (8, "b", "{}"));
+        assert!(of(&text(b"7 \xff".to_vec())).iter().next().unwrap().is_err());
     }
 
     #[test]

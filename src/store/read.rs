@@ -11,6 +11,7 @@ use super::statement::{Columns, Pool, Statement};
 use super::writer::{State, inbox, upkeep};
 use super::{StoreError, Stored, nanoseconds, number};
 use crate::ledger::chain::Hash;
+use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::id_prefix::IdPrefix;
 use crate::ledger::query::{Cursor, Query, column};
 use crate::ledger::tree::Frontier;
@@ -224,10 +225,15 @@ impl Reader {
     /// Where a writer goes on.
     pub(super) async fn state(&self, writer: &str) -> Result<State, LedgerError> {
         let mut state = State::default();
+        let mut signed = None;
         if let Some(checkpoint) = self.newest_checkpoint(writer).await? {
             let frontier = Frontier::from_bytes(checkpoint.size, &checkpoint.frontier);
-            state.note = frontier.as_ref().map(|_| checkpoint.note);
             state.frontier = frontier.unwrap_or_default();
+            signed = Checkpoint::unverified(&checkpoint.note).ok().filter(|told| {
+                (&*told.writer, told.size) == (writer, state.frontier.size())
+                    && told.root == state.frontier.root()
+            });
+            state.note = signed.as_ref().map(|_| checkpoint.note);
         }
         let mut sql = Statement::new("SELECT COALESCE(MAX(last), 0) FROM blocks WHERE writer = ");
         sql.bind(writer);
@@ -242,7 +248,14 @@ impl Reader {
                 return Ok(state);
             }
             for link in page.iter() {
-                take_up(&mut state, &link?, indexed, covered);
+                let link = link?;
+                // A checkpoint about other records than these says nothing about them.
+                if link.sequence == covered
+                    && signed.as_ref().is_none_or(|told| Some(told.chain) != link.hash)
+                {
+                    state.note = None;
+                }
+                take_up(&mut state, &link, indexed, covered);
             }
             after = page.end();
         }

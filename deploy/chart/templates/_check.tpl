@@ -12,6 +12,9 @@
 {{- fail "ledger.signingKey: servers that share a ledger sign it with one key. Set ledger.signingKey.generate=true, and the first of them makes it; or bring one: openssl genpkey -algorithm ed25519 -out ledger.key; kubectl create secret generic postern-signing-key --from-file=ledger.key; ledger.signingKey.existingSecret=postern-signing-key" -}}
 {{- end -}}
 {{- end -}}
+{{- if and $v.ledger.signingKey.generate (eq (include "postern.tlsSecret" .) (printf "%s-signing-key" (include "postern.fullname" .))) -}}
+{{- fail "tls.secretName and tls.existingSecret: the key that signs the ledger is kept in the Secret of that name; want another" -}}
+{{- end -}}
 {{- if and $v.ledger.signingKey.generate $v.ledger.signingKey.existingSecret -}}
 {{- fail "ledger.signingKey.generate and ledger.signingKey.existingSecret: only one of them can bring the key" -}}
 {{- end -}}
@@ -58,7 +61,7 @@
 {{- fail (printf "breakGlass.group and matchConditions: Kubernetes knows conditions from 1.28 on, and this is %s" .Capabilities.KubeVersion.Version) -}}
 {{- end -}}
 {{- range $label := list "name" "instance" "version" -}}
-{{- if hasKey (merge dict $v.commonLabels $v.podLabels) (printf "app.kubernetes.io/%s" $label) -}}
+{{- if hasKey (merge dict ($v.commonLabels | default dict) ($v.podLabels | default dict)) (printf "app.kubernetes.io/%s" $label) -}}
 {{- fail (printf "commonLabels and podLabels: app.kubernetes.io/%s is the chart's own; by it and others the Service finds its pods" $label) -}}
 {{- end -}}
 {{- end -}}

@@ -123,18 +123,25 @@ impl Export {
 /// An export is no reason to lose the ledger, nor its key.
 fn spare(location: &Location, path: &Path) -> Result<(), Misuse> {
     let Location::Sqlite(ledger) = location else { return Ok(()) };
+    // Some of them come and go.
+    let place = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
+        Some(folder.join(path.file_name()?))
+    };
+    let node = |path: &Path| fs::metadata(path).ok().map(|it| (it.dev(), it.ino()));
     let same = |own: &Path| {
-        let (own, other) = (fs::metadata(own).ok()?, fs::metadata(path).ok()?);
-        Some((own.dev(), own.ino()) == (other.dev(), other.ino()))
+        (node(path).is_some() && node(own) == node(path))
+            || (place(path).is_some() && place(own) == place(path))
     };
     let key = keys::beside_ledger(ledger);
-    let own = ["", "-wal", "-shm"].map(|end| {
+    let own = ["", "-wal", "-shm", "-journal"].map(|end| {
         let mut name = ledger.as_os_str().to_owned();
         name.push(end);
         PathBuf::from(name)
     });
     let own = own.into_iter().chain([keys::public_beside(&key), keys::rotations_beside(&key), key]);
-    match own.into_iter().find(|own| same(own) == Some(true)) {
+    match own.into_iter().find(|own| same(own)) {
         Some(own) => Err(Misuse(format!(
             "`{}` is a part of the ledger: `{}`; want another file",
             path.display(),

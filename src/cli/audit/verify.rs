@@ -105,7 +105,7 @@ impl Verify {
             note("no record lies in that time, so nothing was proved");
             return Ok(Outcome::No);
         }
-        let is_good = reports.iter().all(|report| report.fault.is_none());
+        let is_good = reports.iter().all(is_good);
         Ok(if is_good { Outcome::Done } else { Outcome::No })
     }
 
@@ -156,7 +156,8 @@ impl Verify {
         let last = ledger.last_sequence(writer).await?.min(to);
         let mut progress = Progress::new(writer, last.saturating_sub(from));
         let mut page = ledger.links(writer, from, PAGE).await?;
-        if page.iter().next().transpose()?.is_some_and(|first| first.sequence > to) {
+        let first = ledger.links(writer, 0, 1).await?;
+        if first.iter().next().transpose()?.is_some_and(|first| first.sequence > to) {
             // All of that part is gone. Whether it may be, only the whole tells.
             return Ok(Report { writer: writer.to_owned(), unexplained: to, ..Report::default() });
         }
@@ -347,17 +348,22 @@ fn text(reports: &[Report], asks_for_signatures: bool) -> Result<String, fmt::Er
     Ok(text)
 }
 
+/// That all of a part is gone is no good news, whatever the whole may say about it.
+fn is_good(report: &Report) -> bool {
+    report.fault.is_none() && (report.last > 0 || report.unexplained == 0)
+}
+
 /// What is to be said of the records before the first that was looked at.
 fn before(report: &Report) -> Option<String> {
     let Report { first, dropped, skipped, unexplained, .. } = *report;
     Some(match (dropped, skipped, unexplained) {
         (0, 0, 0) => return None,
-        (dropped, ..) if dropped >= first && first > 0 => format!("{dropped} are being dropped"),
-        (dropped @ 1.., ..) => format!("{dropped} are not here"),
-        (_, skipped @ 1.., _) => format!("{skipped} were not looked at"),
-        (.., gone) => {
+        (.., gone) if gone > dropped.max(skipped) => {
             format!("{gone} are not here, and nothing that was looked at says why; look at all")
         }
+        (dropped, ..) if dropped >= first && first > 0 => format!("{dropped} are being dropped"),
+        (dropped @ 1.., ..) => format!("{dropped} are not here"),
+        (_, skipped, _) => format!("{skipped} were not looked at"),
     })
 }
 
@@ -366,7 +372,7 @@ fn as_json(reports: &[Report], asks_for_signatures: bool) -> Value {
         let newest = report.newest.as_ref();
         json!({
             "writer": report.writer,
-            "good": report.fault.is_none(),
+            "good": is_good(report),
             "first": report.first,
             "last": report.last,
             "confirmed": report.confirmed,
@@ -384,7 +390,7 @@ fn as_json(reports: &[Report], asks_for_signatures: bool) -> Value {
         })
     };
     json!({
-        "good": reports.iter().all(|report| report.fault.is_none()),
+        "good": reports.iter().all(is_good),
         "signaturesChecked": asks_for_signatures,
         "writers": reports.iter().map(writer).collect::<Vec<_>>(),
     })

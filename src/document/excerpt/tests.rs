@@ -9,7 +9,7 @@ static BODY: &str = r#"{"request": {"uid": "1", "dryRun" : false, "name":"b", "n
 fn keys(names: &[&str]) -> Keys {
     let place = |name: &&str| {
         let at = BODY.find(&format!("\"{name}\"")).unwrap() + 1;
-        &BODY[at..at + name.len()]
+        BODY.get(at..at + name.len()).unwrap()
     };
     Keys::new(BODY.as_bytes(), names.iter().map(place).collect())
 }

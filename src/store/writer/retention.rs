@@ -16,8 +16,13 @@ use crate::ledger::note::VerifyingKey;
 /// Fewer entries are not dropped at once: that something is dropped is an entry too, and where
 /// nothing else is written, each would drive out the next until there are no others.
 const WORTHWHILE: u64 = 64;
-/// Unless the oldest should have gone so long ago.
+/// Unless they are this part of the bytes that are kept.
+const PART: u64 = 16;
+/// Or the oldest should have gone so long ago.
 const OVERDUE: SignedDuration = SignedDuration::from_hours(24);
+/// Checkpoints that are looked at each time: mostly none is beyond. More than one, because a clock
+/// may have been wrong.
+const FEW: i64 = 64;
 
 /// Beyond what need not be kept. Any of them is enough.
 struct Beyond {
@@ -56,28 +61,30 @@ pub(super) async fn end<D: Destination>(
     trusted: &[VerifyingKey],
 ) -> Result<Option<(i64, What)>, StoreError> {
     let beyond = Beyond::new(keep, end.unsigned_abs(), bytes);
-    let is_beyond =
-        |note: &str| Checkpoint::unverified(note).ok().filter(|checkpoint| beyond.has(checkpoint));
+    let told = |(size, note): (i64, String)| {
+        let checkpoint = Checkpoint::unverified(&note).ok()?;
+        beyond.has(&checkpoint).then_some((size, checkpoint, note))
+    };
     let Some(first) = upkeep::first(destination).await? else { return Ok(None) };
-    // Mostly the oldest is not.
-    let oldest = upkeep::checkpoints(destination, first, end, 1).await?;
-    let Some(oldest) = oldest.first().and_then(|(_, note)| is_beyond(note)) else {
+    let few = upkeep::checkpoints(destination, first, end, FEW).await?;
+    let Some((_, oldest, _)) = few.into_iter().find_map(told) else { return Ok(None) };
+    let more = upkeep::checkpoints(destination, first, end, CHECKPOINTS).await?;
+    let Some((through, checkpoint, note)) = more.into_iter().rev().find_map(told) else {
         return Ok(None);
     };
-    let few = upkeep::checkpoints(destination, first, end, CHECKPOINTS).await?;
-    let last = few.into_iter().rev().find_map(|(size, note)| Some((size, is_beyond(&note)?, note)));
-    let Some((through, checkpoint, note)) = last else { return Ok(None) };
     let is_overdue = oldest.time.checked_add(OVERDUE).is_ok_and(|due| due < beyond.time);
-    if checkpoint.size.saturating_sub(first.unsigned_abs()) < WORTHWHILE && !is_overdue {
+    let is_many = checkpoint.size.saturating_sub(first.unsigned_abs()) >= WORTHWHILE;
+    if !is_many && !is_overdue && !is_long(destination, keep, first, &checkpoint).await? {
         return Ok(None);
     }
-    let is_ours = checkpoint.writer == destination.writer()
-        && checkpoint.size == through.unsigned_abs()
+    let is_ours = (&*checkpoint.writer, checkpoint.size)
+        == (destination.writer(), through.unsigned_abs())
+        && upkeep::hash(destination, through).await? == Some(checkpoint.chain)
         && Checkpoint::verify(&note, trusted).is_ok();
     if !is_ours {
         tracing::warn!(
-            "Nothing is dropped: the checkpoint about {through} records, beyond what is kept, is \
-             not one that this server's keys have signed"
+            "Nothing is dropped: what stands as a checkpoint about {through} records, beyond what \
+             is kept, is not about them or not signed by a key of this server"
         );
         return Ok(None);
     }
@@ -90,4 +97,17 @@ pub(super) async fn end<D: Destination>(
     let reason = if checkpoint.time < beyond.time { "age" } else { "size" }.to_owned();
     let what = What::Dropped { through: checkpoint.size, checkpoint: note, reason };
     Ok(Some((through, what)))
+}
+
+/// Whether the entries from `first` up to a checkpoint are much of the bytes that are kept.
+async fn is_long<D: Destination>(
+    destination: &mut D,
+    keep: Keep,
+    first: i64,
+    checkpoint: &Checkpoint,
+) -> Result<bool, StoreError> {
+    let (Some(keep), Some(through)) = (keep.bytes, checkpoint.bytes) else { return Ok(false) };
+    let before = upkeep::note_before(destination, first).await?;
+    let before = before.and_then(|note| Checkpoint::unverified(&note).ok()?.bytes).unwrap_or(0);
+    Ok(through.saturating_sub(before) >= keep / PART)
 }

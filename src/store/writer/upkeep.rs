@@ -6,6 +6,7 @@ use super::super::read::Listed;
 use super::super::statement::Statement;
 use super::super::{StoreError, nanoseconds};
 use super::{BATCH, Destination, Signed};
+use crate::ledger::chain::Hash;
 
 /// Entries that are deleted at once: about a millisecond, for which somebody may wait.
 const STEP: i64 = 100;
@@ -51,17 +52,47 @@ pub(super) async fn first<D: Destination>(to: &mut D) -> Result<Option<i64>, Sto
     Ok(first.into_iter().next().and_then(|(first,)| first))
 }
 
-/// The oldest checkpoints about entries from `first` on and below `end`: size and note.
+/// The oldest checkpoints about entries from `first` on and below `end`, one of each size: size and
+/// note. Where nothing is written, many have one size.
 pub(super) async fn checkpoints<D: Destination>(
     to: &mut D,
     first: i64,
     end: i64,
     most: i64,
 ) -> Result<Vec<(i64, String)>, StoreError> {
-    let mut sql = Statement::new("SELECT size, note FROM checkpoints WHERE writer = ");
-    sql.bind(to.writer()).push(" AND size >= ").bind(first).push(" AND size < ").bind(end);
-    sql.push(" ORDER BY size, time LIMIT ").bind(most);
+    let next = "SELECT MIN(size) FROM checkpoints WHERE writer = ";
+    let mut sql = Statement::new("WITH RECURSIVE sizes(size) AS (SELECT (");
+    sql.push(next).bind(to.writer()).push(" AND size >= ").bind(first);
+    sql.push(" AND size < ").bind(end).push(") UNION ALL SELECT (");
+    sql.push(next).bind(to.writer()).push(" AND size > sizes.size AND size < ").bind(end);
+    sql.push(") FROM sizes WHERE size IS NOT NULL) SELECT size, (SELECT note FROM checkpoints ");
+    sql.push("WHERE writer = ").bind(to.writer()).push(" AND checkpoints.size = sizes.size ");
+    sql.push("ORDER BY time LIMIT 1) FROM sizes WHERE size IS NOT NULL LIMIT ").bind(most);
     to.fetch(sql).await
+}
+
+/// The note of the last checkpoint before an entry.
+pub(super) async fn note_before<D: Destination>(
+    to: &mut D,
+    entry: i64,
+) -> Result<Option<String>, StoreError> {
+    let mut sql = Statement::new("SELECT note FROM checkpoints WHERE writer = ");
+    sql.bind(to.writer()).push(" AND size < ").bind(entry);
+    sql.push(" ORDER BY size DESC, time LIMIT 1");
+    let rows: Vec<(String,)> = to.fetch(sql).await?;
+    Ok(rows.into_iter().next().map(|(note,)| note))
+}
+
+/// The hash of an entry.
+pub(super) async fn hash<D: Destination>(
+    to: &mut D,
+    entry: i64,
+) -> Result<Option<Hash>, StoreError> {
+    let mut sql = Statement::new("SELECT hash FROM records WHERE writer = ");
+    sql.bind(to.writer()).push(" AND sequence = ").bind(entry);
+    let rows: Vec<(Option<Vec<u8>>,)> = to.fetch(sql).await?;
+    let hash = rows.into_iter().next().and_then(|(hash,)| hash);
+    Ok(hash.and_then(|hash| Hash::from_slice(&hash)))
 }
 
 /// The texts of what holds everything, and releases it again, the first first.

@@ -63,32 +63,22 @@ fn nothing_is_dropped_by_what_nobody_signed() {
     let runtime = Runtime::new().unwrap();
     for mut place in [Place::sqlite(), Place::postgres()] {
         place.every = Duration::from_secs(1);
-        let first = async |ledger: &AnyLedger| {
-            ledger.links("postern-0", 0, 1).await.unwrap().iter().next().unwrap().unwrap().sequence
-        };
         runtime.block_on(async {
             place.fill().await;
             place.fill_again().await;
             place.execute("UPDATE checkpoints SET time = size").await;
             place.keep = Keep { age: Some(SignedDuration::from_hours(1)), ..Keep::default() };
-            let twice = async |ledger: &AnyLedger| {
-                let signed = ledger.signed("postern-0").await.unwrap().len();
-                until("it was looked at twice", async || {
-                    ledger.signed("postern-0").await.unwrap().len() > signed + 1
-                })
-                .await;
-            };
             let ledger = place.open("postern-0").await;
-            twice(&ledger).await;
-            assert_eq!(first(&ledger).await, 1, "the column is not what was signed");
+            let first = first_after_a_while(&ledger).await;
+            assert_eq!(first, 1, "the column is not what was signed");
             ledger.close().await;
             // As of two hours ago, but not signed so.
             let forged = "UPDATE checkpoints SET note = replace(note, 'time 20', 'time 19') \
                           WHERE size <= 303";
             place.execute(forged).await;
             let ledger = place.open("postern-0").await;
-            twice(&ledger).await;
-            assert_eq!(first(&ledger).await, 1, "the note is not what was signed");
+            let first = first_after_a_while(&ledger).await;
+            assert_eq!(first, 1, "the note is not what was signed");
             ledger.close().await;
         });
         let text = stdout(&place.verify(&[]).code(1));
@@ -136,4 +126,85 @@ fn what_is_old_is_dropped() {
     assert_eq!(left[..2], [1, 1], "two records are not worth a third");
     assert!(left[2] > 2, "{left:?}");
     place.verify(&[]).success();
+}
+
+/// Whose records they are, and which, is signed too.
+#[test]
+fn what_was_signed_about_other_records_tells_nothing() {
+    let runtime = Runtime::new().unwrap();
+    let mut long = record(1);
+    (long.id, long.message) = (Uuid::now_v7(), Some("m".repeat(1 << 20)));
+    for mut place in [Place::sqlite(), Place::postgres()] {
+        place.every = Duration::from_secs(1);
+        let key = keys::load_or_make(&place.key()).unwrap();
+        runtime.block_on(async {
+            let other = place.open("postern-1").await;
+            other.append(long.clone()).await.unwrap();
+            other.close().await;
+            place.fill().await;
+            place.fill_again().await;
+            // As if so much had been written here.
+            let theirs = "UPDATE checkpoints SET note = (SELECT note FROM checkpoints WHERE \
+                          writer = 'postern-1' ORDER BY size DESC, time DESC LIMIT 1) \
+                          WHERE writer = 'postern-0' AND size = 303";
+            place.execute(theirs).await;
+            place.keep = Keep { bytes: Some(1 << 19), ..Keep::default() };
+            let ledger = place.open("postern-0").await;
+            assert_eq!(first_after_a_while(&ledger).await, 1, "by bytes of another writer");
+            ledger.close().await;
+            // As a ledger before this one, of the same writer, had it.
+            let mine = place.signed_note(301).await;
+            let told = Checkpoint::verify(&mine, &key.known).unwrap();
+            let time = jiff::Timestamp::now() - SignedDuration::from_hours(2);
+            let chain = postern::ledger::chain::Hash::of(b"another ledger");
+            let note = Checkpoint { time, chain, ..told }.sign(&key.current);
+            place.replace_note(&mine, &note).await;
+            place.keep = Keep { age: Some(SignedDuration::from_hours(1)), ..Keep::default() };
+            let ledger = place.open("postern-0").await;
+            assert_eq!(first_after_a_while(&ledger).await, 1, "by age of other records");
+            ledger.close().await;
+        });
+    }
+}
+
+/// After a long silence there are many checkpoints about the same few records, and one of them may
+/// be no checkpoint at all.
+#[test]
+fn a_long_silence_does_not_keep_anything() {
+    for mut place in [Place::sqlite(), Place::postgres()] {
+        place.every = Duration::from_secs(1);
+        Runtime::new().unwrap().block_on(async {
+            place.fill_again().await;
+            let silence = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n \
+                           WHERE n < 1500) INSERT INTO checkpoints \
+                           (writer, size, time, note, frontier) \
+                           SELECT writer, size, time + n, note, frontier FROM checkpoints, n \
+                           WHERE size = 2";
+            place.execute(silence).await;
+            let odd = "INSERT INTO checkpoints (writer, size, time, note, frontier) \
+                       SELECT writer, 1, 5, 'x', frontier FROM checkpoints LIMIT 1";
+            place.execute(odd).await;
+            for _ in 0..40 {
+                place.fill_again().await;
+            }
+            place.keep = Keep { entries: Some(10), ..Keep::default() };
+            let ledger = place.open("postern-0").await;
+            until("the old records are gone", async || first(&ledger).await == 73).await;
+            ledger.close().await;
+        });
+    }
+}
+
+async fn first(ledger: &AnyLedger) -> u64 {
+    ledger.links("postern-0", 0, 1).await.unwrap().iter().next().unwrap().unwrap().sequence
+}
+
+/// The first record, once it was looked twice for what is to be dropped.
+async fn first_after_a_while(ledger: &AnyLedger) -> u64 {
+    let signed = ledger.signed("postern-0").await.unwrap().len();
+    until("it was looked at twice", async || {
+        ledger.signed("postern-0").await.unwrap().len() > signed + 1
+    })
+    .await;
+    first(ledger).await
 }

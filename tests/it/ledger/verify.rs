@@ -141,6 +141,24 @@ fn what_was_written_is_good() {
 }
 
 impl Place {
+    /// What was signed about so many records of `postern-0`.
+    pub(super) async fn signed_note(&self, size: u64) -> String {
+        let ledger = self.open("reader").await;
+        let signed = ledger.signed("postern-0").await.unwrap();
+        ledger.close().await;
+        signed.into_iter().find(|stored| stored.size == size).unwrap().note
+    }
+
+    pub(super) async fn replace_note(&self, note: &str, by: &str) {
+        let quoted = |text: &str| text.replace('\'', "''");
+        let sql = format!(
+            "UPDATE checkpoints SET note = '{}' WHERE note = '{}'",
+            quoted(by),
+            quoted(note)
+        );
+        self.execute(sql.leak()).await;
+    }
+
     pub(super) async fn fill_again(&self) {
         let ledger = self.open("postern-0").await;
         for number in 0..2 {
@@ -583,6 +601,29 @@ fn bytes_that_are_no_text_are_a_record_that_was_changed() {
         let said = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
         assert!(said.contains("`postern audit verify` says which"), "{said}");
     }
+}
+
+/// A part of which nothing is there, between what is there, is a hole.
+#[test]
+fn a_part_that_is_cut_out_is_found_by_its_checkpoints() {
+    let place = Place::sqlite();
+    let runtime = Runtime::new().unwrap();
+    let now = || {
+        std::thread::sleep(Duration::from_millis(20));
+        let now = jiff::Timestamp::now().to_string();
+        std::thread::sleep(Duration::from_millis(20));
+        now
+    };
+    runtime.block_on(place.fill());
+    let since = now();
+    runtime.block_on(place.fill_again());
+    let until = now();
+    runtime.block_on(place.fill_again());
+    let range = ["--since", &since, "--until", &until];
+    place.verify(&range).success();
+    runtime.block_on(place.execute("DELETE FROM records WHERE sequence IN (302, 303)"));
+    let text = stdout(&place.verify(&range).code(1));
+    assert!(text.contains("WRONG: records 302 to 303 are missing"), "{text}");
 }
 
 /// A part of a chain whose beginning is gone says no more than it can.

@@ -18,6 +18,8 @@ fn more_than_one_server_needs_a_database() {
     refuses(&half, "openssl genpkey -algorithm ed25519");
     let both = ["ledger.signingKey.generate=true", "ledger.signingKey.existingSecret=a"];
     refuses(&both, "only one of them can bring the key");
+    let one = ["ledger.signingKey.generate=true", "tls.secretName=postern-signing-key"];
+    refuses(&one, "want another");
     refuses(&["ledger.keepBytes=900000"], "keepBytes");
     refuses(&["ledger.keepBytes=1.5Gi"], "keepBytes");
 }
@@ -76,7 +78,9 @@ fn values_stay_what_they_are() {
     assert!(text.contains("--tls-secret=postern-system/other-tls"), "{text}");
     assert!(!text.contains("postern-tls"), "{text}");
     assert!(text.contains(r#"- "--cluster-name=a #b: c""#), "{text}");
-    assert!(printed(&mut template(&["podSecurityContext=null"])).contains("runAsNonRoot: true"));
+    for nothing in ["podSecurityContext=null", "podLabels=null", "commonLabels=null"] {
+        assert!(printed(&mut template(&[nothing])).contains("runAsNonRoot: true"), "{nothing}");
+    }
 }
 
 #[test]
