@@ -1,4 +1,5 @@
-//! Layer 1, a container as JSON, and what a policy changes put over it.
+//! Layer 1, a container as JSON, what a policy changes put over it, and the parts of a review that
+//! expressions read ([`excerpt`]).
 
 use serde_json::{Map, Value, json};
 

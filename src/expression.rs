@@ -7,7 +7,8 @@
 //!
 //! ```text
 //! source ── lexer ── parser ── Syntax ── check ── Node ── evaluate ── Value
-//!                    limits             names, types              budget
+//!                    limits             names, types │            budget
+//!                                                    reach: what is read of each document
 //! ```
 
 use core::fmt;

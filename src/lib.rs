@@ -12,7 +12,7 @@
 //! | layer | modules |
 //! | --- | --- |
 //! | 0, the pure core | [`policy`] |
-//! | 1, containers as JSON | [`document`] |
+//! | 1, containers and what is read of pods, as JSON | [`document`] |
 //! | 2, what policies say in CEL | [`expression`] |
 //! | 3, shapes of the outside world | [`admission`], [`certificate`], [`crd`], [`kubectl`], [`ledger`] |
 //! | 4, the conveyor, and what judges a cluster | [`gate`], [`doctor`], [`watch`] |

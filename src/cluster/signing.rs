@@ -8,7 +8,6 @@ use std::time::Duration;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::Patch;
 use serde_json::{Value, json};
 
 use super::client::{self, ConnectError};
@@ -118,28 +117,12 @@ impl SigningSecret {
 
     /// Writes it in place of that version, or where nothing is; `false`: somebody was quicker.
     async fn write(&self, kept: &Kept, version: Option<&str>) -> Result<bool, String> {
-        let fields = fields(kept);
-        let written = match version {
-            Some(version) => {
-                write::change(&self.api, &self.name, version, fields, Patch::Merge).await
-            }
-            None => write::create(&self.api, &self.name, &self.by, &self.object(fields)).await,
-        };
+        let written = write::secret(&self.api, &self.name, &self.by, version, fields(kept)).await;
         match written {
             Ok(_) => Ok(true),
             Err(Unwritten::Outrun) => Ok(false),
             Err(Unwritten::Refused(why)) => Err(format!("{}: {why}", self.place())),
         }
-    }
-
-    fn object(&self, mut fields: Value) -> Value {
-        let metadata = json!({"name": self.name, "labels": {"app.kubernetes.io/name": "postern"}});
-        if let Some(object) = fields.as_object_mut() {
-            object.insert("apiVersion".to_owned(), json!("v1"));
-            object.insert("kind".to_owned(), json!("Secret"));
-            object.insert("metadata".to_owned(), metadata);
-        }
-        fields
     }
 
     fn keys(&self, kept: &Kept) -> Result<Keys, String> {

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde::Serialize;
@@ -81,6 +82,29 @@ async fn told<K>(asked: impl Future<Output = kube::Result<K>>) -> Result<K, Unwr
     }
 }
 
+/// Writes these fields of a Secret in place of the version that was read, or where nothing is.
+pub(super) async fn secret(
+    api: &Api<Secret>,
+    name: &str,
+    by: &str,
+    version: Option<&str>,
+    mut fields: Value,
+) -> Result<Secret, Unwritten> {
+    if let Some(version) = version {
+        return change(api, name, version, fields, Patch::Merge).await;
+    }
+    if let Some(object) = fields.as_object_mut() {
+        object.insert("apiVersion".to_owned(), json!("v1"));
+        object.insert("kind".to_owned(), json!("Secret"));
+        let metadata = object.entry("metadata").or_insert_with(|| json!({}));
+        if let Some(metadata) = metadata.as_object_mut() {
+            metadata.insert("name".to_owned(), json!(name));
+            metadata.insert("labels".to_owned(), json!({"app.kubernetes.io/name": "postern"}));
+        }
+    }
+    create(api, name, by, &fields).await
+}
+
 /// Reads it; `None`: it is not there.
 pub(super) async fn read<K>(api: &Api<K>, name: &str) -> Result<Option<K>, String>
 where
@@ -98,8 +122,6 @@ fn silence() -> String {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::core::v1::Secret;
-
     use super::*;
     use crate::cluster::testing::{api_server, refusal};
 

@@ -61,11 +61,15 @@ impl Sent {
             true => Some(Arc::default()),
             false => places.read(body, wanted).map(Arc::new),
         };
+        let request = || match wanted.request.is_nothing() {
+            true => Some(Arc::default()),
+            false => places.read_request(body, &wanted.request).map(Arc::new),
+        };
         let sent = || {
             Some(Self {
                 object: pod(&places.object, &wanted.object)?,
                 old_object: pod(&places.old_object, &wanted.old_object)?,
-                request: Arc::new(places.read_request(body, &wanted.request)?),
+                request: request()?,
                 containers,
             })
         };
@@ -140,11 +144,11 @@ impl Program {
         let stored = |variable: &str| scene.container.filter(|_| self.reads(variable).is_some());
         let container = stored("container").map(|stored| sent.container(scene, stored));
         let image = stored("image").map(image);
-        let namespace = namespace(&scene.request.circumstances, &scene.request.namespace);
-        if namespace.is_none() && self.reads("namespaceObject").is_some() {
-            return Err("`namespaceObject` is not known".to_owned());
-        }
-        let namespace = namespace.unwrap_or_default();
+        let namespace = match self.reads("namespaceObject") {
+            Some(_) => namespace(&scene.request.circumstances, &scene.request.namespace)
+                .ok_or("`namespaceObject` is not known")?,
+            None => Value::Null,
+        };
         let mut bindings = Bindings::new()
             .with("object", &sent.object)
             .with("oldObject", &sent.old_object)

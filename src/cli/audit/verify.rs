@@ -150,17 +150,18 @@ impl Verify {
         checkpoints.sort_by_key(|stored| stored.size);
         let mut verifier = Verifier::new(writer, &trusted, &checkpoints, from);
         if to < u64::MAX {
+            let first = ledger.links(writer, 0, 1).await?;
+            if first.iter().next().transpose()?.is_some_and(|first| first.sequence > to) {
+                // All of that part is gone. Whether it may be, only the whole tells.
+                let writer = writer.to_owned();
+                return Ok(Report { writer, unexplained: to, ..Report::default() });
+            }
             verifier = verifier.of_a_part();
         }
         // What was cut off may have been before `from` already.
         let last = ledger.last_sequence(writer).await?.min(to);
         let mut progress = Progress::new(writer, last.saturating_sub(from));
         let mut page = ledger.links(writer, from, PAGE).await?;
-        let first = ledger.links(writer, 0, 1).await?;
-        if first.iter().next().transpose()?.is_some_and(|first| first.sequence > to) {
-            // All of that part is gone. Whether it may be, only the whole tells.
-            return Ok(Report { writer: writer.to_owned(), unexplained: to, ..Report::default() });
-        }
         while !page.is_empty() {
             let end = page.end();
             // The next page is on its way while this one is looked at.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::Patch;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
@@ -72,26 +71,7 @@ impl Keeping {
         contents: &Contents,
         version: Option<&str>,
     ) -> Result<Secret, Unwritten> {
-        let fields = fields(contents);
-        match version {
-            Some(version) => {
-                write::change(&self.api, &self.name, version, fields, Patch::Merge).await
-            }
-            None => write::create(&self.api, &self.name, &self.by, &self.object(fields)).await,
-        }
-    }
-
-    fn object(&self, mut fields: Value) -> Value {
-        if let Some(object) = fields.as_object_mut() {
-            object.insert("apiVersion".to_owned(), json!("v1"));
-            object.insert("kind".to_owned(), json!("Secret"));
-            let metadata = object.entry("metadata").or_insert_with(|| json!({}));
-            if let Some(metadata) = metadata.as_object_mut() {
-                metadata.insert("name".to_owned(), json!(self.name));
-                metadata.insert("labels".to_owned(), json!({"app.kubernetes.io/name": "postern"}));
-            }
-        }
-        fields
+        write::secret(&self.api, &self.name, &self.by, version, fields(contents)).await
     }
 }
 
