@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::super::read::Listed;
-use super::super::statement::Statement;
+use super::super::statement::{Columns, Statement};
 use super::super::{StoreError, nanoseconds};
 use super::{BATCH, Destination, Signed};
 use crate::ledger::chain::Hash;
@@ -48,8 +48,17 @@ pub(super) async fn inbox<D: Destination>(to: &mut D) -> Result<Vec<(String, Str
 pub(super) async fn first<D: Destination>(to: &mut D) -> Result<Option<i64>, StoreError> {
     let mut sql = Statement::new("SELECT MIN(sequence) FROM records WHERE writer = ");
     sql.bind(to.writer());
-    let first: Vec<(Option<i64>,)> = to.fetch(sql).await?;
-    Ok(first.into_iter().next().and_then(|(first,)| first))
+    Ok(one::<_, Option<i64>>(to, sql).await?.flatten())
+}
+
+/// The one value of the first row.
+async fn one<D, T>(to: &mut D, sql: Statement) -> Result<Option<T>, StoreError>
+where
+    D: Destination,
+    (T,): Columns,
+{
+    let rows: Vec<(T,)> = to.fetch(sql).await?;
+    Ok(rows.into_iter().next().map(|(value,)| value))
 }
 
 /// The oldest checkpoints about entries from `first` on and below `end`, one of each size: size and
@@ -79,8 +88,7 @@ pub(super) async fn note_before<D: Destination>(
     let mut sql = Statement::new("SELECT note FROM checkpoints WHERE writer = ");
     sql.bind(to.writer()).push(" AND size < ").bind(entry);
     sql.push(" ORDER BY size DESC, time LIMIT 1");
-    let rows: Vec<(String,)> = to.fetch(sql).await?;
-    Ok(rows.into_iter().next().map(|(note,)| note))
+    one(to, sql).await
 }
 
 /// The hash of an entry.
@@ -90,8 +98,7 @@ pub(super) async fn hash<D: Destination>(
 ) -> Result<Option<Hash>, StoreError> {
     let mut sql = Statement::new("SELECT hash FROM records WHERE writer = ");
     sql.bind(to.writer()).push(" AND sequence = ").bind(entry);
-    let rows: Vec<(Option<Vec<u8>>,)> = to.fetch(sql).await?;
-    let hash = rows.into_iter().next().and_then(|(hash,)| hash);
+    let hash = one::<_, Option<Vec<u8>>>(to, sql).await?.flatten();
     Ok(hash.and_then(|hash| Hash::from_slice(&hash)))
 }
 
