@@ -109,9 +109,9 @@ pub fn security_context(context: &SecurityContext) -> Value {
         ("capabilities", has_capabilities.then_some(capabilities)),
         ("seccompProfile", context.seccomp_profile.as_ref().map(confinement)),
         ("appArmorProfile", context.app_armor_profile.as_ref().map(confinement)),
-        ("seLinuxOptions", context.se_linux_options.as_ref().map(se_linux)),
+        ("seLinuxOptions", context.se_linux_options.as_deref().map(se_linux)),
         ("procMount", context.proc_mount.as_ref().map(|text| json!(text))),
-        ("windowsOptions", context.windows_options.as_ref().map(windows)),
+        ("windowsOptions", context.windows_options.as_deref().map(windows)),
     ])
 }
 

@@ -76,19 +76,23 @@ pub(super) fn security_context(wire: wire::SecurityContext) -> SecurityContext {
         capabilities_drop,
         seccomp_profile: wire.seccomp_profile.map(profile),
         app_armor_profile: wire.app_armor_profile.map(profile),
-        se_linux_options: wire.se_linux_options.map(|wire| SeLinuxOptions {
-            user: wire.user,
-            role: wire.role,
-            kind: wire.kind,
-            level: wire.level,
-        }),
+        se_linux_options: wire.se_linux_options.map(|wire| Box::new(se_linux(*wire))),
         proc_mount: wire.proc_mount,
-        windows_options: wire.windows_options.map(|wire| WindowsOptions {
-            host_process: wire.host_process,
-            run_as_user_name: wire.run_as_user_name,
-            gmsa_credential_spec_name: wire.gmsa_credential_spec_name,
-            gmsa_credential_spec: wire.gmsa_credential_spec,
-        }),
+        windows_options: wire.windows_options.map(|wire| Box::new(windows(*wire))),
+    }
+}
+
+fn se_linux(wire: wire::SeLinux) -> SeLinuxOptions {
+    let wire::SeLinux { user, role, kind, level } = wire;
+    SeLinuxOptions { user, role, kind, level }
+}
+
+fn windows(wire: wire::Windows) -> WindowsOptions {
+    WindowsOptions {
+        host_process: wire.host_process,
+        run_as_user_name: wire.run_as_user_name,
+        gmsa_credential_spec_name: wire.gmsa_credential_spec_name,
+        gmsa_credential_spec: wire.gmsa_credential_spec,
     }
 }
 

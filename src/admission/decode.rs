@@ -1,6 +1,6 @@
 //! Bytes → [`Review`]. Keeps the uid, whatever else is wrong.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use json_patch::jsonptr::Pointer;
@@ -289,7 +289,7 @@ fn debug(
     let pod = pod_facts(old, shape, request.name, old_list.len());
     let unreadable = |what: &str| format!("{what} cannot be read");
 
-    let others: HashSet<&str> = container_names(&pod).collect();
+    let others: BTreeSet<&str> = container_names(&pod).collect();
     let delta = delta(&old_list, &new_list, &others).map_err(|error| {
         format!("{}: {}", unreadable("an ephemeral container"), position_only(&error))
     })?;
@@ -302,10 +302,10 @@ fn debug(
         let kind = FaultKind::TooMany { added: added_total };
         faults.push(Fault::of_request("spec.ephemeralContainers", kind));
     }
-    let targets = pod.spec.known().map(|_| Targets {
-        containers: container_names(&pod).collect(),
-        ephemeral: delta.names.iter().map(AsRef::as_ref).collect(),
-    });
+    let targets = pod
+        .spec
+        .known()
+        .map(|_| Targets { containers: container_names(&pod).collect(), ephemeral: &delta.names });
     structural::check_size(delta.added.iter().map(|container| container.json.get()))?;
     let mut added = Vec::with_capacity(added_total.min(MAX_INJECTIONS));
     let mut injections: Vec<Injection> = Vec::with_capacity(added.capacity());

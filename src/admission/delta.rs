@@ -4,7 +4,7 @@
 //! `ValidatePodEphemeralContainersUpdate` in `pkg/apis/core/validation`).
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -20,7 +20,7 @@ pub struct Delta<'a> {
     /// Containers that were removed, changed or named twice.
     pub faults: Vec<Fault>,
     /// Every name in the new list.
-    pub names: HashSet<Cow<'a, str>>,
+    pub names: BTreeSet<Cow<'a, str>>,
 }
 
 /// A container that was not there before.
@@ -48,16 +48,16 @@ struct JustName<'a> {
 pub fn delta<'a>(
     old: &[&'a RawValue],
     new: &[&'a RawValue],
-    others: &HashSet<&str>,
+    others: &BTreeSet<&str>,
 ) -> Result<Delta<'a>, serde_json::Error> {
-    let mut stored = HashMap::with_capacity(old.len());
+    let mut stored = BTreeMap::new();
     let mut names = Vec::with_capacity(old.len());
     for json in old {
         let name = name_of(json)?;
         stored.insert(name.clone(), *json);
         names.push(name);
     }
-    let mut seen = HashSet::with_capacity(new.len());
+    let mut seen = BTreeSet::new();
     let mut delta = Delta::default();
     for (index, json) in new.iter().copied().enumerate() {
         // Nearly always the old list comes first, as it was.
@@ -80,9 +80,8 @@ pub fn delta<'a>(
             delta.added.push(Added { index, name, json });
         }
     }
-    let mut removed: Vec<_> = stored.keys().filter(|name| !seen.contains(*name)).collect();
-    removed.sort_unstable();
-    delta.faults.extend(removed.into_iter().map(|name| Fault::removed(name)));
+    let removed = stored.keys().filter(|name| !seen.contains(*name));
+    delta.faults.extend(removed.map(|name| Fault::removed(name)));
     delta.names = seen;
     Ok(delta)
 }

@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 
 /// About as many fields as the largest of the structs has in most reviews.
-const USUAL: usize = 16;
+const USUAL: usize = 24;
 
 /// A struct, and every key that its object has in the input, also those that the struct does not
 /// know. An object with a key that is written with escapes cannot be read: no API server writes

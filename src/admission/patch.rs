@@ -4,7 +4,7 @@ use json_patch::jsonptr::{Pointer, PointerBuf, Token};
 use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation};
 use serde_json::{Map, Value, json};
 
-use super::decode::{AddedJson, Debug};
+use super::decode::Debug;
 use crate::document::{put, value};
 use crate::policy::removal::Removal;
 use crate::policy::verdict::{Change, Verdict};
@@ -16,8 +16,9 @@ pub fn patch(debug: &Debug, verdict: &Verdict) -> Patch {
     Patch(
         containers
             .flat_map(|(added, ruling)| {
-                let mut operations = operations(debug.list, added, &ruling.changes);
-                operations.extend(takings(debug.list, added.index, &ruling.removals));
+                let container = debug.list.with_trailing_token(added.index);
+                let mut operations = operations(&container, &added.json, &ruling.changes);
+                operations.extend(takings(&container, &ruling.removals));
                 operations
             })
             .collect(),
@@ -25,17 +26,17 @@ pub fn patch(debug: &Debug, verdict: &Verdict) -> Patch {
 }
 
 /// One operation for each topmost object that is not there yet, or each field that is.
-fn operations(list: &Pointer, added: &AddedJson, changes: &[Change]) -> Vec<PatchOperation> {
+fn operations(container: &Pointer, json: &Value, changes: &[Change]) -> Vec<PatchOperation> {
     let mut operations = Vec::new();
     let mut done: Vec<&[&str]> = Vec::new();
     for change in changes {
-        let (path, exists) = reach(&added.json, change.setting.path());
+        let (path, exists) = reach(json, change.setting.path());
         if done.contains(&path) {
             continue;
         }
         done.push(path);
         let value = everything_below(path, changes);
-        let path = pointer(list, added.index, path);
+        let path = pointer(container, path);
         operations.push(if exists {
             PatchOperation::Replace(ReplaceOperation { path, value })
         } else {
@@ -63,15 +64,15 @@ fn everything_below(path: &[&str], changes: &[Change]) -> Value {
 
 /// One operation for each thing that is taken away, from the back of each list, so that what is
 /// taken first moves nothing that is taken later.
-fn takings(list: &Pointer, index: usize, removals: &[Removal]) -> Vec<PatchOperation> {
+fn takings(container: &Pointer, removals: &[Removal]) -> Vec<PatchOperation> {
     let at = |field: &str, position: &usize| {
-        let mut path = pointer(list, index, &[field]);
+        let mut path = pointer(container, &[field]);
         path.push_back(Token::from(*position));
         path
     };
     let remove = |path| PatchOperation::Remove(RemoveOperation { path });
     let replace = |path: &[&str], value| {
-        let path = pointer(list, index, path);
+        let path = pointer(container, path);
         PatchOperation::Replace(ReplaceOperation { path, value })
     };
     let operation = |removal: &Removal| match removal {
@@ -108,8 +109,8 @@ fn reach<'a>(container: &Value, path: &'a [&'a str]) -> (&'a [&'a str], bool) {
     (path, true)
 }
 
-fn pointer(list: &Pointer, index: usize, path: &[&str]) -> PointerBuf {
-    let mut pointer = list.with_trailing_token(index);
+fn pointer(container: &Pointer, path: &[&str]) -> PointerBuf {
+    let mut pointer = container.to_buf();
     path.iter().for_each(|key| pointer.push_back(*key));
     pointer
 }

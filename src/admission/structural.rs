@@ -4,7 +4,8 @@
 //! `pkg/apis/core/validation`. Only the mutating phase sees such requests: the API server refuses
 //! them before it calls a validating webhook.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::Value;
@@ -177,12 +178,12 @@ fn field_remedy(field: &str) -> &'static str {
 }
 
 /// The names a target can be checked against; nothing where the pod is not known.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Targets<'a> {
     /// Regular and init containers, in order.
     pub(super) containers: Vec<&'a str>,
     /// Ephemeral containers, old and new.
-    pub(super) ephemeral: HashSet<&'a str>,
+    pub(super) ephemeral: &'a BTreeSet<Cow<'a, str>>,
 }
 
 /// The faults of one added container, all of them.

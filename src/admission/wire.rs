@@ -275,9 +275,9 @@ pub(super) struct SecurityContext {
     pub(super) capabilities: Option<Capabilities>,
     pub(super) seccomp_profile: Option<Profile>,
     pub(super) app_armor_profile: Option<Profile>,
-    pub(super) se_linux_options: Option<SeLinux>,
+    pub(super) se_linux_options: Option<Box<SeLinux>>,
     pub(super) proc_mount: Option<String>,
-    pub(super) windows_options: Option<Windows>,
+    pub(super) windows_options: Option<Box<Windows>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -292,7 +292,7 @@ impl<'a> Subject<'a> {
             found.push(Violation::AppArmorProfile { kind: kind.to_owned(), inherited });
         }
         let (own, pod) = (&self.container.security, &self.pod.security);
-        let options = effective(own.se_linux_options.as_ref(), pod.se_linux_options.as_ref());
+        let options = effective(own.se_linux_options.as_deref(), pod.se_linux_options.as_deref());
         if let Some((options, inherited)) = options {
             if !SE_LINUX_TYPES.contains(&options.kind.as_str()) {
                 found.push(Violation::SeLinuxType { kind: options.kind.clone(), inherited });

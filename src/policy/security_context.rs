@@ -2,7 +2,8 @@
 
 /// `securityContext` of a container, or the part of a pod's that containers inherit.
 ///
-/// The names are the API's (core/v1 `SecurityContext`); `None` is a field left out.
+/// The names are the API's (core/v1 `SecurityContext`); `None` is a field left out. What is large
+/// and rare is boxed, because a container is moved about on the way to its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(missing_docs, reason = "each is the API field of the same name")]
 pub struct SecurityContext {
@@ -16,9 +17,9 @@ pub struct SecurityContext {
     pub capabilities_drop: Option<Vec<String>>,
     pub seccomp_profile: Option<ConfinementProfile>,
     pub app_armor_profile: Option<ConfinementProfile>,
-    pub se_linux_options: Option<SeLinuxOptions>,
+    pub se_linux_options: Option<Box<SeLinuxOptions>>,
     pub proc_mount: Option<String>,
-    pub windows_options: Option<WindowsOptions>,
+    pub windows_options: Option<Box<WindowsOptions>>,
 }
 
 /// `seccompProfile` and `appArmorProfile`: the same two fields.

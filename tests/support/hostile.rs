@@ -1,6 +1,6 @@
 //! What holds of any bytes, whoever sent them. Property tests and fuzz targets ask the same.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
 use postern::admission::decode::{Subject, decode};
@@ -71,7 +71,7 @@ pub(crate) fn lists(text: &str) {
     let Some((old, new)) = text.split_once('\n') else { return };
     let list = |text| serde_json::from_str::<Vec<&RawValue>>(text);
     let (Ok(old), Ok(new)) = (list(old), list(new)) else { return };
-    let Ok(delta) = delta(&old, &new, &HashSet::from(["app"])) else { return };
+    let Ok(delta) = delta(&old, &new, &BTreeSet::from(["app"])) else { return };
     let name = |json: &&RawValue| {
         let container: Value = serde_json::from_str(json.get()).unwrap();
         container["name"].as_str().unwrap_or_default().to_owned()

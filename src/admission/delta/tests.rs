@@ -23,7 +23,7 @@ proptest! {
             raws(&old.iter().map(|name| json!({"name": name, "image": "x"})).collect::<Vec<_>>()),
             raws(&new.iter().map(|name| json!({"name": name, "image": "x"})).collect::<Vec<_>>()),
         );
-        let others = HashSet::from(["f"]);
+        let others = BTreeSet::from(["f"]);
         let delta = delta(&borrow(&old_json), &borrow(&new_json), &others).unwrap();
 
         let added: Vec<_> = delta.added.iter().map(|added| added.name.to_string()).collect();
@@ -36,7 +36,7 @@ proptest! {
         prop_assert_eq!(added, expected);
         let removed = delta.faults.iter().filter(|fault| fault.kind == FaultKind::Removed).count();
         prop_assert_eq!(removed, old.iter().filter(|name| !new.contains(name)).count());
-        let distinct: HashSet<_> = new.iter().filter(|name| *name != "f").collect();
+        let distinct: BTreeSet<_> = new.iter().filter(|name| *name != "f").collect();
         let repeated = delta.faults.iter().filter(|fault| fault.kind == FaultKind::NameRepeated);
         prop_assert_eq!(repeated.count(), new.len() - distinct.len());
     }
@@ -47,7 +47,7 @@ proptest! {
 fn an_entry_that_is_no_object_is_an_error() {
     for entry in [json!(["a"]), json!("a"), json!(null), json!(1)] {
         let entries = raws(&[entry]);
-        assert!(delta(&borrow(&entries), &[], &HashSet::new()).is_err());
-        assert!(delta(&[], &borrow(&entries), &HashSet::new()).is_err());
+        assert!(delta(&borrow(&entries), &[], &BTreeSet::new()).is_err());
+        assert!(delta(&[], &borrow(&entries), &BTreeSet::new()).is_err());
     }
 }

@@ -5,17 +5,13 @@ use super::*;
 use crate::policy::request::PullPolicy;
 use crate::policy::setting::Setting;
 
-fn added(json: Value) -> AddedJson {
-    AddedJson { index: 3, json }
-}
-
 fn change(setting: Setting) -> Change {
     Change { setting, asked: None }
 }
 
 fn patched(container: &Value, changes: &[Change]) -> (Value, Value) {
-    let list = Pointer::from_static("/spec/ephemeralContainers");
-    let operations = operations(list, &added(container.clone()), changes);
+    let place = Pointer::from_static("/spec/ephemeralContainers/3");
+    let operations = operations(place, container, changes);
     let text = serde_json::to_value(Patch(operations.clone())).unwrap();
     let filler = json!({"name": "other"});
     let mut pod =

@@ -260,7 +260,7 @@ fn capability_lists(
 
 fn se_linux(options: &SeLinuxOptions) -> Setting {
     let SeLinuxOptions { user, role, kind, level } = options.clone();
-    Setting::SeLinuxOptions(request::SeLinuxOptions { user, role, kind, level })
+    Setting::SeLinuxOptions(Box::new(request::SeLinuxOptions { user, role, kind, level }))
 }
 
 fn mount_of_proc(mount: ProcMount) -> Setting {
@@ -278,10 +278,10 @@ fn windows(options: &WindowsOptions) -> Setting {
         host_process,
         run_as_user_name,
     } = options.clone();
-    Setting::WindowsOptions(request::WindowsOptions {
+    Setting::WindowsOptions(Box::new(request::WindowsOptions {
         host_process,
         run_as_user_name,
         gmsa_credential_spec_name,
         gmsa_credential_spec,
-    })
+    }))
 }

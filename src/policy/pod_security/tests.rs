@@ -100,8 +100,8 @@ fn host_access_is_refused_from_baseline_on() {
     const PRIVILEGED: &str = "securityContext.privileged must be left out or false";
     const OWN: &str = "securityContext.windowsOptions.hostProcess must be left out or false";
     const POD: &str = "the pod runs as a Windows host process, and so would the container";
-    fn host_process(value: Option<bool>) -> Option<WindowsOptions> {
-        Some(WindowsOptions { host_process: value, ..WindowsOptions::default() })
+    fn host_process(value: Option<bool>) -> Option<Box<WindowsOptions>> {
+        Some(Box::new(WindowsOptions { host_process: value, ..WindowsOptions::default() }))
     }
     check(&[
         ("privileged", |own, _| own.privileged = Some(true), &[PRIVILEGED], &[PRIVILEGED]),

@@ -73,14 +73,14 @@ fn se_linux_may_only_have_a_containers_type() {
     const ROLE: &str = "securityContext.seLinuxOptions.role may not be set";
     const POD: &str = "securityContext.seLinuxOptions.type may not be `spc_t` \
                        (from the pod; the container may set its own)";
-    fn options(user: &str, role: &str, kind: &str) -> Option<SeLinuxOptions> {
+    fn options(user: &str, role: &str, kind: &str) -> Option<Box<SeLinuxOptions>> {
         let level = "s0:c1,c2".to_owned();
-        Some(SeLinuxOptions {
+        Some(Box::new(SeLinuxOptions {
             user: user.to_owned(),
             role: role.to_owned(),
             kind: kind.to_owned(),
             level,
-        })
+        }))
     }
     check(&[
         ("a level alone", |own, _| own.se_linux_options = options("", "", ""), &[], &[]),

@@ -15,13 +15,10 @@ fn capability_lists() -> impl Strategy<Value = Option<Vec<String>>> {
     prop::option::of(prop::collection::vec(name, 0..3))
 }
 
-fn se_linux() -> impl Strategy<Value = Option<SeLinuxOptions>> {
+fn se_linux() -> impl Strategy<Value = Option<Box<SeLinuxOptions>>> {
     let word = || prop::sample::select(vec!["", "container_t", "spc_t"]).prop_map(str::to_owned);
-    prop::option::of((word(), word(), word()).prop_map(|(user, role, kind)| SeLinuxOptions {
-        user,
-        role,
-        kind,
-        level: String::new(),
+    prop::option::of((word(), word(), word()).prop_map(|(user, role, kind)| {
+        Box::new(SeLinuxOptions { user, role, kind, level: String::new() })
     }))
 }
 
@@ -46,9 +43,8 @@ fn security_contexts() -> impl Strategy<Value = SecurityContext> {
                 app_armor_profile: app_armor,
                 se_linux_options: se_linux,
                 proc_mount: proc_mount.map(str::to_owned),
-                windows_options: windows.map(|host_process| WindowsOptions {
-                    host_process,
-                    ..WindowsOptions::default()
+                windows_options: windows.map(|host_process| {
+                    Box::new(WindowsOptions { host_process, ..WindowsOptions::default() })
                 }),
             }
         },
