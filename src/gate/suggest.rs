@@ -3,6 +3,8 @@
 //! Nothing is suggested that was not judged: candidates go through the same evaluation as the
 //! request did. This runs on refusals alone, and the number of candidates is bounded.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::admission::container;
@@ -13,7 +15,7 @@ use crate::kubectl::{DebugOptions, Profile};
 use crate::policy::evaluate::{Defaults, evaluate};
 use crate::policy::image::ImageRef;
 use crate::policy::request::{DebugRequest, Injection, Os};
-use crate::policy::rule::{Effect, Enforcement};
+use crate::policy::rule::{Effect, Enforcement, Policy};
 use crate::policy::set::PolicySet;
 use crate::policy::verdict::{Objection, Verdict};
 
@@ -54,7 +56,7 @@ fn command_that_passes(policies: &PolicySet, debug: &Debug, verdict: &Verdict) -
     let policies = &policies.narrowed_to(request);
     let reason = reason_to_give(policies, request, asked, verdict);
     let images = images(policies, request, &asked.image_asked);
-    let targets = targets(request, asked);
+    let targets = targets(policies, request, asked);
     let uses = uses(sent);
     let candidates = uses.iter().flat_map(|used| {
         let (images, targets, reason) = (&images, &targets, &reason);
@@ -131,15 +133,23 @@ fn passes(
     evaluate(policies, question, Defaults::Applied).allows()
 }
 
+/// The policies of an effect that decide about this request.
+fn enforced<'p>(
+    policies: &'p PolicySet,
+    request: &DebugRequest,
+    effect: Effect,
+) -> impl Iterator<Item = &'p Arc<Policy>> {
+    policies
+        .speaking_to(request)
+        .into_iter()
+        .filter(move |policy| policy.effect == effect && policy.enforcement == Enforcement::Enforce)
+}
+
 /// The image asked for, then what the Permits for this requester approve that is nearest to it:
 /// another tag of the same repository, or what they name first. Whether those exist is not known
 /// here.
 fn images(policies: &PolicySet, request: &DebugRequest, asked: &str) -> Vec<String> {
-    let speaking = policies.speaking_to(request);
-    let permits = speaking.into_iter().filter(|policy| {
-        policy.effect == Effect::Permit && policy.enforcement == Enforcement::Enforce
-    });
-    let approved = permits
+    let approved = enforced(policies, request, Effect::Permit)
         .flat_map(|policy| policy.constraints.images.allow.iter().flatten())
         .filter_map(|pattern| pattern.example_near(asked));
     let mut approved: Vec<String> = approved.take(MAX_EXAMPLES).collect();
@@ -160,9 +170,19 @@ fn images(policies: &PolicySet, request: &DebugRequest, asked: &str) -> Vec<Stri
     images
 }
 
-/// The target asked for, then the pod's first container, then none.
-fn targets(request: &DebugRequest, asked: &Injection) -> Vec<Option<String>> {
-    let first = request.pod.spec.known().and_then(|spec| spec.containers.first());
+/// The target asked for, then the pod's first container that policies for this requester let be one,
+/// then none.
+fn targets(policies: &PolicySet, request: &DebugRequest, asked: &Injection) -> Vec<Option<String>> {
+    let may_be_target = |name: &str| {
+        let lets = |policy: &Arc<Policy>| {
+            let allow = policy.constraints.targets.allow.as_ref();
+            allow.is_none_or(|allow| allow.iter().any(|pattern| pattern.matches(name)))
+        };
+        enforced(policies, request, Effect::Permit).any(lets)
+            && enforced(policies, request, Effect::Require).all(lets)
+    };
+    let mut containers = request.pod.spec.known().into_iter().flat_map(|spec| &spec.containers);
+    let first = containers.find(|container| may_be_target(&container.name));
     let first = first.map(|container| container.name.clone());
     let mut targets = vec![asked.target.clone(), first, None];
     if asked.target.is_none() {
@@ -199,10 +219,12 @@ fn reason_to_give(
 
 #[cfg(test)]
 mod tests {
-    use super::{images, is_made_up};
+    use super::{Policy, images, is_made_up, targets};
     use crate::policy::image::ImagePattern;
+    use crate::policy::request::{ContainerFacts, Fact};
+    use crate::policy::rule::NamePattern;
     use crate::policy::set::PolicySet;
-    use crate::policy::testing::{asking, permit};
+    use crate::policy::testing::{asking, container, permit, require};
 
     #[test]
     fn another_tag_of_the_same_image_comes_before_other_images() {
@@ -216,6 +238,29 @@ mod tests {
         assert_eq!(tried("busybox"), ["busybox", "busybox:1.36", other]);
         assert_eq!(tried("docker.io/library/busybox:1.35")[1], "busybox:1.36");
         assert_eq!(tried("alpine")[1], "registry.example.com/debug/alpine");
+    }
+
+    #[test]
+    fn a_target_that_policies_refuse_is_not_suggested() {
+        let allow = |mut policy: Policy, names: &[&str]| {
+            let names = names.iter().map(|name| NamePattern::new(name));
+            policy.constraints.targets.allow = Some(names.collect());
+            policy
+        };
+        let asked = container("busybox");
+        let mut request = asking(vec![asked.clone()]);
+        let Fact::Known(spec) = &mut request.pod.spec else { unreachable!() };
+        let sidecar = ContainerFacts { name: "sidecar".to_owned(), ..ContainerFacts::default() };
+        spec.containers.push(sidecar);
+        let tried = |policies| targets(&PolicySet::new(policies), &request, &asked);
+        let name = |name: &str| Some(name.to_owned());
+        assert_eq!(tried(vec![permit("all")]), [None, name("app")]);
+        assert_eq!(tried(vec![allow(permit("one"), &["side*"])]), [None, name("sidecar")]);
+        assert_eq!(
+            tried(vec![permit("all"), allow(require("some"), &["sidecar"])]),
+            [None, name("sidecar")]
+        );
+        assert_eq!(tried(vec![allow(permit("other"), &["x"])]), [None]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::circumstances::{Circumstances, Right};
 use super::evaluate::{Defaults, as_set_for, reason_in};
 use super::expression::{ContainerRule, Scene};
-use super::image::{ImagePattern, ListKind};
+use super::image::{ImageRef, ListKind, covering};
 use super::pod_security;
 use super::request::{DebugRequest, EnvSource, Injection, PodFacts};
 use super::rule::{
@@ -105,24 +105,22 @@ impl Check {
         match &container.image {
             Err(why) => self.object(|| Objection::ImageUnreadable { image: asked(), why: *why }),
             Ok(image) => {
-                let others: Vec<_> =
-                    aliases.iter().filter_map(|alias| alias.apply(image)).collect();
-                let covers = |kind| {
-                    let others = &others;
-                    move |pattern: &&ImagePattern| {
-                        pattern.matches(image, kind)
-                            || others.iter().any(|other| pattern.matches(other, kind))
-                    }
-                };
-                if let Some(pattern) = deny.iter().find(covers(ListKind::Deny)) {
+                if let Some(pattern) = covering(deny, aliases, image, ListKind::Deny) {
                     let pattern = pattern.as_str().to_owned();
                     self.object(|| Objection::ImageDenied { image: asked(), pattern });
                 }
                 if let Some(allow) = allow
-                    && allow.iter().find(covers(ListKind::Allow)).is_none()
+                    && covering(allow, aliases, image, ListKind::Allow).is_none()
                 {
-                    let texts = || allow.iter().map(|p| p.as_str().to_owned()).collect();
-                    self.object(|| Objection::ImageNotAllowed { image: asked(), allowed: texts() });
+                    self.object(|| {
+                        let by_tag = ImageRef { digest: None, ..image.clone() };
+                        Objection::ImageNotAllowed {
+                            image: asked(),
+                            allowed: allow.iter().map(|it| it.as_str().to_owned()).collect(),
+                            but_by_tag: covering(allow, aliases, &by_tag, ListKind::Allow)
+                                .is_some(),
+                        }
+                    });
                 }
                 if *require_digest && image.digest.is_none() {
                     self.object(|| Objection::DigestMissing { image: asked() });

@@ -106,6 +106,20 @@ impl fmt::Display for ImageRef {
     }
 }
 
+/// The first pattern that covers an image, under its own name or under one that aliases give it.
+#[must_use]
+pub fn covering<'p>(
+    patterns: &'p [ImagePattern],
+    aliases: &[Alias],
+    image: &ImageRef,
+    kind: ListKind,
+) -> Option<&'p ImagePattern> {
+    let others: Vec<_> = aliases.iter().filter_map(|alias| alias.apply(image)).collect();
+    patterns.iter().find(|pattern| {
+        pattern.matches(image, kind) || others.iter().any(|other| pattern.matches(other, kind))
+    })
+}
+
 /// A reference or pattern cut at its separators, not yet judged.
 struct Parts<'a> {
     registry: Option<&'a str>,

@@ -105,7 +105,7 @@ impl Finding {
 pub enum Objection {
     NoPolicyPermits { username: String, namespace: String, contact: Option<String> },
     ImageUnreadable { image: String, why: ImageError },
-    ImageNotAllowed { image: String, allowed: Vec<String> },
+    ImageNotAllowed { image: String, allowed: Vec<String>, but_by_tag: bool },
     ImageDenied { image: String, pattern: String },
     DigestMissing { image: String },
     PullPolicy { asked: Option<&'static str>, allowed: Vec<&'static str> },
@@ -215,9 +215,14 @@ impl fmt::Display for Objection {
             Self::ImageUnreadable { image, why } => {
                 write!(f, "image {} cannot be read: {why}", Quoted(image))
             }
-            Self::ImageNotAllowed { image, .. } => {
+            Self::ImageNotAllowed { image, but_by_tag: false, .. } => {
                 write!(f, "image {} is not approved here", Quoted(image))
             }
+            Self::ImageNotAllowed { image, but_by_tag: true, .. } => write!(
+                f,
+                "image {} is approved here by its tag alone, and its digest decides what runs",
+                Quoted(image)
+            ),
             Self::ImageDenied { image, pattern } => {
                 write!(f, "image {} is denied by {}", Quoted(image), Quoted(pattern))
             }

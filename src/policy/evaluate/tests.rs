@@ -73,6 +73,22 @@ fn an_empty_allow_list_allows_nothing() {
 }
 
 #[test]
+fn whose_digest_alone_is_not_approved_is_told_so() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let said = |image: &str| {
+        let mut policy = permit("a");
+        policy.constraints.images = images(&["busybox:1.36"]);
+        let findings = ruling(vec![policy], container(image), Defaults::Applied).findings;
+        findings.iter().map(|finding| finding.objection.to_string()).collect::<Vec<_>>().join("; ")
+    };
+    let message = said(&format!("busybox:1.36@{digest}"));
+    assert!(message.ends_with("by its tag alone, and its digest decides what runs"), "{message}");
+    for image in [format!("busybox:1.35@{digest}"), "busybox:1.35".to_owned()] {
+        assert_eq!(said(&image), format!("image `{image}` is not approved here"));
+    }
+}
+
+#[test]
 fn an_image_that_cannot_be_parsed_is_refused_even_without_an_image_list() {
     assert!(!ruling(vec![permit("any")], container("BAD IMAGE"), Defaults::Applied).allows());
 }
