@@ -246,7 +246,7 @@ fn not_judged(resource: &wire::Resource<'_>, sub_resource: &str) -> Option<Strin
 }
 
 /// Where to read again what was read once.
-fn places(request: &mut wire::Request<'_>, keys: Vec<&str>, body: &[u8]) -> Places {
+fn places(request: &mut wire::Request<'_>, mut keys: Vec<&str>, body: &[u8]) -> Places {
     fn noted<T>(part: &mut Noted<'_, T>, body: &[u8]) -> Keys {
         Keys::new(body, std::mem::take(&mut part.keys))
     }
@@ -260,6 +260,7 @@ fn places(request: &mut wire::Request<'_>, keys: Vec<&str>, body: &[u8]) -> Plac
         metadata: Some(noted(&mut pod.value.metadata, body)),
         spec: pod.value.spec.as_mut().map(|spec| noted(spec, body)),
     });
+    keys.retain(|key| !matches!(*key, "object" | "oldObject"));
     Places {
         request: Keys::new(body, keys),
         object: object.unwrap_or_default(),

@@ -19,7 +19,7 @@ pub struct Keys(Vec<Range<usize>>);
 /// Where the fields of a review's documents are in its body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Places {
-    /// `request`
+    /// `request`, but for its two pods
     pub request: Keys,
     /// `request.object`
     pub object: PodPlaces,
@@ -50,6 +50,12 @@ impl Keys {
         Self(keys.into_iter().map(place).collect())
     }
 
+    /// What is wanted of the object; `None`: it cannot be read.
+    #[must_use]
+    pub fn read(&self, body: &[u8], wanted: &Extent) -> Option<Value> {
+        self.object(body, wanted, |_, text, wanted| read(text, wanted))
+    }
+
     /// The wanted fields. A key that is there twice counts as it does for every reader of JSON
     /// here: the last one does.
     fn object<'b>(
@@ -71,21 +77,6 @@ impl Keys {
     }
 }
 
-impl Places {
-    /// What is wanted of `request`, in which the pods are not; `None`: it cannot be read.
-    #[must_use]
-    pub fn read_request(&self, body: &[u8], wanted: &Extent) -> Option<Value> {
-        let mut request = self.request.object(body, wanted, |key, text, wanted| match key {
-            "object" | "oldObject" => Some(Value::Null),
-            _ => read(text, wanted),
-        })?;
-        let fields = request.as_object_mut()?;
-        fields.remove("object");
-        fields.remove("oldObject");
-        Some(request)
-    }
-}
-
 impl PodPlaces {
     /// What is wanted of the pod; `None`: it cannot be read.
     #[must_use]
@@ -97,7 +88,7 @@ impl PodPlaces {
                 _ => None,
             };
             match fields.filter(|_| !wanted.takes_all_fields()) {
-                Some(fields) => fields.object(body, wanted, |_, text, wanted| read(text, wanted)),
+                Some(fields) => fields.read(body, wanted),
                 None => read(text, wanted),
             }
         })

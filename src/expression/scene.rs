@@ -63,7 +63,7 @@ impl Sent {
         };
         let request = || match wanted.request.is_nothing() {
             true => Some(Arc::default()),
-            false => places.read_request(body, &wanted.request).map(Arc::new),
+            false => places.request.read(body, &wanted.request).map(Arc::new),
         };
         let sent = || {
             Some(Self {

@@ -304,7 +304,7 @@ fn expressions_can_read_all_that_was_sent_or_any_part_of_it() {
         let everything = Extent::everything();
         assert_eq!(places.object.read(body, everything), object);
         assert_eq!(places.old_object.read(body, everything), old);
-        assert_eq!(places.read_request(body, everything).as_ref(), Some(&sent["request"]));
+        assert_eq!(places.request.read(body, everything).as_ref(), Some(&sent["request"]));
         let mut name = Extent::default();
         name.add(&[Step::Field("metadata".into()), Step::Field("name".into())], true);
         name.add(&[Step::Field("spec".into()), Step::Field("nodeName".into())], true);
