@@ -10,6 +10,7 @@
 //! [`Location`]. The writer gathers what concurrent requests append into one transaction, and
 //! keeps the ledger truthful about answers that were never delivered.
 
+mod attested;
 mod error;
 mod export;
 mod inherit;
@@ -27,6 +28,7 @@ mod search;
 mod sqlite;
 mod statement;
 mod stored;
+mod structure;
 mod writer;
 
 use std::sync::Arc;

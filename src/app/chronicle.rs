@@ -66,6 +66,7 @@ impl Chronicle {
             every: settings.checkpoint_interval,
         });
         let key = signing.as_ref().map(|signing| signing.key.public());
+        let trusted = signing.as_ref().map(|it| it.trusted.clone()).unwrap_or_default();
         if let Some(signing) = &signing {
             metrics.checkpoint_interval(signing.every);
         }
@@ -79,7 +80,7 @@ impl Chronicle {
         let ledger = AnyLedger::open(&location, writing.clone()).await.context("`--ledger`")?;
         let heir = Heir::of(&ledger, &location, writing, &rotations);
         let this = Self { ledger, cluster: settings.cluster_name.clone(), heir };
-        this.begin(settings, &location, key, rotations).await.context("`--ledger`")?;
+        this.begin(settings, &location, (key, &trusted), rotations).await.context("`--ledger`")?;
         Ok(this)
     }
 
@@ -87,12 +88,12 @@ impl Chronicle {
         &self,
         settings: &Settings,
         location: &Location,
-        key: Option<VerifyingKey>,
+        (key, trusted): (Option<VerifyingKey>, &[VerifyingKey]),
         rotations: Vec<String>,
     ) -> Result<(), ledger::LedgerError> {
-        let signed = self.ledger.newest_signed(&settings.writer).await?;
+        let signed = self.ledger.attested(&settings.writer, trusted).await?;
         let last = self.ledger.last_sequence(&settings.writer).await?;
-        let unsigned = last.saturating_sub(signed.map_or(0, |checkpoint| checkpoint.size));
+        let unsigned = last.saturating_sub(signed);
         if unsigned > 0 {
             warn!(unsigned, "{unsigned} records are found that no checkpoint speaks for");
         }

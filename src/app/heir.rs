@@ -76,7 +76,8 @@ impl Heir {
     /// written and nobody has signed, and how its key came to that.
     async fn preface(&self, writer: &str) -> Result<Vec<What>, LedgerError> {
         let last = self.ledger.last_sequence(writer).await?;
-        let signed = self.ledger.newest_signed(writer).await?.map_or(0, |signed| signed.size);
+        let trusted = self.writing.signing.as_ref().map_or(&[][..], |signing| &signing.trusted);
+        let signed = self.ledger.attested(writer, trusted).await?;
         let unsigned = (signed < last).then(|| What::Foreign { from: signed + 1, to: last });
         let mut preface: Vec<_> = unsigned.into_iter().collect();
         if let Some(signing) = &self.writing.signing {

@@ -185,6 +185,12 @@ pub fn column(text: &str) -> String {
     text.get(..end).unwrap_or_default().to_owned()
 }
 
+/// Whether a filter's column holds all of a text, as it does of nearly every one.
+#[must_use]
+pub fn is_whole(text: &str) -> bool {
+    text.len() <= MAX_COLUMN_BYTES && !text.contains('\0')
+}
+
 const PRIVILEGED: &str = "privileged";
 const DIFFERS: &str = "differs";
 

@@ -66,9 +66,27 @@ pub struct Report {
     pub skipped: u64,
     /// Entries up to this one are not there, and nothing in the part that was looked at says why.
     pub unexplained: u64,
+    /// Entries that were being dropped: the first and the last that are still there. Nothing speaks
+    /// for them any more.
+    pub leftover: Option<(u64, u64)>,
+    /// Entries that a server found and went on from although nobody had signed them.
+    pub adopted: Vec<Adopted>,
     /// The first thing that is wrong.
     pub fault: Option<Fault>,
 }
+
+/// Entries that nobody had signed when a server found them. What it signed afterwards is about them
+/// too, and proves no more than that they were there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Adopted {
+    /// How many.
+    pub entries: u64,
+    /// The entry that says so.
+    pub said_by: u64,
+}
+
+/// How many places of a chain are told of where a server went on from what nobody had signed.
+const MAX_ADOPTED: usize = 100;
 
 /// Verifies one writer's chain, from its first entry on, or from a checkpoint.
 #[derive(Debug)]
@@ -84,8 +102,8 @@ pub struct Verifier<'a> {
     found_from: u64,
     /// The last of the entries that are being dropped.
     leftover: Option<(u64, Hash)>,
-    /// What entries say was dropped, until a checkpoint speaks for them.
-    said_dropped: u64,
+    /// Which entry says up to where others were dropped, until a checkpoint speaks for it.
+    said_dropped: Vec<(u64, u64)>,
     /// Only a part is looked at: what is missing before may be explained behind it.
     is_part: bool,
     /// Why the newest checkpoint so far is not trusted.
@@ -112,7 +130,7 @@ impl<'a> Verifier<'a> {
             base: 0,
             found_from: 0,
             leftover: None,
-            said_dropped: 0,
+            said_dropped: Vec::new(),
             is_part: from > 0,
             distrust: None,
             report: Report { writer: writer.to_owned(), ..Report::default() },
@@ -195,6 +213,8 @@ impl<'a> Verifier<'a> {
             return Err(FaultKind::Leftover);
         }
         self.leftover = Some((link.sequence, hash));
+        let first = self.report.leftover.map_or(link.sequence, |(first, _)| first);
+        self.report.leftover = Some((first, link.sequence));
         Ok(())
     }
 
@@ -243,7 +263,7 @@ impl<'a> Verifier<'a> {
         if head.event.is_some() {
             let entry = serde_json::from_str(&link.json).map_err(|_| FaultKind::Unreadable)?;
             let Entry::Event(read) = entry else { return Err(FaultKind::Unreadable) };
-            self.learn(&read.what);
+            self.learn(link.sequence, &read.what);
             event = Entry::Event(read);
             (namespace, pod) = event.pod();
             username = event.username();
@@ -261,17 +281,32 @@ impl<'a> Verifier<'a> {
         column("about", link.about.as_deref() == about.as_deref())
     }
 
-    fn learn(&mut self, what: &What) {
+    fn learn(&mut self, at: u64, what: &What) {
         match what {
             What::KeyRotated { note } => {
                 if let Ok(key) = rotated_to(note, &self.trusted) {
                     self.trusted.push(key);
                 }
             }
-            What::Dropped { through, .. } => {
-                self.said_dropped = self.said_dropped.max(*through);
+            What::Dropped { through, .. } => self.said_dropped.push((at, *through)),
+            // A server deletes nothing before it has signed that it will. What says so and was not
+            // signed when the next server came may be anybody's.
+            What::Started { unsigned: entries @ 1.., .. } => {
+                self.said_dropped.clear();
+                self.adopt(Adopted { entries: *entries, said_by: at });
+            }
+            What::Foreign { from, to } => {
+                self.said_dropped.retain(|(said_by, _)| !(from..=to).contains(&said_by));
+                let entries = to.saturating_sub(*from).saturating_add(1);
+                self.adopt(Adopted { entries, said_by: at });
             }
             _ => {}
+        }
+    }
+
+    fn adopt(&mut self, adopted: Adopted) {
+        if self.report.adopted.len() < MAX_ADOPTED {
+            self.report.adopted.push(adopted);
         }
     }
 
@@ -308,7 +343,8 @@ impl<'a> Verifier<'a> {
         if self.distrust.is_none() || self.trusted.is_empty() {
             self.report.confirmed = self.frontier.size();
             // An entry that nobody signed can say what it likes.
-            self.report.dropped = self.report.dropped.max(self.said_dropped);
+            let said = self.said_dropped.drain(..).map(|(_, through)| through);
+            self.report.dropped = said.fold(self.report.dropped, u64::max);
         }
         self.report.checkpoints += 1;
         self.report.newest = Some(checkpoint);

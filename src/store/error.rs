@@ -72,6 +72,11 @@ pub enum StoreError {
     )]
     Lost { from: u64, to: u64 },
     #[error(
+        "record {at} is no longer the one that this server wrote: what is there was written anew; \
+         keep a copy for whoever looks into it, and restart the server to go on with what is there"
+    )]
+    Rewritten { at: u64 },
+    #[error(
         "`{place}` holds a record that is no text, which no server wrote; `postern audit verify` \
          says which"
     )]

@@ -222,6 +222,18 @@ impl Reader {
         Ok(rows.into_iter().next().map(checkpoint))
     }
 
+    /// The hash of an entry.
+    pub(super) async fn hash(
+        &self,
+        writer: &str,
+        sequence: u64,
+    ) -> Result<Option<Hash>, LedgerError> {
+        let rows: Vec<(Option<Vec<u8>>,)> =
+            self.fetch(upkeep::hash_of(writer, number(sequence))).await?;
+        let hash = rows.into_iter().next().and_then(|(hash,)| hash);
+        Ok(hash.and_then(|hash| Hash::from_slice(&hash)))
+    }
+
     /// Where a writer goes on.
     pub(super) async fn state(&self, writer: &str) -> Result<State, LedgerError> {
         let mut state = State::default();

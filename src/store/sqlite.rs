@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::ConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
 use self::write::SqliteDestination;
 use super::location::Location;
@@ -37,6 +37,16 @@ pub(super) async fn open(path: &Path, writing: Writing) -> Result<StoredLedger, 
 pub(super) async fn open_read_only(path: &Path) -> Result<StoredLedger, LedgerError> {
     let reader = read::open(path).await.map_err(|error| error.while_doing("open"))?;
     Ok(StoredLedger { writer: None, reader, location: Location::Sqlite(path.to_owned()) })
+}
+
+/// See [`super::AnyLedger::misfits`].
+pub(super) async fn misfits(
+    pool: &SqlitePool,
+    path: &Path,
+    most: usize,
+) -> Result<Vec<String>, StoreError> {
+    let mut connection = pool.acquire().await.map_err(|error| sql_error(path, error))?;
+    schema::misfits(&mut connection, path, most).await
 }
 
 /// Changes something beside the records, on a connection of its own.

@@ -16,7 +16,7 @@ use crate::ledger::LedgerError;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::note::{VerifyingKey, rotated_to};
 use crate::ledger::port::Journal;
-use crate::ledger::verify::{Report, StoredCheckpoint, Verifier};
+use crate::ledger::verify::{Adopted, Report, StoredCheckpoint, Verifier};
 use crate::policy::text::Plain;
 use crate::store::{AnyLedger, Links, Location, PAGE, keys};
 
@@ -65,6 +65,9 @@ pub(super) struct Verify {
     output: Form,
 }
 
+/// How many places are shown at which a server went on from what nobody had signed.
+const MAX_ADOPTED: usize = 5;
+
 /// From where to where one chain is looked at.
 struct Range {
     from: u64,
@@ -95,17 +98,18 @@ impl Verify {
         for writer in writers {
             reports.push(self.verify(&ledger, &writer, &trusted, &kept).await?);
         }
+        let asks_for_a_part = self.since.is_some() || self.until.is_some();
+        let misfits = if asks_for_a_part { Vec::new() } else { ledger.misfits().await? };
         ledger.close().await;
         print(&match self.output {
-            Form::Text => text(&reports, !trusted.is_empty())?,
-            Form::Json => format!("{}\n", as_json(&reports, !trusted.is_empty())),
+            Form::Text => text(&reports, &misfits, !trusted.is_empty())?,
+            Form::Json => format!("{}\n", as_json(&reports, &misfits, !trusted.is_empty())),
         })?;
-        let asks_for_a_part = self.since.is_some() || self.until.is_some();
         if asks_for_a_part && reports.iter().all(|report| report.last == 0) {
             note("no record lies in that time, so nothing was proved");
             return Ok(Outcome::No);
         }
-        let is_good = reports.iter().all(is_good);
+        let is_good = misfits.is_empty() && reports.iter().all(is_good);
         Ok(if is_good { Outcome::Done } else { Outcome::No })
     }
 
@@ -138,8 +142,8 @@ impl Verify {
         kept: &[(Checkpoint, String)],
     ) -> anyhow::Result<Report> {
         let mut checkpoints = ledger.signed(writer).await?;
-        let Range { from, to } = self.range(&checkpoints)?;
         let trusted = followed(trusted, &ledger.rotations(writer).await?);
+        let Range { from, to } = self.range(&checkpoints, &trusted)?;
         checkpoints.retain(|stored| (from..=to).contains(&stored.size));
         for (checkpoint, text) in kept.iter().filter(|(it, _)| it.writer == writer) {
             if (from..=to).contains(&checkpoint.size) {
@@ -176,7 +180,12 @@ impl Verify {
         Ok(verifier.finish())
     }
 
-    fn range(&self, checkpoints: &[StoredCheckpoint]) -> anyhow::Result<Range> {
+    /// By checkpoints that are trusted: another one may stand for anything.
+    fn range(
+        &self,
+        checkpoints: &[StoredCheckpoint],
+        trusted: &[VerifyingKey],
+    ) -> anyhow::Result<Range> {
         let now = Timestamp::now();
         let since = self.since.as_ref().map(|it| it.seen_from(now)).transpose()?;
         let until = self.until.as_ref().map(|it| it.seen_from(now)).transpose()?;
@@ -184,7 +193,11 @@ impl Verify {
         let times: Vec<_> = checkpoints
             .iter()
             .filter_map(|stored| {
-                Some((stored.size, Checkpoint::unverified(&stored.note).ok()?.time))
+                let told = match trusted {
+                    [] => Checkpoint::unverified(&stored.note),
+                    trusted => Checkpoint::verify(&stored.note, trusted),
+                };
+                told.ok().filter(|told| told.size == stored.size).map(|told| (told.size, told.time))
             })
             .collect();
         let from = since.and_then(|since| times.iter().rfind(|(_, time)| *time <= since));
@@ -299,7 +312,11 @@ fn notes(text: &str) -> Vec<String> {
     if notes.is_empty() { vec![text.to_owned()] } else { notes }
 }
 
-fn text(reports: &[Report], asks_for_signatures: bool) -> Result<String, fmt::Error> {
+fn text(
+    reports: &[Report],
+    misfits: &[String],
+    asks_for_signatures: bool,
+) -> Result<String, fmt::Error> {
     let mut text = String::new();
     if reports.is_empty() {
         text.push_str("the ledger is empty\n");
@@ -321,6 +338,7 @@ fn text(reports: &[Report], asks_for_signatures: bool) -> Result<String, fmt::Er
         if let Some(before) = before(report) {
             writeln!(text, "  before     records up to {before}")?;
         }
+        unsigned_finds(&mut text, report)?;
         if report.confirmed < report.last {
             let first = report.confirmed + 1;
             let line =
@@ -346,7 +364,30 @@ fn text(reports: &[Report], asks_for_signatures: bool) -> Result<String, fmt::Er
             writeln!(text, "  unknown    {count} of them were signed by another key")?;
         }
     }
+    for misfit in misfits {
+        writeln!(text, "the database: WRONG, a search may pass records by: {misfit}")?;
+    }
     Ok(text)
+}
+
+/// What lies there without anybody's word for it, or had none when a server went on from it.
+fn unsigned_finds(text: &mut String, report: &Report) -> fmt::Result {
+    if let Some((first, last)) = report.leftover {
+        writeln!(
+            text,
+            "  leftover   records {first} to {last}, for which nothing speaks any more"
+        )?;
+    }
+    for Adopted { entries, said_by } in report.adopted.iter().take(MAX_ADOPTED) {
+        writeln!(
+            text,
+            "  adopted    {entries} before record {said_by}, which no checkpoint spoke for then"
+        )?;
+    }
+    if let Some(more @ 1..) = report.adopted.len().checked_sub(MAX_ADOPTED) {
+        writeln!(text, "  adopted    and so in {more} more places")?;
+    }
+    Ok(())
 }
 
 /// That all of a part is gone is no good news, whatever the whole may say about it.
@@ -368,7 +409,7 @@ fn before(report: &Report) -> Option<String> {
     })
 }
 
-fn as_json(reports: &[Report], asks_for_signatures: bool) -> Value {
+fn as_json(reports: &[Report], misfits: &[String], asks_for_signatures: bool) -> Value {
     let writer = |report: &Report| {
         let newest = report.newest.as_ref();
         json!({
@@ -380,6 +421,10 @@ fn as_json(reports: &[Report], asks_for_signatures: bool) -> Value {
             "dropped": report.dropped,
             "skipped": report.skipped,
             "unexplained": report.unexplained,
+            "leftover": report.leftover.map(|(first, last)| json!({"first": first, "last": last})),
+            "adopted": report.adopted.iter().map(|Adopted { entries, said_by }| json!({
+                "entries": entries, "saidBy": said_by,
+            })).collect::<Vec<_>>(),
             "checkpoints": report.checkpoints,
             "untrustedCheckpoints": report.untrusted,
             "newestCheckpoint": newest.map(|newest| json!({
@@ -391,7 +436,8 @@ fn as_json(reports: &[Report], asks_for_signatures: bool) -> Value {
         })
     };
     json!({
-        "good": reports.iter().all(is_good),
+        "good": misfits.is_empty() && reports.iter().all(is_good),
+        "database": misfits,
         "signaturesChecked": asks_for_signatures,
         "writers": reports.iter().map(writer).collect::<Vec<_>>(),
     })

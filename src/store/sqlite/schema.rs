@@ -1,14 +1,16 @@
 //! Which version of the tables a file has, and how it gets to this program's.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection, SqlSafeStr};
+use sqlx::{AssertSqlSafe, Connection, SqlSafeStr};
 
 use super::super::StoreError;
 use super::{place, sql_error};
 use crate::ledger::chain::Hash;
+use crate::policy::text::{Plain, Quoted};
 
 /// Every step that the schema ever took, oldest first. A step that was released never changes:
 /// databases remember its checksum.
@@ -82,6 +84,47 @@ pub(super) async fn migrate(
         .map_err(|error| sql(sqlx::Error::Migrate(Box::new(error))))?;
     chain_older(&mut transaction).await.map_err(sql)?;
     transaction.commit().await.map_err(sql)
+}
+
+/// What is wrong with a file beside its records: tables, indexes and views that no step made, and
+/// what SQLite itself finds when it reads all of it.
+pub(super) async fn misfits(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    most: usize,
+) -> Result<Vec<String>, StoreError> {
+    let sql = |error| sql_error(path, error);
+    let nowhere = Path::new(":memory:");
+    let made = SqliteConnection::connect("sqlite::memory:").await;
+    let mut made = made.map_err(|error| sql_error(nowhere, error))?;
+    migrate(&mut made, nowhere).await?;
+    let expected = objects(&mut made).await.map_err(|error| sql_error(nowhere, error))?;
+    let there = objects(connection).await.map_err(sql)?;
+    let names: BTreeSet<&String> = expected.keys().chain(there.keys()).collect();
+    let mut found: Vec<String> = names
+        .into_iter()
+        .filter(|name| expected.get(*name) != there.get(*name))
+        .map(|name| format!("{} is not as a server makes it", Quoted(name)))
+        .collect();
+    let check = AssertSqlSafe(format!("PRAGMA integrity_check({most})"));
+    let faults: Vec<String> =
+        sqlx::query_scalar(check).fetch_all(&mut *connection).await.map_err(sql)?;
+    found.extend(faults.iter().filter(|it| *it != "ok").map(|it| Plain(it).to_string()));
+    Ok(found)
+}
+
+/// Tables, indexes, views and triggers by name, as they are defined; but for those of SQLite itself
+/// and of the library that takes the steps.
+async fn objects(
+    connection: &mut SqliteConnection,
+) -> Result<BTreeMap<String, Option<String>>, sqlx::Error> {
+    let objects: Vec<(String, Option<String>)> = sqlx::query_as(
+        "SELECT name, sql FROM sqlite_schema \
+         WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> '_sqlx_migrations'",
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(objects.into_iter().collect())
 }
 
 /// Chains the records that were written before there were chains.

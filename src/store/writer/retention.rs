@@ -91,7 +91,9 @@ pub(super) async fn end<D: Destination>(
     let holds = upkeep::holds(destination).await?;
     let holds: Result<Vec<Event>, _> = holds.iter().map(|it| serde_json::from_str(it)).collect();
     // What cannot be read may be a hold.
-    if holds.map_or(true, |events| !held(events).is_empty()) {
+    if upkeep::is_hold_waiting(destination).await?
+        || holds.map_or(true, |events| !held(events).is_empty())
+    {
         return Ok(None);
     }
     let reason = if checkpoint.time < beyond.time { "age" } else { "size" }.to_owned();

@@ -137,7 +137,8 @@ impl<D: Destination> Task<D> {
                 true
             }
             () = future::ready(()), if owes => true,
-            () = future::ready(()), if is_writable && self.pruning.is_some() => {
+            // Not before it is signed that something is dropped.
+            () = future::ready(()), if is_writable && self.pruning.is_some() && !self.owes_checkpoint => {
                 self.prune().await;
                 true
             }
@@ -258,6 +259,11 @@ impl<D: Destination> Task<D> {
             // Going on would hide that what somebody was told is on record is not.
             if to < from - 1 {
                 return Err(StoreError::Lost { from: to + 1, to: from - 1 });
+            }
+            // Nor is it this server that may sign another history than the one it wrote.
+            let (at, hash) = known;
+            if at > 0 && upkeep::hash(&mut self.destination, at).await? != Some(hash) {
+                return Err(StoreError::Rewritten { at: at.unsigned_abs() });
             }
             tracing::error!(
                 "records {from} to {to} of this ledger were not written by this server"

@@ -39,7 +39,10 @@ pub(super) async fn attest<D: Destination>(to: &mut D, signed: Signed) -> Result
 
 /// Events that others left to be written: id and text.
 pub(super) async fn inbox<D: Destination>(to: &mut D) -> Result<Vec<(String, String)>, StoreError> {
-    let mut sql = Statement::new("SELECT id, event FROM inbox ORDER BY id LIMIT ");
+    // Until a hold is taken up, what it is about may be dropped.
+    let mut sql = Statement::new(
+        "SELECT id, event FROM inbox ORDER BY event NOT LIKE '%\"event\":\"Held\"%', id LIMIT ",
+    );
     sql.bind(i64::try_from(BATCH).unwrap_or(i64::MAX));
     to.fetch(sql).await
 }
@@ -96,10 +99,22 @@ pub(super) async fn hash<D: Destination>(
     to: &mut D,
     entry: i64,
 ) -> Result<Option<Hash>, StoreError> {
-    let mut sql = Statement::new("SELECT hash FROM records WHERE writer = ");
-    sql.bind(to.writer()).push(" AND sequence = ").bind(entry);
+    let sql = hash_of(to.writer(), entry);
     let hash = one::<_, Option<Vec<u8>>>(to, sql).await?.flatten();
     Ok(hash.and_then(|hash| Hash::from_slice(&hash)))
+}
+
+pub(in crate::store) fn hash_of(writer: &str, entry: i64) -> Statement {
+    let mut sql = Statement::new("SELECT hash FROM records WHERE writer = ");
+    sql.bind(writer).push(" AND sequence = ").bind(entry);
+    sql
+}
+
+/// Whether a hold waits to be taken up.
+pub(super) async fn is_hold_waiting<D: Destination>(to: &mut D) -> Result<bool, StoreError> {
+    let sql = "SELECT event FROM inbox WHERE event LIKE '%\"event\":\"Held\"%' LIMIT 1";
+    let rows: Vec<(String,)> = to.fetch(Statement::new(sql)).await?;
+    Ok(!rows.is_empty())
 }
 
 /// The texts of what holds everything, and releases it again, the first first.

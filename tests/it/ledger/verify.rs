@@ -92,7 +92,7 @@ impl Place {
         }
     }
 
-    fn audit(&self, args: &[&str]) -> Assert {
+    pub(super) fn audit(&self, args: &[&str]) -> Assert {
         let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
         command.current_dir(self.folder.path()).env_clear().arg("audit").args(args);
         if !args.contains(&"--proof") {
