@@ -294,11 +294,18 @@ fn a_writer_that_nobody_lists_is_searched_all_the_same() {
     for place in [Place::sqlite(), Place::postgres()] {
         Runtime::new().unwrap().block_on(async {
             place.fill().await;
+            let ledger = place.open("postern-0").await;
+            let mut record = record(400);
+            record.requester.username = "mallory".to_owned();
+            ledger.append(record).await.unwrap();
+            ledger.close().await;
             place.execute("DELETE FROM writers").await;
         });
-        let args = ["list", "--user", "jane@example.com", "-o", "json"];
-        let lines = stdout(&place.audit(&args).success()).lines().count();
-        assert_eq!(lines, 300);
+        for args in [["--user", "mallory"], ["--reason", "INC-4711"]] {
+            let args = [&["list", "-o", "json"], &args[..]].concat();
+            let lines = stdout(&place.audit(&args).success()).lines().count();
+            assert_eq!(lines, if args.contains(&"mallory") { 1 } else { 301 }, "{args:?}");
+        }
     }
 }
 
