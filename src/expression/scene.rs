@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -28,6 +29,9 @@ pub const RULE_VARIABLES: [&str; 7] =
 
 /// The time for one expression: a hundredth of a request's usual deadline.
 const TIME: Duration = Duration::from_millis(10);
+/// The time for all expressions of one request together, however many containers it adds and
+/// however often each is asked, until a command to suggest is found.
+const TIME_TOGETHER: Duration = Duration::from_millis(100);
 
 /// What was sent, as far as an expression reads it; the rest is null.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +41,8 @@ pub struct Sent {
     request: Arc<Value>,
     /// The added containers by name, as they were sent.
     containers: BTreeMap<String, Value>,
+    /// The nanoseconds that expressions about this request have taken so far.
+    spent: Arc<AtomicU64>,
 }
 
 /// Whether an expression sees the values of variables: those of its own accord say nothing.
@@ -71,6 +77,7 @@ impl Sent {
                 old_object: pod(&places.old_object, &wanted.old_object)?,
                 request: request()?,
                 containers,
+                spent: Arc::default(),
             })
         };
         sent().map_or_else(Documents::default, Documents::new)
@@ -100,8 +107,26 @@ impl Sent {
         };
         let mut containers = self.containers.clone();
         containers.values_mut().for_each(hide_values);
-        let request = Arc::clone(&self.request);
-        Self { object: pod(&self.object), old_object: pod(&self.old_object), request, containers }
+        Self {
+            object: pod(&self.object),
+            old_object: pod(&self.old_object),
+            containers,
+            request: Arc::clone(&self.request),
+            spent: Arc::clone(&self.spent),
+        }
+    }
+
+    /// Until when an expression may take that begins now.
+    fn deadline(&self, now: Instant) -> Result<Instant, String> {
+        let spent = Duration::from_nanos(self.spent.load(Ordering::Relaxed));
+        let left = TIME_TOGETHER.checked_sub(spent).filter(|left| !left.is_zero());
+        let left = left.ok_or("the expressions about this request take too long together")?;
+        Ok(now + left.min(TIME))
+    }
+
+    fn spend(&self, since: Instant) {
+        let took = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX / 2);
+        self.spent.fetch_add(took, Ordering::Relaxed);
     }
 
     /// The container as it would be stored.
@@ -133,6 +158,8 @@ impl Program {
     ) -> Result<T, String> {
         let documents = &scene.request.documents;
         let sent = documents.get::<Sent>().ok_or("the documents of the request are not known")?;
+        let begun = Instant::now();
+        let deadline = sent.deadline(begun)?;
         let hidden;
         let sent = match values {
             Values::Seen => sent,
@@ -161,7 +188,9 @@ impl Program {
         if let Some(image) = &image {
             bindings.bind("image", image);
         }
-        question(&bindings.until(Instant::now() + TIME)).map_err(|trouble| trouble.to_string())
+        let answer = question(&bindings.until(deadline)).map_err(|trouble| trouble.to_string());
+        sent.spend(begun);
+        answer
     }
 }
 

@@ -249,7 +249,7 @@ mod tests {
         };
         let asked = container("busybox");
         let mut request = asking(vec![asked.clone()]);
-        let Fact::Known(spec) = &mut request.pod.spec else { unreachable!() };
+        let Fact::Known(spec) = &mut request.pod.spec else { panic!("an unknown pod") };
         let sidecar = ContainerFacts { name: "sidecar".to_owned(), ..ContainerFacts::default() };
         spec.containers.push(sidecar);
         let tried = |policies| targets(&PolicySet::new(policies), &request, &asked);

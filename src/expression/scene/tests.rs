@@ -31,7 +31,13 @@ fn sent() -> (Injection, crate::policy::request::DebugRequest) {
     let mut part = |key: &str| Arc::new(documents.as_object_mut().unwrap().remove(key).unwrap());
     let (object, old_object) = (part("object"), part("oldObject"));
     let containers = [("debugger".to_owned(), json)].into();
-    let sent = Sent { object, old_object, request: Arc::new(documents), containers };
+    let sent = Sent {
+        object,
+        old_object,
+        request: Arc::new(documents),
+        containers,
+        spent: Arc::default(),
+    };
     request.documents = Documents::new(sent);
     (asked, request)
 }
@@ -54,6 +60,26 @@ fn documents_are_what_was_sent() {
         "image.tag == '1.36' && image.digest == ''",
     ] {
         assert_eq!(holds(source, &scene), Ok(true), "{source}");
+    }
+}
+
+/// However many are asked, of however many containers: none is asked for nothing.
+#[test]
+fn the_time_of_all_expressions_together_ends() {
+    let (asked, request) = sent();
+    let scene = Scene { request: &request, container: Some(&asked) };
+    let long = "[1,2,3,4,5,6,7,8,9].all(a, [1,2,3,4,5,6,7,8,9].all(b, \
+                [1,2,3,4,5,6,7,8,9].all(c, a + b + c > 0)))";
+    let long = Program::compile(long, Gives::Bool, &RULE_VARIABLES).unwrap();
+    let ended = || Err("the expressions about this request take too long together".to_owned());
+    let ends = (0..1_000_000).find(|_| Expression::holds(&long, &scene) == ended());
+    assert!(ends.is_some_and(|asked| asked > 0), "{ends:?}");
+    // Also for whatever is tried in place of what was sent.
+    let other = Sent::adding(&request.documents, "debugger", json!({"image": "x"}));
+    let other = crate::policy::request::DebugRequest { documents: other, ..request.clone() };
+    for request in [&request, &other] {
+        let scene = Scene { request, container: Some(&asked) };
+        assert_eq!(holds("true", &scene), ended());
     }
 }
 
