@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::filter::{self, Filter};
 use super::progress::Progress;
+use super::spare::spare;
 use super::{Source, is_broken_pipe, note, person};
 use crate::cli::{Misuse, Outcome};
 use crate::ledger::event::What;
@@ -18,7 +19,7 @@ use crate::ledger::export::manifest::{Manifest, Tally};
 use crate::ledger::export::{Format, Item};
 use crate::ledger::json::printable;
 use crate::ledger::{LedgerError, Query};
-use crate::store::{AnyLedger, Location, Stored, keys};
+use crate::store::{AnyLedger, Stored};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -117,37 +118,6 @@ impl Export {
         let format = self.format.to_possible_value();
         let format = format.as_ref().map_or("", |value| value.get_name());
         format!("audit export --format {format}{}", filter::spelled(query))
-    }
-}
-
-/// An export is no reason to lose the ledger, nor its key.
-fn spare(location: &Location, path: &Path) -> Result<(), Misuse> {
-    let Location::Sqlite(ledger) = location else { return Ok(()) };
-    // Some of them come and go.
-    let place = |path: &Path| {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
-        Some(folder.join(path.file_name()?))
-    };
-    let node = |path: &Path| fs::metadata(path).ok().map(|it| (it.dev(), it.ino()));
-    let same = |own: &Path| {
-        (node(path).is_some() && node(own) == node(path))
-            || (place(path).is_some() && place(own) == place(path))
-    };
-    let key = keys::beside_ledger(ledger);
-    let own = ["", "-wal", "-shm", "-journal"].map(|end| {
-        let mut name = ledger.as_os_str().to_owned();
-        name.push(end);
-        PathBuf::from(name)
-    });
-    let own = own.into_iter().chain([keys::public_beside(&key), keys::rotations_beside(&key), key]);
-    match own.into_iter().find(|own| same(own)) {
-        Some(own) => Err(Misuse(format!(
-            "`{}` is a part of the ledger: `{}`; want another file",
-            path.display(),
-            own.display()
-        ))),
-        None => Ok(()),
     }
 }
 

@@ -294,12 +294,30 @@ fn an_export_over_the_ledger_or_its_key_is_refused() {
     for end in [".key", ".key.pub"] {
         fs::write(format!("{ledger}{end}"), "a key").unwrap();
     }
-    let link = place.folder.path().join("link");
-    fs::hard_link(&ledger, &link).unwrap();
+    let path = |name: &str| place.folder.path().join(name);
+    fs::hard_link(&ledger, path("link")).unwrap();
+    let lock = format!("{ledger}.postern-0.lock");
+    assert!(fs::exists(&lock).unwrap(), "{lock}");
+    fs::hard_link(&lock, path("lock")).unwrap();
     let before = fs::read(&ledger).unwrap();
-    // The last is not there yet.
-    let own = ["", ".key", ".key.pub", "-wal", "-journal"].map(|end| format!("{ledger}{end}"));
-    for path in own.iter().map(String::as_str).chain([link.to_str().unwrap()]) {
+    let ends = [
+        "",
+        ".key",
+        ".key.pub",
+        ".key.rotations",
+        ".key.new",
+        "-wal",
+        "-shm",
+        "-journal",
+        ".postern-0.lock",
+        // These are not there yet.
+        ".postern-1.lock",
+        ".a.b.lock",
+    ];
+    let own = ends.map(|end| format!("{ledger}{end}"));
+    let links = [path("link"), path("lock")];
+    let links = links.iter().map(|path| path.to_str().unwrap());
+    for path in own.iter().map(String::as_str).chain(links) {
         for flag in ["--output", "--manifest"] {
             let refused = export(&place, &["--format", "csv", flag, path]).code(64);
             assert!(stderr(&refused).contains("is a part of the ledger"), "{}", stderr(&refused));
@@ -307,4 +325,9 @@ fn an_export_over_the_ledger_or_its_key_is_refused() {
     }
     assert_eq!(fs::read(&ledger).unwrap(), before);
     assert_eq!(fs::read_to_string(format!("{ledger}.key")).unwrap(), "a key");
+    // A name that begins like the ledger's makes no file a part of it.
+    for end in [".csv", ".keys.csv", "-walk", ".lock.csv"] {
+        let beside = format!("{ledger}{end}");
+        export(&place, &["--format", "csv", "--output", &beside]).success();
+    }
 }
