@@ -1,12 +1,14 @@
 //! `postern audit verify`
 
-use std::fmt::{self, Write as _};
+mod kept;
+mod report;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
+use self::report::{as_json, is_good, text};
 use super::filter::in_order;
 use super::moment::Moment;
 use super::progress::Progress;
@@ -82,9 +84,9 @@ impl Verify {
         let location = self.source.location()?;
         let trusted = self.trusted(&location)?;
         let ledger = AnyLedger::open_read_only(&location).await?;
-        let kept = self.kept()?;
+        let kept = kept::read(&self.checkpoint)?;
         for (checkpoint, note) in &kept {
-            trust(&ledger, &trusted, checkpoint, note).await?;
+            kept::trust(&ledger, &trusted, checkpoint, note).await?;
         }
         let mut reports = Vec::new();
         let writers = self.writers(&ledger, &kept).await?;
@@ -210,39 +212,6 @@ impl Verify {
         note("no key is given: signatures are not checked, only that everything fits together");
         Ok(Vec::new())
     }
-
-    fn kept(&self) -> anyhow::Result<Vec<(Checkpoint, String)>> {
-        let mut kept = Vec::new();
-        for path in &self.checkpoint {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("`{}` cannot be read", path.display()))?;
-            let text = text.replace("\r\n", "\n");
-            for text in notes(&text) {
-                let checkpoint = Checkpoint::unverified(&text)
-                    .with_context(|| format!("`{}` is not a checkpoint", path.display()))?;
-                kept.push((checkpoint, text));
-            }
-        }
-        Ok(kept)
-    }
-}
-
-/// What nobody who is trusted has signed proves nothing, neither for the ledger nor against it.
-async fn trust(
-    ledger: &AnyLedger,
-    trusted: &[VerifyingKey],
-    checkpoint: &Checkpoint,
-    note: &str,
-) -> anyhow::Result<()> {
-    let Checkpoint { writer, size, .. } = checkpoint;
-    let trusted = followed(trusted, &ledger.rotations(writer).await?);
-    if trusted.is_empty() {
-        return Ok(());
-    }
-    Checkpoint::verify(note, &trusted).map(drop).with_context(|| {
-        let writer = Plain(writer);
-        format!("the kept checkpoint of `{writer}` about {size} records is not to be believed")
-    })
 }
 
 /// Pushes a page as far as `to`, a few at a time: between them whoever fetches the next page has
@@ -280,133 +249,4 @@ pub(super) fn followed(trusted: &[VerifyingKey], rotations: &[String]) -> Vec<Ve
         trusted.extend(rotated_to(note, &trusted).ok().filter(|key| !trusted.contains(key)));
     }
     trusted
-}
-
-/// The notes of a file: one, or several after each other with an empty line between.
-fn notes(text: &str) -> Vec<String> {
-    let mut notes = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("\n\n\u{2014} ") {
-        let end = rest.get(at + 2..).map(|below| {
-            let signatures =
-                below.split_inclusive('\n').take_while(|it| it.starts_with('\u{2014}'));
-            at + 2 + signatures.map(str::len).sum::<usize>()
-        });
-        let Some((whole, after)) = end.and_then(|end| rest.split_at_checked(end)) else { break };
-        notes.push(format!("{}\n", whole.trim()));
-        rest = after;
-    }
-    if notes.is_empty() { vec![text.to_owned()] } else { notes }
-}
-
-fn text(reports: &[Report], asks_for_signatures: bool) -> Result<String, fmt::Error> {
-    let mut text = String::new();
-    if reports.is_empty() {
-        text.push_str("the ledger is empty\n");
-    }
-    for report in reports {
-        let writer = Plain(&report.writer);
-        match &report.fault {
-            None if report.last == 0 => writeln!(text, "{writer}: no record is there")?,
-            None => writeln!(text, "{writer}: good, records {} to {}", report.first, report.last)?,
-            Some(fault) => writeln!(text, "{writer}: WRONG: {fault}")?,
-        }
-        if report.fault.is_some() {
-            let good = match report.last {
-                0 => "no record before it".to_owned(),
-                last => format!("up to record {last}"),
-            };
-            writeln!(text, "  good       {good}")?;
-        }
-        if let Some(before) = before(report) {
-            writeln!(text, "  before     records up to {before}")?;
-        }
-        if report.confirmed < report.last {
-            let first = report.confirmed + 1;
-            let line =
-                format!("records {first} to {} by no checkpoint that is trusted", report.last);
-            writeln!(text, "  unsigned   {line}")?;
-        }
-        let signed = match (&report.newest, asks_for_signatures) {
-            (None, _) => "by no checkpoint".to_owned(),
-            (Some(newest), true) => {
-                format!(
-                    "{} checkpoints, the last of {} at {}",
-                    report.checkpoints, newest.size, newest.time
-                )
-            }
-            (Some(newest), false) => format!(
-                "{} checkpoints whose signatures were not checked, the last of {} at {}",
-                report.checkpoints, newest.size, newest.time
-            ),
-        };
-        writeln!(text, "  confirmed  {signed}")?;
-        if asks_for_signatures && report.untrusted > 0 {
-            let count = report.untrusted;
-            writeln!(text, "  unknown    {count} of them were signed by another key")?;
-        }
-    }
-    Ok(text)
-}
-
-/// That all of a part is gone is no good news, whatever the whole may say about it.
-fn is_good(report: &Report) -> bool {
-    report.fault.is_none() && (report.last > 0 || report.unexplained == 0)
-}
-
-/// What is to be said of the records before the first that was looked at.
-fn before(report: &Report) -> Option<String> {
-    let Report { first, dropped, skipped, unexplained, .. } = *report;
-    Some(match (dropped, skipped, unexplained) {
-        (0, 0, 0) => return None,
-        (.., gone) if gone > dropped.max(skipped) => {
-            format!("{gone} are not here, and nothing that was looked at says why; look at all")
-        }
-        (dropped, ..) if dropped >= first && first > 0 => format!("{dropped} are being dropped"),
-        (dropped @ 1.., ..) => format!("{dropped} are not here"),
-        (_, skipped, _) => format!("{skipped} were not looked at"),
-    })
-}
-
-fn as_json(reports: &[Report], asks_for_signatures: bool) -> Value {
-    let writer = |report: &Report| {
-        let newest = report.newest.as_ref();
-        json!({
-            "writer": report.writer,
-            "good": is_good(report),
-            "first": report.first,
-            "last": report.last,
-            "confirmed": report.confirmed,
-            "dropped": report.dropped,
-            "skipped": report.skipped,
-            "unexplained": report.unexplained,
-            "checkpoints": report.checkpoints,
-            "untrustedCheckpoints": report.untrusted,
-            "newestCheckpoint": newest.map(|newest| json!({
-                "size": newest.size, "time": newest.time, "chain": newest.chain.to_string(),
-            })),
-            "fault": report.fault.as_ref().map(|fault| json!({
-                "sequence": fault.sequence, "message": fault.to_string(),
-            })),
-        })
-    };
-    json!({
-        "good": reports.iter().all(is_good),
-        "signaturesChecked": asks_for_signatures,
-        "writers": reports.iter().map(writer).collect::<Vec<_>>(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::notes;
-
-    #[test]
-    fn a_file_may_hold_many_notes() {
-        let note = |name: &str| format!("{name}\n1\n\n\u{2014} k AA==\n\u{2014} l AA==\n");
-        let file = format!("{}\n{}{}", note("a"), note("b"), note("c"));
-        assert_eq!(notes(&file), [note("a"), note("b"), note("c")]);
-        assert_eq!(notes(&note("a")), [note("a")]);
-        assert_eq!(notes("nothing"), ["nothing"]);
-    }
 }
