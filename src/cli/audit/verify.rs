@@ -41,7 +41,8 @@ pub(super) struct Verify {
     /// [default: the one beside the ledger, which proves less]
     #[arg(long, value_name = "KEY")]
     key: Vec<String>,
-    /// A checkpoint that was kept elsewhere; finds a ledger that was cut short or written anew
+    /// A checkpoint that was kept elsewhere; finds a ledger that was cut short or written anew.
+    /// What is looked at reaches to it, whatever time is asked for
     #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
     /// Only what this writer wrote
@@ -140,15 +141,16 @@ impl Verify {
         kept: &[(Checkpoint, String)],
     ) -> anyhow::Result<Report> {
         let mut checkpoints = ledger.signed(writer).await?;
-        let Range { from, to } = self.range(&checkpoints)?;
+        let kept: Vec<_> = kept.iter().filter(|(it, _)| it.writer == writer).collect();
+        let sizes: Vec<_> = kept.iter().map(|(checkpoint, _)| checkpoint.size).collect();
+        let Range { from, to } = self.range(&checkpoints, &sizes)?;
         let trusted = followed(trusted, &ledger.rotations(writer).await?);
         checkpoints.retain(|stored| (from..=to).contains(&stored.size));
-        for (checkpoint, text) in kept.iter().filter(|(it, _)| it.writer == writer) {
-            if (from..=to).contains(&checkpoint.size) {
-                let (size, note) = (checkpoint.size, text.clone());
-                checkpoints.push(StoredCheckpoint { size, note, frontier: Vec::new() });
-            }
-        }
+        checkpoints.extend(kept.into_iter().map(|(checkpoint, note)| StoredCheckpoint {
+            size: checkpoint.size,
+            note: note.clone(),
+            frontier: Vec::new(),
+        }));
         checkpoints.sort_by_key(|stored| stored.size);
         let mut verifier = Verifier::new(writer, &trusted, &checkpoints, from);
         if to < u64::MAX {
@@ -178,7 +180,8 @@ impl Verify {
         Ok(verifier.finish())
     }
 
-    fn range(&self, checkpoints: &[StoredCheckpoint]) -> anyhow::Result<Range> {
+    /// From checkpoint to checkpoint, those of these sizes among them.
+    fn range(&self, checkpoints: &[StoredCheckpoint], kept: &[u64]) -> anyhow::Result<Range> {
         let now = Timestamp::now();
         let since = self.since.as_ref().map(|it| it.seen_from(now)).transpose()?;
         let until = self.until.as_ref().map(|it| it.seen_from(now)).transpose()?;
@@ -191,8 +194,14 @@ impl Verify {
             .collect();
         let from = since.and_then(|since| times.iter().rfind(|(_, time)| *time <= since));
         let to = until.and_then(|until| times.iter().find(|(_, time)| *time >= until));
-        let first = from.map_or(0, |(size, _)| *size);
-        Ok(Range { from: first, to: to.map_or(u64::MAX, |(size, _)| *size).max(first) })
+        let (mut from, mut to) =
+            (from.map_or(0, |(size, _)| *size), to.map_or(u64::MAX, |(size, _)| *size));
+        // What was kept is compared, or it would say nothing.
+        if let Some(first) = kept.iter().min().filter(|first| **first < from) {
+            from = times.iter().rfind(|(size, _)| size <= first).map_or(0, |(size, _)| *size);
+        }
+        to = kept.iter().copied().fold(to, u64::max);
+        Ok(Range { from, to: to.max(from) })
     }
 
     fn trusted(&self, location: &Location) -> anyhow::Result<Vec<VerifyingKey>> {

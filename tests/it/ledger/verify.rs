@@ -92,7 +92,11 @@ impl Place {
         }
     }
 
-    fn audit(&self, args: &[&str]) -> Assert {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(super) fn audit(&self, args: &[&str]) -> Assert {
         let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
         command.current_dir(self.folder.path()).env_clear().arg("audit").args(args);
         if !args.contains(&"--proof") {
@@ -302,6 +306,41 @@ fn a_time_without_records_proves_nothing() {
         place.verify(&["--since", "1h", "--until", "2h"]).code(64);
         place.audit(&["list", "--since", "1h", "--until", "2h"]).code(64);
     });
+}
+
+/// Others may have written under the same key what a range that begins later does not look at.
+#[test]
+fn a_kept_checkpoint_is_compared_whatever_time_is_asked_for() {
+    let runtime = Runtime::new().unwrap();
+    let (honest, forged) = (Place::sqlite(), Place::sqlite());
+    let now = || {
+        std::thread::sleep(Duration::from_millis(20));
+        let now = jiff::Timestamp::now().to_string();
+        std::thread::sleep(Duration::from_millis(20));
+        now
+    };
+    let before = now();
+    runtime.block_on(honest.fill());
+    fs::copy(honest.key(), forged.key()).unwrap();
+    fs::copy(honest.path("signing.key.pub"), forged.path("signing.key.pub")).unwrap();
+    runtime.block_on(forged.fill());
+    let (since, kept) = (now(), stdout(&honest.audit(&["checkpoint"]).success()));
+    for place in [&honest, &forged] {
+        fs::write(place.path("kept.txt"), &kept).unwrap();
+        runtime.block_on(place.fill_again());
+    }
+    let later = now();
+    for place in [&honest, &forged] {
+        runtime.block_on(place.fill_again());
+    }
+    for range in [["--since", &later], ["--since", &since], ["--until", &before]] {
+        let with_kept = [range, ["--checkpoint", "kept.txt"]].concat();
+        let text = stdout(&honest.verify(&with_kept).success());
+        assert!(text.starts_with("postern-0: good"), "{range:?} {text}");
+        let text = stdout(&forged.verify(&with_kept).code(1));
+        assert!(text.starts_with("postern-0: WRONG: "), "{range:?} {text}");
+    }
+    forged.verify(&["--since", &later]).success();
 }
 
 /// A ledger that is cut together with its own checkpoints is good in itself.
