@@ -343,6 +343,31 @@ fn a_kept_checkpoint_is_compared_whatever_time_is_asked_for() {
     forged.verify(&["--since", &later]).success();
 }
 
+/// The rest of it may be what was to be found.
+#[test]
+fn a_kept_file_that_ends_within_a_checkpoint_is_not_read_in_part() {
+    let place = Place::sqlite();
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(place.fill());
+    let first = stdout(&place.audit(&["checkpoint"]).success());
+    runtime.block_on(place.fill_again());
+    let second = stdout(&place.audit(&["checkpoint"]).success());
+    let (text, signature) = second.split_once("\u{2014} ").unwrap();
+    let verify = |kept: &str| {
+        fs::write(place.path("kept.txt"), kept).unwrap();
+        place.verify(&["--checkpoint", "kept.txt"])
+    };
+    verify(&format!("{first}{second}")).success();
+    verify(&format!("{first}\n{second}\n\n")).success();
+    let cut =
+        [text.trim_end(), text, &second[..40], &format!("{text}\u{2014} {}", &signature[..30])];
+    for cut in cut {
+        let failed = verify(&format!("{first}\n{cut}")).code(2).stdout("");
+        let said = String::from_utf8_lossy(&failed.get_output().stderr).into_owned();
+        assert!(said.contains("note 2 of `kept.txt` is not a checkpoint"), "{cut:?} {said}");
+    }
+}
+
 /// A ledger that is cut together with its own checkpoints is good in itself.
 #[test]
 fn only_a_kept_checkpoint_tells_of_a_clean_cut() {

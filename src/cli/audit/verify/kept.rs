@@ -17,9 +17,10 @@ pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<(Checkpoint, String)
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("`{}` cannot be read", path.display()))?;
         let text = text.replace("\r\n", "\n");
-        for text in notes(&text) {
-            let checkpoint = Checkpoint::unverified(&text)
-                .with_context(|| format!("`{}` is not a checkpoint", path.display()))?;
+        for (number, text) in (1..).zip(notes(&text)) {
+            let checkpoint = Checkpoint::unverified(&text).with_context(|| {
+                format!("note {number} of `{}` is not a checkpoint", path.display())
+            })?;
             kept.push((checkpoint, text));
         }
     }
@@ -58,7 +59,11 @@ fn notes(text: &str) -> Vec<String> {
         notes.push(format!("{}\n", whole.trim()));
         rest = after;
     }
-    if notes.is_empty() { vec![text.to_owned()] } else { notes }
+    // What is no whole note may be the end of one that was cut, and is not passed by.
+    if notes.is_empty() || !rest.trim().is_empty() {
+        notes.push(rest.to_owned());
+    }
+    notes
 }
 
 #[cfg(test)]
@@ -72,5 +77,7 @@ mod tests {
         assert_eq!(notes(&file), [note("a"), note("b"), note("c")]);
         assert_eq!(notes(&note("a")), [note("a")]);
         assert_eq!(notes("nothing"), ["nothing"]);
+        assert_eq!(notes(&format!("{}\n \n", note("a"))), [note("a")]);
+        assert_eq!(notes(&format!("{}\nb\n1\n", note("a"))), [note("a"), "\nb\n1\n".to_owned()]);
     }
 }
