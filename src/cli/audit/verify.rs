@@ -58,7 +58,8 @@ pub(super) struct Verify {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["checkpoint", "writer", "since", "until"])]
     proof: Option<PathBuf>,
     /// Check an exported file against the manifest that was written with it, without the ledger
-    #[arg(long, value_name = "FILE", requires = "export", conflicts_with = "proof")]
+    #[arg(long, value_name = "FILE", requires = "export",
+        conflicts_with_all = ["proof", "checkpoint", "writer", "since", "until"])]
     manifest: Option<PathBuf>,
     /// The exported file
     #[arg(value_name = "EXPORT", requires = "manifest")]

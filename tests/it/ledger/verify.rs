@@ -368,6 +368,26 @@ fn a_kept_file_that_ends_within_a_checkpoint_is_not_read_in_part() {
     }
 }
 
+#[test]
+fn what_is_checked_without_the_ledger_takes_no_part_of_it() {
+    let place = Place::sqlite();
+    Runtime::new().unwrap().block_on(place.fill());
+    let kept = stdout(&place.audit(&["checkpoint"]).success());
+    fs::write(place.path("kept.txt"), kept).unwrap();
+    place.audit(&["export", "--format", "csv", "--output", "e", "--manifest", "m"]).success();
+    let check = ["verify", "--manifest", "m", "e"];
+    place.audit(&check).success();
+    for part in [
+        ["--checkpoint", "kept.txt"],
+        ["--writer", "postern-0"],
+        ["--since", "1h"],
+        ["--until", "1h"],
+        ["--proof", "m"],
+    ] {
+        place.audit(&[&check[..], &part].concat()).code(64).stdout("");
+    }
+}
+
 /// A ledger that is cut together with its own checkpoints is good in itself.
 #[test]
 fn only_a_kept_checkpoint_tells_of_a_clean_cut() {
