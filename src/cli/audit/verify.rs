@@ -92,25 +92,32 @@ impl Verify {
         }
         let mut reports = Vec::new();
         let writers = self.writers(&ledger, &kept).await?;
-        if writers.is_empty() {
-            note("there is nothing in it: no server has written here, or everything was removed");
-            return Ok(Outcome::No);
-        }
         for writer in writers {
             reports.push(self.verify(&ledger, &writer, &trusted, &kept).await?);
         }
         ledger.close().await;
+        let nothing = self.nothing(&reports);
+        let is_good = nothing.is_none() && reports.iter().all(is_good);
         print(&match self.output {
             Form::Text => text(&reports, !trusted.is_empty())?,
-            Form::Json => format!("{}\n", as_json(&reports, !trusted.is_empty())),
+            Form::Json => format!("{}\n", as_json(&reports, is_good, !trusted.is_empty())),
         })?;
-        let asks_for_a_part = self.since.is_some() || self.until.is_some();
-        if asks_for_a_part && reports.iter().all(|report| report.last == 0) {
-            note("no record lies in that time, so nothing was proved");
-            return Ok(Outcome::No);
+        if let Some(why) = nothing {
+            note(why);
         }
-        let is_good = reports.iter().all(is_good);
         Ok(if is_good { Outcome::Done } else { Outcome::No })
+    }
+
+    /// Why there was nothing to prove anything about.
+    fn nothing(&self, reports: &[Report]) -> Option<&'static str> {
+        let asks_for_a_part = self.since.is_some() || self.until.is_some();
+        if reports.is_empty() {
+            Some("there is nothing in it: no server has written here, or everything was removed")
+        } else if asks_for_a_part && reports.iter().all(|report| report.last == 0) {
+            Some("no record lies in that time, so nothing was proved")
+        } else {
+            None
+        }
     }
 
     /// Those that have records here, and those of which a checkpoint was kept.

@@ -388,6 +388,23 @@ fn what_is_checked_without_the_ledger_takes_no_part_of_it() {
     }
 }
 
+/// A program that asks gets an answer, whatever it is.
+#[test]
+fn a_ledger_of_which_nothing_is_left_is_an_object_too() {
+    both(&async |place| {
+        let object = |assert: Assert| -> Value { serde_json::from_str(&stdout(&assert)).unwrap() };
+        let range = ["--since", "2100-01-01T00:00:00Z", "-o", "json"];
+        assert_eq!(object(place.verify(&range).code(1))["good"], false);
+        place.execute("DELETE FROM records").await;
+        place.execute("DELETE FROM checkpoints").await;
+        let said = object(place.verify(&["-o", "json"]).code(1));
+        assert_eq!((&said["good"], &said["writers"]), (&false.into(), &Value::Array(vec![])));
+        let empty = place.verify(&[]).code(1).stdout("the ledger is empty\n");
+        let said = String::from_utf8_lossy(&empty.get_output().stderr).into_owned();
+        assert!(said.contains("there is nothing in it"), "{said}");
+    });
+}
+
 /// A ledger that is cut together with its own checkpoints is good in itself.
 #[test]
 fn only_a_kept_checkpoint_tells_of_a_clean_cut() {
