@@ -14,6 +14,7 @@ mod progress;
 mod prove;
 mod replay;
 mod show;
+mod spare;
 mod stats;
 mod table;
 mod verify;

@@ -1,6 +1,6 @@
 //! `postern audit list`
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::io::{self, BufWriter, Write};
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -11,19 +11,17 @@ use uuid::Uuid;
 use super::filter::{Filter, spelled};
 use super::{Source, note, table, write_json, write_yaml};
 use crate::cli::{Format, Outcome};
-use crate::ledger::{Entry, Query};
+use crate::ledger::{Cursor, Entry, Query};
 use crate::store::{AnyLedger, Stored};
 
 /// Rows of a table that nobody asked to be longer.
 const SHOWN: usize = 50;
 /// Between two looks with `--watch`.
 const LOOK: Duration = Duration::from_secs(1);
-/// Most that is shown of what came between two looks; the rest comes with the next.
+/// Entries that are in memory at once of what came between two looks.
 const PAGE: usize = 500;
 /// Another server's clock may be late, and its records with it.
 const LATE: SignedDuration = SignedDuration::from_secs(30);
-/// Ids that are remembered as shown.
-const REMEMBERED: usize = 10_000;
 
 /// List decisions, newest first
 #[derive(Debug, clap::Args)]
@@ -122,21 +120,49 @@ impl List {
 
     /// What comes from now on, for ever.
     async fn watch(&self, ledger: &AnyLedger, mut query: Query) -> anyhow::Result<Outcome> {
-        let mut since = query.since.unwrap_or_else(Timestamp::now);
-        let mut shown: VecDeque<Uuid> = VecDeque::new();
-        query.limit = PAGE;
+        let asked = query.since.unwrap_or(Timestamp::MIN);
+        let mut seen = query.since.unwrap_or_else(Timestamp::now);
+        let mut shown = BTreeSet::new();
         loop {
-            query.since = Some(since.checked_sub(LATE).unwrap_or(since));
-            let mut new = self.page(ledger, &query).await?;
-            new.retain(|stored| !shown.contains(&stored.id) && stored.time >= since - LATE);
-            new.reverse();
-            self.write_all(&new)?;
-            shown.extend(new.iter().map(|stored| stored.id));
-            let forgotten = shown.len().saturating_sub(REMEMBERED);
-            drop(shown.drain(..forgotten));
-            since = new.last().map_or(since, |last| last.time.max(since));
+            let from = seen.checked_sub(LATE).unwrap_or(seen).max(asked);
+            // What is older is not read again, and need not be remembered.
+            shown = shown.split_off(&Cursor { time: from, id: Uuid::nil() });
+            query.since = Some(from);
+            self.look(ledger, &query, &mut shown).await?;
+            // A clock that is ahead hides nothing that others write.
+            let newest = shown.last().map_or(seen, |last| last.time.min(Timestamp::now()));
+            seen = seen.max(newest);
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Whatever matches and was not shown, oldest first. A ledger is listed from its end, so where
+    /// pages begin is found first, and the pages are shown the other way round.
+    async fn look(
+        &self,
+        ledger: &AnyLedger,
+        query: &Query,
+        shown: &mut BTreeSet<Cursor>,
+    ) -> anyhow::Result<()> {
+        let mut begins = vec![None];
+        let mut query = Query { limit: PAGE, ..query.clone() };
+        let mut page = self.page(ledger, &query).await?;
+        while page.len() == PAGE {
+            query.before = page.last().map(Stored::cursor);
+            begins.push(query.before);
+            page = self.page(ledger, &query).await?;
+        }
+        // What has come between two pages meanwhile is shown with them.
+        query.limit = usize::MAX;
+        while let Some(begin) = begins.pop() {
+            page.retain(|stored| shown.insert(stored.cursor()));
+            page.reverse();
+            self.write_all(&page)?;
+            let Some(before) = begins.last() else { break };
+            (query.since, query.before) = (begin.map(|begin| begin.time), *before);
+            page = self.page(ledger, &query).await?;
+        }
+        Ok(())
     }
 
     fn write_all(&self, stored: &[Stored]) -> anyhow::Result<()> {

@@ -1,12 +1,14 @@
 //! `postern audit verify`
 
-use std::fmt::{self, Write as _};
+mod kept;
+mod report;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
+use self::report::{Told, is_good};
 use super::filter::in_order;
 use super::moment::Moment;
 use super::progress::Progress;
@@ -16,7 +18,7 @@ use crate::ledger::LedgerError;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::note::{VerifyingKey, rotated_to};
 use crate::ledger::port::Journal;
-use crate::ledger::verify::{Adopted, Report, StoredCheckpoint, Verifier};
+use crate::ledger::verify::{Report, StoredCheckpoint, Verifier};
 use crate::policy::text::Plain;
 use crate::store::{AnyLedger, Links, Location, PAGE, keys};
 
@@ -39,7 +41,8 @@ pub(super) struct Verify {
     /// [default: the one beside the ledger, which proves less]
     #[arg(long, value_name = "KEY")]
     key: Vec<String>,
-    /// A checkpoint that was kept elsewhere; finds a ledger that was cut short or written anew
+    /// A checkpoint that was kept elsewhere; finds a ledger that was cut short or written anew.
+    /// What is looked at reaches to it, whatever time is asked for
     #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
     /// Only what this writer wrote
@@ -55,7 +58,8 @@ pub(super) struct Verify {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["checkpoint", "writer", "since", "until"])]
     proof: Option<PathBuf>,
     /// Check an exported file against the manifest that was written with it, without the ledger
-    #[arg(long, value_name = "FILE", requires = "export", conflicts_with = "proof")]
+    #[arg(long, value_name = "FILE", requires = "export",
+        conflicts_with_all = ["proof", "checkpoint", "writer", "since", "until"])]
     manifest: Option<PathBuf>,
     /// The exported file
     #[arg(value_name = "EXPORT", requires = "manifest")]
@@ -64,9 +68,6 @@ pub(super) struct Verify {
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     output: Form,
 }
-
-/// How many places are shown at which a server went on from what nobody had signed.
-const MAX_ADOPTED: usize = 5;
 
 /// From where to where one chain is looked at.
 struct Range {
@@ -85,32 +86,43 @@ impl Verify {
         let location = self.source.location()?;
         let trusted = self.trusted(&location)?;
         let ledger = AnyLedger::open_read_only(&location).await?;
-        let kept = self.kept()?;
+        let kept = kept::read(&self.checkpoint)?;
         for (checkpoint, note) in &kept {
-            trust(&ledger, &trusted, checkpoint, note).await?;
+            kept::trust(&ledger, &trusted, checkpoint, note).await?;
         }
         let mut reports = Vec::new();
         let writers = self.writers(&ledger, &kept).await?;
-        if writers.is_empty() {
-            note("there is nothing in it: no server has written here, or everything was removed");
-            return Ok(Outcome::No);
-        }
         for writer in writers {
             reports.push(self.verify(&ledger, &writer, &trusted, &kept).await?);
         }
-        let asks_for_a_part = self.since.is_some() || self.until.is_some();
-        let misfits = if asks_for_a_part { Vec::new() } else { ledger.misfits().await? };
+        let misfits = if self.asks_for_a_part() { Vec::new() } else { ledger.misfits().await? };
         ledger.close().await;
+        let nothing = self.nothing(&reports);
+        let is_good = nothing.is_none() && misfits.is_empty() && reports.iter().all(is_good);
+        let told = Told { reports: &reports, misfits: &misfits, is_signed: !trusted.is_empty() };
         print(&match self.output {
-            Form::Text => text(&reports, &misfits, !trusted.is_empty())?,
-            Form::Json => format!("{}\n", as_json(&reports, &misfits, !trusted.is_empty())),
+            Form::Text => told.text()?,
+            Form::Json => format!("{}\n", told.as_json(is_good)),
         })?;
-        if asks_for_a_part && reports.iter().all(|report| report.last == 0) {
-            note("no record lies in that time, so nothing was proved");
-            return Ok(Outcome::No);
+        if let Some(why) = nothing {
+            note(why);
         }
-        let is_good = misfits.is_empty() && reports.iter().all(is_good);
         Ok(if is_good { Outcome::Done } else { Outcome::No })
+    }
+
+    /// Why there was nothing to prove anything about.
+    fn nothing(&self, reports: &[Report]) -> Option<&'static str> {
+        if reports.is_empty() {
+            Some("there is nothing in it: no server has written here, or everything was removed")
+        } else if self.asks_for_a_part() && reports.iter().all(|report| report.last == 0) {
+            Some("no record lies in that time, so nothing was proved")
+        } else {
+            None
+        }
+    }
+
+    fn asks_for_a_part(&self) -> bool {
+        self.since.is_some() || self.until.is_some()
     }
 
     /// Those that have records here, and those of which a checkpoint was kept.
@@ -142,15 +154,16 @@ impl Verify {
         kept: &[(Checkpoint, String)],
     ) -> anyhow::Result<Report> {
         let mut checkpoints = ledger.signed(writer).await?;
+        let kept: Vec<_> = kept.iter().filter(|(it, _)| it.writer == writer).collect();
+        let sizes: Vec<_> = kept.iter().map(|(checkpoint, _)| checkpoint.size).collect();
         let trusted = followed(trusted, &ledger.rotations(writer).await?);
-        let Range { from, to } = self.range(&checkpoints, &trusted)?;
+        let Range { from, to } = self.range(&checkpoints, &trusted, &sizes)?;
         checkpoints.retain(|stored| (from..=to).contains(&stored.size));
-        for (checkpoint, text) in kept.iter().filter(|(it, _)| it.writer == writer) {
-            if (from..=to).contains(&checkpoint.size) {
-                let (size, note) = (checkpoint.size, text.clone());
-                checkpoints.push(StoredCheckpoint { size, note, frontier: Vec::new() });
-            }
-        }
+        checkpoints.extend(kept.into_iter().map(|(checkpoint, note)| StoredCheckpoint {
+            size: checkpoint.size,
+            note: note.clone(),
+            frontier: Vec::new(),
+        }));
         checkpoints.sort_by_key(|stored| stored.size);
         let mut verifier = Verifier::new(writer, &trusted, &checkpoints, from);
         if to < u64::MAX {
@@ -180,11 +193,13 @@ impl Verify {
         Ok(verifier.finish())
     }
 
-    /// By checkpoints that are trusted: another one may stand for anything.
+    /// From checkpoint to checkpoint, those of these sizes among them. Another than a trusted one
+    /// may stand for anything.
     fn range(
         &self,
         checkpoints: &[StoredCheckpoint],
         trusted: &[VerifyingKey],
+        kept: &[u64],
     ) -> anyhow::Result<Range> {
         let now = Timestamp::now();
         let since = self.since.as_ref().map(|it| it.seen_from(now)).transpose()?;
@@ -202,8 +217,14 @@ impl Verify {
             .collect();
         let from = since.and_then(|since| times.iter().rfind(|(_, time)| *time <= since));
         let to = until.and_then(|until| times.iter().find(|(_, time)| *time >= until));
-        let first = from.map_or(0, |(size, _)| *size);
-        Ok(Range { from: first, to: to.map_or(u64::MAX, |(size, _)| *size).max(first) })
+        let (mut from, mut to) =
+            (from.map_or(0, |(size, _)| *size), to.map_or(u64::MAX, |(size, _)| *size));
+        // What was kept is compared, or it would say nothing.
+        if let Some(first) = kept.iter().min().filter(|first| **first < from) {
+            from = times.iter().rfind(|(size, _)| size <= first).map_or(0, |(size, _)| *size);
+        }
+        to = kept.iter().copied().fold(to, u64::max);
+        Ok(Range { from, to: to.max(from) })
     }
 
     fn trusted(&self, location: &Location) -> anyhow::Result<Vec<VerifyingKey>> {
@@ -223,39 +244,6 @@ impl Verify {
         note("no key is given: signatures are not checked, only that everything fits together");
         Ok(Vec::new())
     }
-
-    fn kept(&self) -> anyhow::Result<Vec<(Checkpoint, String)>> {
-        let mut kept = Vec::new();
-        for path in &self.checkpoint {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("`{}` cannot be read", path.display()))?;
-            let text = text.replace("\r\n", "\n");
-            for text in notes(&text) {
-                let checkpoint = Checkpoint::unverified(&text)
-                    .with_context(|| format!("`{}` is not a checkpoint", path.display()))?;
-                kept.push((checkpoint, text));
-            }
-        }
-        Ok(kept)
-    }
-}
-
-/// What nobody who is trusted has signed proves nothing, neither for the ledger nor against it.
-async fn trust(
-    ledger: &AnyLedger,
-    trusted: &[VerifyingKey],
-    checkpoint: &Checkpoint,
-    note: &str,
-) -> anyhow::Result<()> {
-    let Checkpoint { writer, size, .. } = checkpoint;
-    let trusted = followed(trusted, &ledger.rotations(writer).await?);
-    if trusted.is_empty() {
-        return Ok(());
-    }
-    Checkpoint::verify(note, &trusted).map(drop).with_context(|| {
-        let writer = Plain(writer);
-        format!("the kept checkpoint of `{writer}` about {size} records is not to be believed")
-    })
 }
 
 /// Pushes a page as far as `to`, a few at a time: between them whoever fetches the next page has
@@ -293,166 +281,4 @@ pub(super) fn followed(trusted: &[VerifyingKey], rotations: &[String]) -> Vec<Ve
         trusted.extend(rotated_to(note, &trusted).ok().filter(|key| !trusted.contains(key)));
     }
     trusted
-}
-
-/// The notes of a file: one, or several after each other with an empty line between.
-fn notes(text: &str) -> Vec<String> {
-    let mut notes = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("\n\n\u{2014} ") {
-        let end = rest.get(at + 2..).map(|below| {
-            let signatures =
-                below.split_inclusive('\n').take_while(|it| it.starts_with('\u{2014}'));
-            at + 2 + signatures.map(str::len).sum::<usize>()
-        });
-        let Some((whole, after)) = end.and_then(|end| rest.split_at_checked(end)) else { break };
-        notes.push(format!("{}\n", whole.trim()));
-        rest = after;
-    }
-    if notes.is_empty() { vec![text.to_owned()] } else { notes }
-}
-
-fn text(
-    reports: &[Report],
-    misfits: &[String],
-    asks_for_signatures: bool,
-) -> Result<String, fmt::Error> {
-    let mut text = String::new();
-    if reports.is_empty() {
-        text.push_str("the ledger is empty\n");
-    }
-    for report in reports {
-        let writer = Plain(&report.writer);
-        match &report.fault {
-            None if report.last == 0 => writeln!(text, "{writer}: no record is there")?,
-            None => writeln!(text, "{writer}: good, records {} to {}", report.first, report.last)?,
-            Some(fault) => writeln!(text, "{writer}: WRONG: {fault}")?,
-        }
-        if report.fault.is_some() {
-            let good = match report.last {
-                0 => "no record before it".to_owned(),
-                last => format!("up to record {last}"),
-            };
-            writeln!(text, "  good       {good}")?;
-        }
-        if let Some(before) = before(report) {
-            writeln!(text, "  before     records up to {before}")?;
-        }
-        unsigned_finds(&mut text, report)?;
-        if report.confirmed < report.last {
-            let first = report.confirmed + 1;
-            let line =
-                format!("records {first} to {} by no checkpoint that is trusted", report.last);
-            writeln!(text, "  unsigned   {line}")?;
-        }
-        let signed = match (&report.newest, asks_for_signatures) {
-            (None, _) => "by no checkpoint".to_owned(),
-            (Some(newest), true) => {
-                format!(
-                    "{} checkpoints, the last of {} at {}",
-                    report.checkpoints, newest.size, newest.time
-                )
-            }
-            (Some(newest), false) => format!(
-                "{} checkpoints whose signatures were not checked, the last of {} at {}",
-                report.checkpoints, newest.size, newest.time
-            ),
-        };
-        writeln!(text, "  confirmed  {signed}")?;
-        if asks_for_signatures && report.untrusted > 0 {
-            let count = report.untrusted;
-            writeln!(text, "  unknown    {count} of them were signed by another key")?;
-        }
-    }
-    for misfit in misfits {
-        writeln!(text, "the database: WRONG, a search may pass records by: {misfit}")?;
-    }
-    Ok(text)
-}
-
-/// What lies there without anybody's word for it, or had none when a server went on from it.
-fn unsigned_finds(text: &mut String, report: &Report) -> fmt::Result {
-    if let Some((first, last)) = report.leftover {
-        writeln!(
-            text,
-            "  leftover   records {first} to {last}, for which nothing speaks any more"
-        )?;
-    }
-    for Adopted { entries, said_by } in report.adopted.iter().take(MAX_ADOPTED) {
-        writeln!(
-            text,
-            "  adopted    {entries} before record {said_by}, which no checkpoint spoke for then"
-        )?;
-    }
-    if let Some(more @ 1..) = report.adopted.len().checked_sub(MAX_ADOPTED) {
-        writeln!(text, "  adopted    and so in {more} more places")?;
-    }
-    Ok(())
-}
-
-/// That all of a part is gone is no good news, whatever the whole may say about it.
-fn is_good(report: &Report) -> bool {
-    report.fault.is_none() && (report.last > 0 || report.unexplained == 0)
-}
-
-/// What is to be said of the records before the first that was looked at.
-fn before(report: &Report) -> Option<String> {
-    let Report { first, dropped, skipped, unexplained, .. } = *report;
-    Some(match (dropped, skipped, unexplained) {
-        (0, 0, 0) => return None,
-        (.., gone) if gone > dropped.max(skipped) => {
-            format!("{gone} are not here, and nothing that was looked at says why; look at all")
-        }
-        (dropped, ..) if dropped >= first && first > 0 => format!("{dropped} are being dropped"),
-        (dropped @ 1.., ..) => format!("{dropped} are not here"),
-        (_, skipped, _) => format!("{skipped} were not looked at"),
-    })
-}
-
-fn as_json(reports: &[Report], misfits: &[String], asks_for_signatures: bool) -> Value {
-    let writer = |report: &Report| {
-        let newest = report.newest.as_ref();
-        json!({
-            "writer": report.writer,
-            "good": is_good(report),
-            "first": report.first,
-            "last": report.last,
-            "confirmed": report.confirmed,
-            "dropped": report.dropped,
-            "skipped": report.skipped,
-            "unexplained": report.unexplained,
-            "leftover": report.leftover.map(|(first, last)| json!({"first": first, "last": last})),
-            "adopted": report.adopted.iter().map(|Adopted { entries, said_by }| json!({
-                "entries": entries, "saidBy": said_by,
-            })).collect::<Vec<_>>(),
-            "checkpoints": report.checkpoints,
-            "untrustedCheckpoints": report.untrusted,
-            "newestCheckpoint": newest.map(|newest| json!({
-                "size": newest.size, "time": newest.time, "chain": newest.chain.to_string(),
-            })),
-            "fault": report.fault.as_ref().map(|fault| json!({
-                "sequence": fault.sequence, "message": fault.to_string(),
-            })),
-        })
-    };
-    json!({
-        "good": misfits.is_empty() && reports.iter().all(is_good),
-        "database": misfits,
-        "signaturesChecked": asks_for_signatures,
-        "writers": reports.iter().map(writer).collect::<Vec<_>>(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::notes;
-
-    #[test]
-    fn a_file_may_hold_many_notes() {
-        let note = |name: &str| format!("{name}\n1\n\n\u{2014} k AA==\n\u{2014} l AA==\n");
-        let file = format!("{}\n{}{}", note("a"), note("b"), note("c"));
-        assert_eq!(notes(&file), [note("a"), note("b"), note("c")]);
-        assert_eq!(notes(&note("a")), [note("a")]);
-        assert_eq!(notes("nothing"), ["nothing"]);
-    }
 }

@@ -137,9 +137,11 @@ impl<D: Destination> Task<D> {
                 true
             }
             () = future::ready(()), if owes => true,
-            // Not before it is signed that something is dropped.
-            () = future::ready(()), if is_writable && self.pruning.is_some() && !self.owes_checkpoint => {
-                self.prune().await;
+            () = future::ready(()), if is_writable && self.pruning.is_some() => {
+                // Not before it is signed that something is dropped.
+                if !self.owes_checkpoint {
+                    self.prune().await;
+                }
                 true
             }
             () = tokio::time::sleep(RETRY), if !is_writable => true,

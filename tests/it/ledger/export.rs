@@ -56,8 +56,8 @@ fn every_format_is_exported_with_a_manifest_that_finds_one_changed_byte() {
 
         let mut bytes = fs::read(out).unwrap();
         let text = fs::read(manifest).unwrap();
-        let Report { manifest, texts } = check(&text, &bytes).unwrap();
-        assert_eq!(texts, format != "csv");
+        let Report { manifest, not_compared } = check(&text, &bytes).unwrap();
+        assert_eq!(not_compared.is_empty(), format != "csv");
         assert_eq!(manifest.count, 2);
         assert_eq!(manifest.newest.as_ref().map(|it| (it.id, it.sequence)), Some((id(4), 4)));
         assert_eq!(manifest.oldest.as_ref().map(|it| (it.id, it.sequence)), Some((id(1), 1)));
@@ -294,12 +294,30 @@ fn an_export_over_the_ledger_or_its_key_is_refused() {
     for end in [".key", ".key.pub"] {
         fs::write(format!("{ledger}{end}"), "a key").unwrap();
     }
-    let link = place.folder.path().join("link");
-    fs::hard_link(&ledger, &link).unwrap();
+    let path = |name: &str| place.folder.path().join(name);
+    fs::hard_link(&ledger, path("link")).unwrap();
+    let lock = format!("{ledger}.postern-0.lock");
+    assert!(fs::exists(&lock).unwrap(), "{lock}");
+    fs::hard_link(&lock, path("lock")).unwrap();
     let before = fs::read(&ledger).unwrap();
-    // The last is not there yet.
-    let own = ["", ".key", ".key.pub", "-wal", "-journal"].map(|end| format!("{ledger}{end}"));
-    for path in own.iter().map(String::as_str).chain([link.to_str().unwrap()]) {
+    let ends = [
+        "",
+        ".key",
+        ".key.pub",
+        ".key.rotations",
+        ".key.new",
+        "-wal",
+        "-shm",
+        "-journal",
+        ".postern-0.lock",
+        // These are not there yet.
+        ".postern-1.lock",
+        ".a.b.lock",
+    ];
+    let own = ends.map(|end| format!("{ledger}{end}"));
+    let links = [path("link"), path("lock")];
+    let links = links.iter().map(|path| path.to_str().unwrap());
+    for path in own.iter().map(String::as_str).chain(links) {
         for flag in ["--output", "--manifest"] {
             let refused = export(&place, &["--format", "csv", flag, path]).code(64);
             assert!(stderr(&refused).contains("is a part of the ledger"), "{}", stderr(&refused));
@@ -307,4 +325,81 @@ fn an_export_over_the_ledger_or_its_key_is_refused() {
     }
     assert_eq!(fs::read(&ledger).unwrap(), before);
     assert_eq!(fs::read_to_string(format!("{ledger}.key")).unwrap(), "a key");
+    // A name that begins like the ledger's makes no file a part of it.
+    for end in [".csv", ".keys.csv", "-walk", ".lock.csv"] {
+        let beside = format!("{ledger}{end}");
+        export(&place, &["--format", "csv", "--output", &beside]).success();
+    }
+}
+
+#[test]
+fn a_file_that_is_in_the_way_is_named_and_left_as_it_is() {
+    let place = ledger_of(some_of_each());
+    let (out, beside) = (place.folder.path().join("o.csv"), place.folder.path().join("o.csv.new"));
+    fs::write(&beside, "whose is it?").unwrap();
+    let args = ["--format", "csv", "--output", out.to_str().unwrap()];
+    let said = stderr(&export(&place, &args).code(2));
+    let named = format!("`{}` is in the way", beside.display());
+    assert!(said.contains(&named) && said.contains("remove it"), "{said}");
+    assert_eq!(fs::read_to_string(&beside).unwrap(), "whose is it?");
+    fs::remove_file(&beside).unwrap();
+    export(&place, &args).success();
+}
+
+/// However far it is when it is told.
+#[test]
+fn an_export_that_is_interrupted_leaves_nothing_behind() {
+    let place = ledger_of((0..3000).map(record));
+    for name in ["INT", "TERM"] {
+        let (out, beside) = (place.folder.path().join("o"), place.folder.path().join("o.new"));
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_postern"));
+        program.args(["audit", "export", "--format", "ocsf", "--output"]).arg(&out);
+        program.args(["--ledger", &place.location().to_string()]);
+        program.stderr(std::process::Stdio::piped());
+        let program = program.spawn().unwrap();
+        while !beside.exists() && !out.exists() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        let id = program.id().to_string();
+        let told = std::process::Command::new("kill").args(["-s", name, &id]).status();
+        assert!(told.unwrap().success());
+        let ended = program.wait_with_output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert!(!beside.exists(), "{name}: {said}");
+        // It may have been quicker.
+        let is_interrupted = said.contains("interrupted; nothing was exported");
+        assert_eq!(ended.status.code(), Some(if is_interrupted { 2 } else { 0 }), "{said}");
+        assert_eq!(out.exists(), !is_interrupted, "{name}: {said}");
+        drop(fs::remove_file(&out));
+    }
+}
+
+/// What a manifest says and nothing was compared with, the reader is told.
+#[test]
+fn what_was_not_compared_with_a_manifest_is_said() {
+    let place = super::verify::Place::sqlite();
+    Runtime::new().unwrap().block_on(place.fill());
+    for (format, missing) in [("csv", &["recordsSha256"][..]), ("jsonl", &[])] {
+        let files = ["--output", "e", "--manifest", "m.json"];
+        place.audit(&[&["export", "--format", format], &files[..]].concat()).success();
+        let check = ["verify", "--manifest", "m.json", "e"];
+        let text = stdout(&place.audit(&check).success());
+        let all = [missing, &["checkpoints"]].concat();
+        assert!(text.contains(&format!("not compared: {}\n", all.join(", "))), "{text}");
+        let with_key = [&check[..], &["--key", "signing.key.pub"]].concat();
+        let in_json = [&with_key[..], &["-o", "json"]].concat();
+        let said: Value = serde_json::from_str(&stdout(&place.audit(&in_json).success())).unwrap();
+        assert_eq!(said["notCompared"], serde_json::json!(missing), "{said}");
+        let text = stdout(&place.audit(&with_key).success());
+        assert_eq!(text.contains("not compared"), !missing.is_empty(), "{text}");
+
+        // Signed by nobody, it proves nothing to whoever gives a key.
+        let file = place.path("m.json");
+        let mut manifest: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        manifest["checkpoints"] = serde_json::json!({});
+        fs::write(&file, manifest.to_string()).unwrap();
+        place.audit(&check).success();
+        let text = stdout(&place.audit(&with_key).code(1));
+        assert!(text.starts_with("WRONG: the manifest has no checkpoint"), "{text}");
+    }
 }

@@ -1,7 +1,9 @@
 //! `postern audit` as somebody sees it who sits before it: what comes in, and how far it is.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use postern::ledger::{Ledger, Record};
@@ -10,15 +12,15 @@ use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use super::audit::{audit, ledger_of, stdout};
-use super::fixture::{Place, record};
+use super::fixture::{Place, id, record, time};
 
 /// Ends with the test.
 struct Watching(Child);
 
 impl Watching {
-    fn start(place: &Place) -> Self {
+    fn start(place: &Place, since: &str) -> Self {
         let program = Command::new(env!("CARGO_BIN_EXE_postern"))
-            .args(["audit", "list", "--watch", "-o", "json", "--since", "1h", "--ledger"])
+            .args(["audit", "list", "--watch", "-o", "json", "--since", since, "--ledger"])
             .arg(place.location().to_string())
             .stdout(Stdio::piped())
             .spawn();
@@ -44,7 +46,7 @@ fn a_watch_shows_what_is_there_and_then_what_comes_once() {
     let ledger: AnyLedger = runtime.block_on(place.open());
     let append = |number| runtime.block_on(ledger.append(made_now(number))).unwrap();
     append(1);
-    let mut watching = Watching::start(&place);
+    let mut watching = Watching::start(&place, "1h");
     let mut lines = BufReader::new(watching.0.stdout.take().unwrap()).lines();
     let mut next = || -> u64 {
         let line: serde_json::Value =
@@ -57,6 +59,48 @@ fn a_watch_shows_what_is_there_and_then_what_comes_once() {
     assert_eq!((next(), next()), (2, 3));
     append(4);
     assert_eq!(next(), 4);
+}
+
+/// Of each line its number, as it comes.
+fn numbers(out: ChildStdout) -> mpsc::Receiver<u64> {
+    let (sender, numbers) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(out).lines() {
+            let record: Record = serde_json::from_str(&line.unwrap()).unwrap();
+            let number = record.review_uid.strip_prefix("review-").unwrap().parse().unwrap();
+            if sender.send(number).is_err() {
+                break;
+            }
+        }
+    });
+    numbers
+}
+
+#[test]
+fn a_watch_shows_every_record_once_and_in_order_however_many_come_at_once() {
+    // Where a page ends, as many have one time as a page has records.
+    let at = |number| Record { time: time(number / 600), ..record(number) };
+    let place = ledger_of((0..3_700).map(at));
+    let mut watching = Watching::start(&place, &time(1).to_string());
+    let numbers = numbers(watching.0.stdout.take().unwrap());
+    let next = || numbers.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert!((600..3_700).all(|number| next() == number), "each in its place");
+
+    // A clock that is ahead hides nothing that others write.
+    Runtime::new().unwrap().block_on(async {
+        let ledger = place.open().await;
+        let now = Timestamp::now();
+        let ahead = now + SignedDuration::from_hours(1);
+        for (number, time) in [(20_000, ahead), (20_001, now), (20_002, now)] {
+            let one = Record { id: id(number), time, ..record(number) };
+            ledger.append(one).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+        }
+        ledger.close().await;
+    });
+    assert_eq!([next(), next(), next()], [20_000, 20_001, 20_002]);
+    let more = numbers.recv_timeout(Duration::from_millis(1500));
+    assert_eq!(more, Err(mpsc::RecvTimeoutError::Timeout));
 }
 
 /// `script` gives a program a terminal; every Debian has it, most others too.

@@ -92,6 +92,10 @@ impl Place {
         }
     }
 
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     pub(super) fn audit(&self, args: &[&str]) -> Assert {
         let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
         command.current_dir(self.folder.path()).env_clear().arg("audit").args(args);
@@ -302,6 +306,118 @@ fn a_time_without_records_proves_nothing() {
         place.verify(&["--since", "1h", "--until", "2h"]).code(64);
         place.audit(&["list", "--since", "1h", "--until", "2h"]).code(64);
     });
+}
+
+/// Others may have written under the same key what a range that begins later does not look at.
+#[test]
+fn a_kept_checkpoint_is_compared_whatever_time_is_asked_for() {
+    let runtime = Runtime::new().unwrap();
+    let (honest, forged) = (Place::sqlite(), Place::sqlite());
+    let now = || {
+        std::thread::sleep(Duration::from_millis(20));
+        let now = jiff::Timestamp::now().to_string();
+        std::thread::sleep(Duration::from_millis(20));
+        now
+    };
+    let before = now();
+    runtime.block_on(honest.fill());
+    fs::copy(honest.key(), forged.key()).unwrap();
+    fs::copy(honest.path("signing.key.pub"), forged.path("signing.key.pub")).unwrap();
+    runtime.block_on(forged.fill());
+    let (since, kept) = (now(), stdout(&honest.audit(&["checkpoint"]).success()));
+    for place in [&honest, &forged] {
+        fs::write(place.path("kept.txt"), &kept).unwrap();
+        runtime.block_on(place.fill_again());
+    }
+    let later = now();
+    for place in [&honest, &forged] {
+        runtime.block_on(place.fill_again());
+    }
+    for range in [["--since", &later], ["--since", &since], ["--until", &before]] {
+        let with_kept = [range, ["--checkpoint", "kept.txt"]].concat();
+        let text = stdout(&honest.verify(&with_kept).success());
+        assert!(text.starts_with("postern-0: good"), "{range:?} {text}");
+        let text = stdout(&forged.verify(&with_kept).code(1));
+        assert!(text.starts_with("postern-0: WRONG: "), "{range:?} {text}");
+    }
+    forged.verify(&["--since", &later]).success();
+}
+
+/// The rest of it may be what was to be found.
+#[test]
+fn a_kept_file_that_ends_within_a_checkpoint_is_not_read_in_part() {
+    let place = Place::sqlite();
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(place.fill());
+    let first = stdout(&place.audit(&["checkpoint"]).success());
+    runtime.block_on(place.fill_again());
+    let second = stdout(&place.audit(&["checkpoint"]).success());
+    let (text, signature) = second.split_once("\u{2014} ").unwrap();
+    let verify = |kept: &str| {
+        fs::write(place.path("kept.txt"), kept).unwrap();
+        place.verify(&["--checkpoint", "kept.txt"])
+    };
+    verify(&format!("{first}{second}")).success();
+    verify(&format!("{first}\n{second}\n\n")).success();
+    let cut =
+        [text.trim_end(), text, &second[..40], &format!("{text}\u{2014} {}", &signature[..30])];
+    for cut in cut {
+        let failed = verify(&format!("{first}\n{cut}")).code(2).stdout("");
+        let said = String::from_utf8_lossy(&failed.get_output().stderr).into_owned();
+        assert!(said.contains("note 2 of `kept.txt` is not a checkpoint"), "{cut:?} {said}");
+    }
+}
+
+#[test]
+fn what_is_checked_without_the_ledger_takes_no_part_of_it() {
+    let place = Place::sqlite();
+    Runtime::new().unwrap().block_on(place.fill());
+    let kept = stdout(&place.audit(&["checkpoint"]).success());
+    fs::write(place.path("kept.txt"), kept).unwrap();
+    place.audit(&["export", "--format", "csv", "--output", "e", "--manifest", "m"]).success();
+    let check = ["verify", "--manifest", "m", "e"];
+    place.audit(&check).success();
+    for part in [
+        ["--checkpoint", "kept.txt"],
+        ["--writer", "postern-0"],
+        ["--since", "1h"],
+        ["--until", "1h"],
+        ["--proof", "m"],
+    ] {
+        place.audit(&[&check[..], &part].concat()).code(64).stdout("");
+    }
+}
+
+/// A program that asks gets an answer, whatever it is.
+#[test]
+fn a_ledger_of_which_nothing_is_left_is_an_object_too() {
+    both(&async |place| {
+        let object = |assert: Assert| -> Value { serde_json::from_str(&stdout(&assert)).unwrap() };
+        let range = ["--since", "2100-01-01T00:00:00Z", "-o", "json"];
+        assert_eq!(object(place.verify(&range).code(1))["good"], false);
+        place.execute("DELETE FROM records").await;
+        place.execute("DELETE FROM checkpoints").await;
+        let said = object(place.verify(&["-o", "json"]).code(1));
+        assert_eq!((&said["good"], &said["writers"]), (&false.into(), &Value::Array(vec![])));
+        let empty = place.verify(&[]).code(1).stdout("the ledger is empty\n");
+        let said = String::from_utf8_lossy(&empty.get_output().stderr).into_owned();
+        assert!(said.contains("there is nothing in it"), "{said}");
+    });
+}
+
+/// What nobody can have meant is not said back in full.
+#[test]
+fn a_name_of_a_hold_that_is_too_long_is_cut_where_it_is_refused() {
+    let place = Place::sqlite();
+    let name = "x".repeat(5000);
+    for command in ["hold", "release"] {
+        for name in [name.as_str(), "", "a\u{1b}b"] {
+            let refused = place.audit(&[command, name]).code(64).stdout("");
+            let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+            assert!(said.contains("want 1 to 100 printable characters"), "{said}");
+            assert!(said.len() < 400 && !said.contains('\u{1b}'), "{said}");
+        }
+    }
 }
 
 /// A ledger that is cut together with its own checkpoints is good in itself.
