@@ -1,13 +1,15 @@
 //! `postern audit export`: a part of the ledger in a format that others read.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::future::pending;
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 use jiff::Timestamp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::filter::{self, Filter};
 use super::progress::Progress;
@@ -86,8 +88,12 @@ impl Export {
         let query = self.filter.query(Timestamp::now())?;
         let ledger = self.source.open().await?;
         let mut tally = Tally::new(self.format.into(), &query);
+        let mut signals = Signals::listen(self.output.as_deref())?;
         let mut sink = Sink::open(self.output.as_deref())?;
-        let written = write(&ledger, &query, &mut tally, &mut sink).await;
+        let written = tokio::select! {
+            written = write(&ledger, &query, &mut tally, &mut sink) => written,
+            () = signals.came() => Err(anyhow!("interrupted; nothing was exported")),
+        };
         let written = written.and_then(|()| sink.close());
         let by = person::caller();
         let manifest = tally.manifest(by.clone(), ledger.latest_checkpoints().await?);
@@ -163,6 +169,31 @@ fn add(
     Ok(())
 }
 
+/// The signals by which a program is told to end. A file that is not whole must not be left behind;
+/// what goes to a stream is there already, and a signal ends it as any other program.
+struct Signals(Option<[Signal; 2]>);
+
+impl Signals {
+    fn listen(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(_) = path.filter(|path| !is_stream(path)) else { return Ok(Self(None)) };
+        let listen = |kind| signal(kind).context("signals cannot be listened to");
+        Ok(Self(Some([listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?])))
+    }
+
+    async fn came(&mut self) {
+        let Some([interrupt, terminate]) = &mut self.0 else { return pending().await };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+}
+
+/// A pipe or a device, which is written to where it is.
+fn is_stream(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|it| !it.is_file())
+}
+
 /// Where an export goes. A file has its name only once it is whole.
 enum Sink {
     Terminal,
@@ -179,14 +210,22 @@ impl Sink {
             return Ok(if is_terminal { Self::Terminal } else { stream() });
         };
         let cannot = || format!("cannot write `{}`", path.display());
-        // A pipe or a device is written to where it is.
-        if fs::metadata(path).is_ok_and(|it| !it.is_file()) {
+        if is_stream(path) {
             let file = OpenOptions::new().write(true).open(path).with_context(cannot)?;
             return Ok(Self::Stream(BufWriter::new(Box::new(file))));
         }
         let beside = path.with_added_extension("new");
         // People's names are in it.
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
+        let file = file.map_err(|error| match error.kind() {
+            // Whose it is cannot be told, so it is not taken away.
+            ErrorKind::AlreadyExists => anyhow!(
+                "`{}` is in the way: an export is writing it, or was killed while it did; remove \
+                 it if none is",
+                beside.display()
+            ),
+            _ => error.into(),
+        });
         let writer = BufWriter::new(file.with_context(cannot)?);
         Ok(Self::File { writer, beside, path: path.to_owned() })
     }

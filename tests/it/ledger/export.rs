@@ -331,3 +331,45 @@ fn an_export_over_the_ledger_or_its_key_is_refused() {
         export(&place, &["--format", "csv", "--output", &beside]).success();
     }
 }
+
+#[test]
+fn a_file_that_is_in_the_way_is_named_and_left_as_it_is() {
+    let place = ledger_of(some_of_each());
+    let (out, beside) = (place.folder.path().join("o.csv"), place.folder.path().join("o.csv.new"));
+    fs::write(&beside, "whose is it?").unwrap();
+    let args = ["--format", "csv", "--output", out.to_str().unwrap()];
+    let said = stderr(&export(&place, &args).code(2));
+    let named = format!("`{}` is in the way", beside.display());
+    assert!(said.contains(&named) && said.contains("remove it"), "{said}");
+    assert_eq!(fs::read_to_string(&beside).unwrap(), "whose is it?");
+    fs::remove_file(&beside).unwrap();
+    export(&place, &args).success();
+}
+
+/// However far it is when it is told.
+#[test]
+fn an_export_that_is_interrupted_leaves_nothing_behind() {
+    let place = ledger_of((0..3000).map(record));
+    for name in ["INT", "TERM"] {
+        let (out, beside) = (place.folder.path().join("o"), place.folder.path().join("o.new"));
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_postern"));
+        program.args(["audit", "export", "--format", "ocsf", "--output"]).arg(&out);
+        program.args(["--ledger", &place.location().to_string()]);
+        program.stderr(std::process::Stdio::piped());
+        let program = program.spawn().unwrap();
+        while !beside.exists() && !out.exists() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        let id = program.id().to_string();
+        let told = std::process::Command::new("kill").args(["-s", name, &id]).status();
+        assert!(told.unwrap().success());
+        let ended = program.wait_with_output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert!(!beside.exists(), "{name}: {said}");
+        // It may have been quicker.
+        let is_interrupted = said.contains("interrupted; nothing was exported");
+        assert_eq!(ended.status.code(), Some(if is_interrupted { 2 } else { 0 }), "{said}");
+        assert_eq!(out.exists(), !is_interrupted, "{name}: {said}");
+        drop(fs::remove_file(&out));
+    }
+}
