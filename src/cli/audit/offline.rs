@@ -21,11 +21,18 @@ pub(super) fn check_export(
     let read = |path: &Path| {
         std::fs::read(path).with_context(|| format!("`{}` cannot be read", path.display()))
     };
-    let manifest = match manifest::check(&read(manifest)?, &read(export)?) {
-        Ok(manifest::Report { manifest, .. }) => manifest,
+    let checked = manifest::check(&read(manifest)?, &read(export)?);
+    let manifest::Report { manifest, mut not_compared } = match checked {
+        Ok(report) => report,
         Err(error) => return wrong(&error.to_string(), output),
     };
     let trusted = trusted_keys(keys)?;
+    if trusted.is_empty() {
+        not_compared.push("checkpoints");
+    } else if manifest.checkpoints.is_empty() {
+        let why = "the manifest has no checkpoint, so there is nothing that a key signed";
+        return wrong(why, output);
+    }
     for (writer, text) in manifest.checkpoints.iter().filter(|_| !trusted.is_empty()) {
         if let Err(error) = Checkpoint::verify(text, &trusted) {
             return wrong(&format!("the checkpoint of {writer}: {error}"), output);
@@ -33,7 +40,12 @@ pub(super) fn check_export(
     }
     let count = manifest.count;
     let text = format!("{count} records, as the manifest says; the manifest itself is not signed");
-    good(&text, &json!({"good": true, "records": count}), output)
+    let object = json!({"good": true, "records": count, "notCompared": not_compared});
+    let outcome = good(&text, &object, output)?;
+    if output == Form::Text && !not_compared.is_empty() {
+        print(&format!("  not compared: {}\n", not_compared.join(", ")))?;
+    }
+    Ok(outcome)
 }
 
 /// That a record is in a ledger.

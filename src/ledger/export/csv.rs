@@ -3,7 +3,7 @@
 //! Spreadsheets take a cell that begins like a formula for one, whoever wrote it. Such a cell gets
 //! an apostrophe in front. What would move a terminal's cursor is escaped as `\u{1b}`.
 
-use csv::{QuoteStyle, Terminator, WriterBuilder};
+use csv::{QuoteStyle, StringRecord, Terminator, WriterBuilder};
 
 use super::{ExportError, Item};
 use crate::ledger::{Finding, Injection, Outcome, Phase, Policy, Record};
@@ -60,6 +60,8 @@ const COLUMNS: [Column; 40] = [
 ];
 /// The last one is not in the record.
 const CHAIN_HASH: &str = "chain_hash";
+/// Those that say which record a row is.
+pub(super) const PLACE: [&str; 4] = ["id", "time", "writer", "sequence"];
 
 /// The names of the columns.
 pub(super) fn head() -> Result<String, ExportError> {
@@ -73,14 +75,34 @@ pub(super) fn row(record: &Record, item: &Item<'_>) -> Result<String, ExportErro
     written(cells.chain([item.chain().unwrap_or_default()]).map(|text| cell(&text)))
 }
 
-/// The number of rows below the names of the columns.
-pub(super) fn count(table: &[u8]) -> Option<u64> {
-    let mut rows = 0;
-    for row in csv::Reader::from_reader(table).byte_records() {
-        row.ok()?;
-        rows += 1;
+/// What stands in a table below the names of its columns.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Rows {
+    pub(super) count: u64,
+    /// What the first and the last say in [`PLACE`]; nothing where the table has no such columns.
+    pub(super) ends: Option<[Option<Vec<String>>; 2]>,
+}
+
+/// Reads a table; nothing where it is none.
+pub(super) fn rows(table: &[u8]) -> Option<Rows> {
+    let mut reader = csv::Reader::from_reader(table);
+    let names = reader.headers().ok()?.clone();
+    let (mut count, mut first, mut last) = (0, None, None);
+    for row in reader.records() {
+        let row = row.ok()?;
+        count += 1;
+        first.get_or_insert_with(|| row.clone());
+        last = Some(row);
     }
-    Some(rows)
+    let column = |name| names.iter().position(|it| it == name);
+    let columns: Option<Vec<_>> = PLACE.into_iter().map(column).collect();
+    let ends = columns.map(|columns| {
+        let place = |row: StringRecord| {
+            columns.iter().filter_map(|at| row.get(*at)).map(str::to_owned).collect()
+        };
+        [first.map(place), last.map(place)]
+    });
+    Some(Rows { count, ends })
 }
 
 fn written(cells: impl Iterator<Item = String>) -> Result<String, ExportError> {
@@ -95,7 +117,7 @@ fn written(cells: impl Iterator<Item = String>) -> Result<String, ExportError> {
 }
 
 /// What a spreadsheet takes for text, and a terminal too.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     // The wide forms are those that East Asian versions read as the plain ones.
     let is_formula = text.starts_with([
         '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
@@ -151,7 +173,7 @@ mod tests {
 
     use super::super::testing::{HOSTILE, hostile, injection, refusal, text};
     use super::super::{Format, Item};
-    use super::{COLUMNS, cell, count, head};
+    use super::{COLUMNS, PLACE, Rows, cell, head, rows};
     use crate::ledger::{Entry, Record};
 
     fn cells(entry: &Entry) -> BTreeMap<String, String> {
@@ -212,8 +234,12 @@ mod tests {
         let table =
             head().unwrap() + &text(Format::Csv, &hostile()) + &text(Format::Csv, &hostile());
         assert!(table.lines().count() > 3);
-        assert_eq!(count(table.as_bytes()), Some(2));
-        assert_eq!(count(b"a,b\nc\n"), None);
+        let read = rows(table.as_bytes()).unwrap();
+        let [first, last] = read.ends.unwrap();
+        assert_eq!((read.count, first.unwrap().len()), (2, PLACE.len()));
+        assert_eq!(last.unwrap()[3], cells(&hostile())["sequence"]);
+        assert_eq!(rows(b"a,b\nc\n"), None);
+        assert_eq!(rows(b"id,time\nc,d\n"), Some(Rows { count: 1, ends: None }));
     }
 
     #[test]

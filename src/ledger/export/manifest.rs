@@ -73,6 +73,13 @@ impl Position {
             sequence: entry.sequence(),
         }
     }
+
+    /// As a table has it in [`csv::PLACE`].
+    fn cells(&self) -> Vec<String> {
+        let Self { id, time, writer, sequence } = self;
+        let texts = [id.to_string(), time.to_string(), writer.clone(), sequence.to_string()];
+        texts.iter().map(|text| csv::cell(text)).collect()
+    }
 }
 
 /// A query without its paging. What was not asked for is left out.
@@ -213,9 +220,9 @@ impl Tally {
 pub struct Report {
     /// What was said of it.
     pub manifest: Manifest,
-    /// Whether the records' stored texts are in the file and were compared too; in a table they
-    /// are not.
-    pub texts: bool,
+    /// What it says of the records that the file does not tell, so that it was not compared: a
+    /// table has no stored texts.
+    pub not_compared: Vec<&'static str>,
 }
 
 /// Why a file is not the one that a manifest speaks of.
@@ -256,18 +263,14 @@ pub fn check(manifest: &[u8], export: &[u8]) -> Result<Report, CheckError> {
     if found.to_string() != manifest.sha256 {
         return Err(CheckError::Changed { said: manifest.sha256, found });
     }
-    let texts = texts(manifest.format, export)?;
-    let count = match &texts {
-        Some(texts) => texts.len() as u64,
-        None => csv::count(export).ok_or(CheckError::Unreadable(1))?,
+    let not_compared = match texts(manifest.format, export)? {
+        Some(texts) => {
+            check_texts(&manifest, &texts)?;
+            Vec::new()
+        }
+        None => check_rows(&manifest, export)?,
     };
-    if count != manifest.count {
-        return Err(CheckError::Count { said: manifest.count, found: count });
-    }
-    if let Some(texts) = &texts {
-        check_texts(&manifest, texts)?;
-    }
-    Ok(Report { manifest, texts: texts.is_some() })
+    Ok(Report { manifest, not_compared })
 }
 
 fn read(manifest: &[u8]) -> Result<Manifest, CheckError> {
@@ -279,7 +282,25 @@ fn read(manifest: &[u8]) -> Result<Manifest, CheckError> {
     Ok(manifest)
 }
 
+fn check_count(manifest: &Manifest, found: u64) -> Result<(), CheckError> {
+    if found == manifest.count {
+        Ok(())
+    } else {
+        Err(CheckError::Count { said: manifest.count, found })
+    }
+}
+
+/// What of the manifest was not compared.
+fn check_rows(manifest: &Manifest, table: &[u8]) -> Result<Vec<&'static str>, CheckError> {
+    let csv::Rows { count, ends } = csv::rows(table).ok_or(CheckError::Unreadable(1))?;
+    check_count(manifest, count)?;
+    let Some(ends) = ends else { return Ok(vec!["newest", "oldest", "recordsSha256"]) };
+    let said = [&manifest.newest, &manifest.oldest].map(|end| end.as_ref().map(Position::cells));
+    if ends == said { Ok(vec!["recordsSha256"]) } else { Err(CheckError::Ends) }
+}
+
 fn check_texts(manifest: &Manifest, texts: &[String]) -> Result<(), CheckError> {
+    check_count(manifest, texts.len() as u64)?;
     let hash = texts.iter().fold(Sha256::new(), |hash, text| hash.chain_update(text));
     let found = Hash(hash.finalize().into());
     if found.to_string() != manifest.records_sha256 {

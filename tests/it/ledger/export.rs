@@ -56,8 +56,8 @@ fn every_format_is_exported_with_a_manifest_that_finds_one_changed_byte() {
 
         let mut bytes = fs::read(out).unwrap();
         let text = fs::read(manifest).unwrap();
-        let Report { manifest, texts } = check(&text, &bytes).unwrap();
-        assert_eq!(texts, format != "csv");
+        let Report { manifest, not_compared } = check(&text, &bytes).unwrap();
+        assert_eq!(not_compared.is_empty(), format != "csv");
         assert_eq!(manifest.count, 2);
         assert_eq!(manifest.newest.as_ref().map(|it| (it.id, it.sequence)), Some((id(4), 4)));
         assert_eq!(manifest.oldest.as_ref().map(|it| (it.id, it.sequence)), Some((id(1), 1)));
@@ -371,5 +371,35 @@ fn an_export_that_is_interrupted_leaves_nothing_behind() {
         assert_eq!(ended.status.code(), Some(if is_interrupted { 2 } else { 0 }), "{said}");
         assert_eq!(out.exists(), !is_interrupted, "{name}: {said}");
         drop(fs::remove_file(&out));
+    }
+}
+
+/// What a manifest says and nothing was compared with, the reader is told.
+#[test]
+fn what_was_not_compared_with_a_manifest_is_said() {
+    let place = super::verify::Place::sqlite();
+    Runtime::new().unwrap().block_on(place.fill());
+    for (format, missing) in [("csv", &["recordsSha256"][..]), ("jsonl", &[])] {
+        let files = ["--output", "e", "--manifest", "m.json"];
+        place.audit(&[&["export", "--format", format], &files[..]].concat()).success();
+        let check = ["verify", "--manifest", "m.json", "e"];
+        let text = stdout(&place.audit(&check).success());
+        let all = [missing, &["checkpoints"]].concat();
+        assert!(text.contains(&format!("not compared: {}\n", all.join(", "))), "{text}");
+        let with_key = [&check[..], &["--key", "signing.key.pub"]].concat();
+        let in_json = [&with_key[..], &["-o", "json"]].concat();
+        let said: Value = serde_json::from_str(&stdout(&place.audit(&in_json).success())).unwrap();
+        assert_eq!(said["notCompared"], serde_json::json!(missing), "{said}");
+        let text = stdout(&place.audit(&with_key).success());
+        assert_eq!(text.contains("not compared"), !missing.is_empty(), "{text}");
+
+        // Signed by nobody, it proves nothing to whoever gives a key.
+        let file = place.path("m.json");
+        let mut manifest: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        manifest["checkpoints"] = serde_json::json!({});
+        fs::write(&file, manifest.to_string()).unwrap();
+        place.audit(&check).success();
+        let text = stdout(&place.audit(&with_key).code(1));
+        assert!(text.starts_with("WRONG: the manifest has no checkpoint"), "{text}");
     }
 }

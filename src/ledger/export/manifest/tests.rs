@@ -1,6 +1,6 @@
 use super::super::testing::{STORED, decision, hostile, refusal};
 use super::super::{Format, Item};
-use super::{CheckError, Filter, Manifest, Tally, check};
+use super::{CheckError, Filter, Manifest, Position, Tally, check};
 use crate::ledger::event::Person;
 use crate::ledger::{Entry, Outcome, Query};
 
@@ -30,7 +30,7 @@ fn three() -> [Entry; 3] {
 fn checked(manifest: &Manifest, file: &str) -> Result<bool, CheckError> {
     check(&serde_json::to_vec(manifest).unwrap(), file.as_bytes()).map(|report| {
         assert_eq!(report.manifest, *manifest);
-        report.texts
+        report.not_compared.is_empty()
     })
 }
 
@@ -86,6 +86,29 @@ fn a_manifest_of_other_records_does_not_pass_for_this_one() {
     let (table, rows) = exported(Format::Csv, &three());
     let forged = Manifest { count: 4, ..table };
     assert_eq!(checked(&forged, &rows), Err(CheckError::Count { said: 4, found: 3 }));
+}
+
+/// The rows of a table say which records they are, as the texts of the other formats do.
+#[test]
+fn a_manifest_of_other_records_does_not_pass_for_a_table() {
+    let (own, rows) = exported(Format::Csv, &three());
+    let other = [decision(), hostile(), refusal().into()];
+    let (manifest, _) = exported(Format::Csv, &other);
+    let forged = [
+        Manifest { newest: manifest.newest.clone(), ..own.clone() },
+        Manifest { oldest: manifest.oldest.clone(), ..own.clone() },
+        Manifest { oldest: None, ..own.clone() },
+        Manifest {
+            newest: own.newest.clone().map(|it| Position { sequence: it.sequence + 1, ..it }),
+            ..own.clone()
+        },
+    ];
+    for forged in forged {
+        assert_eq!(checked(&forged, &rows), Err(CheckError::Ends), "{forged:?}");
+    }
+    let (nothing, head) = exported(Format::Csv, &[]);
+    let forged = Manifest { newest: own.newest, ..nothing };
+    assert_eq!(checked(&forged, &head), Err(CheckError::Ends));
 }
 
 #[test]
