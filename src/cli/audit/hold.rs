@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Source, note, person};
-use crate::cli::{Form, Outcome, as_json, print};
+use crate::cli::{Form, Misuse, Outcome, as_json, print};
 use crate::ledger::event::{Event, What};
 use crate::policy::text::{Quoted, is_plain};
 use crate::store::AnyLedger;
@@ -12,7 +12,7 @@ use crate::store::AnyLedger;
 #[derive(Debug, clap::Args)]
 pub(super) struct Hold {
     /// What it is for: the number of a case
-    #[arg(value_name = "NAME", value_parser = name)]
+    #[arg(value_name = "NAME")]
     name: String,
     #[command(flatten)]
     source: Source,
@@ -25,7 +25,7 @@ pub(super) struct Hold {
 #[derive(Debug, clap::Args)]
 pub(super) struct Release {
     /// What the hold was called
-    #[arg(value_name = "NAME", value_parser = name)]
+    #[arg(value_name = "NAME")]
     name: String,
     #[command(flatten)]
     source: Source,
@@ -36,6 +36,7 @@ pub(super) struct Release {
 
 impl Hold {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
+        check(&self.name)?;
         let ledger = AnyLedger::open_read_only(&self.source.location()?).await?;
         let is_held = ledger.held().await?.contains(&self.name);
         ledger.close().await;
@@ -49,6 +50,7 @@ impl Hold {
 
 impl Release {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
+        check(&self.name)?;
         let ledger = AnyLedger::open_read_only(&self.source.location()?).await?;
         let held = ledger.held().await?;
         ledger.close().await;
@@ -77,8 +79,14 @@ fn nothing_of(name: &str, held: &BTreeSet<String>) -> String {
     format!("nothing is held as {}, so nothing was released; what is held: {held}", Quoted(name))
 }
 
-/// A word or a few, as people write the number of a case.
-fn name(text: &str) -> Result<String, &'static str> {
-    let is_name = !text.trim().is_empty() && text.len() <= 100 && text.chars().all(is_plain);
-    if is_name { Ok(text.to_owned()) } else { Err("want 1 to 100 printable characters") }
+/// A word or a few, as people write the number of a case. Not left to the parser of arguments, which
+/// repeats in full what it refuses.
+fn check(name: &str) -> Result<(), Misuse> {
+    let is_name = !name.trim().is_empty() && name.len() <= 100 && name.chars().all(is_plain);
+    if is_name {
+        Ok(())
+    } else {
+        let name = Quoted(name);
+        Err(Misuse(format!("{name} is no name of a hold: want 1 to 100 printable characters")))
+    }
 }

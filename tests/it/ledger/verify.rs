@@ -405,6 +405,21 @@ fn a_ledger_of_which_nothing_is_left_is_an_object_too() {
     });
 }
 
+/// What nobody can have meant is not said back in full.
+#[test]
+fn a_name_of_a_hold_that_is_too_long_is_cut_where_it_is_refused() {
+    let place = Place::sqlite();
+    let name = "x".repeat(5000);
+    for command in ["hold", "release"] {
+        for name in [name.as_str(), "", "a\u{1b}b"] {
+            let refused = place.audit(&[command, name]).code(64).stdout("");
+            let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+            assert!(said.contains("want 1 to 100 printable characters"), "{said}");
+            assert!(said.len() < 400 && !said.contains('\u{1b}'), "{said}");
+        }
+    }
+}
+
 /// A ledger that is cut together with its own checkpoints is good in itself.
 #[test]
 fn only_a_kept_checkpoint_tells_of_a_clean_cut() {
