@@ -13,5 +13,6 @@ mod postgres;
 mod retention;
 mod screen;
 mod server;
+mod stats;
 mod upgrade;
 mod verify;
