@@ -79,16 +79,38 @@ fn image(injection: &Injection) -> String {
     parsed.unwrap_or_else(|| injection.image.clone())
 }
 
+/// What is known of when a writer was there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presence {
+    /// Of the first that there is of it, an entry or a checkpoint.
+    pub began: Timestamp,
+    /// Of its checkpoints.
+    pub signed: Vec<Timestamp>,
+    /// When it stopped, if that is the last that it had said when the time ended.
+    pub stopped: Option<Timestamp>,
+}
+
+/// The time that is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Nothing: since the writer began.
+    pub since: Option<Timestamp>,
+    /// Not in the future.
+    pub until: Timestamp,
+}
+
 /// For how long a writer said that it was there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Coverage {
     /// Whose.
     pub writer: String,
-    /// Its first checkpoint of the time that was asked for.
+    /// When the time that was asked for begins, or the writer itself.
     pub from: Timestamp,
-    /// Its last one, or when it was asked for.
+    /// When that time ends, or its last checkpoint if it had stopped.
     pub to: Timestamp,
+    /// When it stopped, if it had not begun again.
+    pub stopped: Option<Timestamp>,
     /// Between them, where no checkpoint was signed for longer than was asked.
     pub silent: Vec<Silence>,
     /// Of the time between them, how much was not silent, in percent.
@@ -105,11 +127,22 @@ pub struct Silence {
 }
 
 impl Coverage {
-    /// `times` of checkpoints in order, and at last when the writer is asked for unless it had
-    /// stopped; a pause longer than `limit` seconds is a silence. Nothing where there are none.
+    /// A pause longer than `limit` seconds is a silence, also one that had begun before or goes on.
+    /// Nothing of a writer that was not there yet.
     #[must_use]
-    pub fn new(writer: &str, times: &[Timestamp], limit: i64) -> Option<Self> {
-        let (from, to) = (*times.first()?, *times.last()?);
+    pub fn new(writer: &str, presence: &Presence, window: Window, limit: i64) -> Option<Self> {
+        let Presence { began, ref signed, stopped } = *presence;
+        let Window { since, until } = window;
+        let from = since.map_or(began, |since| since.max(began));
+        if from >= until {
+            return None;
+        }
+        let within = signed.iter().copied().filter(|time| (from..until).contains(time));
+        // Silence that lasts is the one that matters.
+        let end = stopped.is_none().then_some(until);
+        let mut times: Vec<_> = [from].into_iter().chain(within).chain(end).collect();
+        times.sort_unstable();
+        let to = times.last().copied().unwrap_or(from);
         let silent: Vec<_> = times
             .iter()
             .zip(times.iter().skip(1))
@@ -118,8 +151,11 @@ impl Coverage {
             .collect();
         let whole = seconds(Silence { from, to }).max(1);
         let quiet: i64 = silent.iter().map(|pause| seconds(*pause)).sum();
-        let percent = u8::try_from((whole - quiet).max(0) * 100 / whole).unwrap_or(100);
-        Some(Self { writer: writer.to_owned(), from, to, silent, percent })
+        let percent = match stopped {
+            Some(stopped) if stopped < from && to == from => 0,
+            _ => u8::try_from((whole - quiet).max(0) * 100 / whole).unwrap_or(100),
+        };
+        Some(Self { writer: writer.to_owned(), from, to, stopped, silent, percent })
     }
 }
 
@@ -131,18 +167,37 @@ fn seconds(pause: Silence) -> i64 {
 mod tests {
     use jiff::Timestamp;
 
-    use super::Coverage;
+    use super::{Coverage, Presence, Window};
 
     #[test]
     fn a_pause_that_is_too_long_is_a_silence() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let times = [0, 60, 120, 1120, 1200].map(at);
-        let coverage = Coverage::new("w", &times, 300).unwrap();
+        let signed = [0, 60, 120, 1120, 1200].map(at).to_vec();
+        let there = Presence { began: at(0), signed, stopped: Some(at(1200)) };
+        let whole = Window { since: None, until: at(9000) };
+        let coverage = Coverage::new("w", &there, whole, 300).unwrap();
         assert_eq!((coverage.from, coverage.to), (at(0), at(1200)));
         let silent: Vec<_> = coverage.silent.iter().map(|it| (it.from, it.to)).collect();
         assert_eq!(silent, [(at(120), at(1120))]);
         assert_eq!(coverage.percent, 16);
-        assert_eq!(Coverage::new("w", &times, 1000).unwrap().percent, 100);
-        assert_eq!(Coverage::new("w", &[], 300), None);
+        assert_eq!(Coverage::new("w", &there, whole, 1000).unwrap().percent, 100);
+        let before = Window { since: None, until: at(0) };
+        assert_eq!(Coverage::new("w", &there, before, 300), None);
+        let backwards = Window { since: Some(at(7)), until: at(7) };
+        assert_eq!(Coverage::new("w", &there, backwards, 300), None);
+    }
+
+    #[test]
+    fn a_silence_reaches_to_the_edges_of_what_is_asked_for() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let there = Presence { began: at(0), signed: vec![at(0), at(5000)], stopped: None };
+        let window = Window { since: Some(at(1000)), until: at(9000) };
+        let coverage = Coverage::new("w", &there, window, 300).unwrap();
+        let silent: Vec<_> = coverage.silent.iter().map(|it| (it.from, it.to)).collect();
+        assert_eq!(silent, [(at(1000), at(5000)), (at(5000), at(9000))]);
+        let gone = Presence { signed: vec![at(0)], stopped: Some(at(0)), ..there };
+        let coverage = Coverage::new("w", &gone, window, 300).unwrap();
+        assert_eq!((coverage.to, coverage.percent), (at(1000), 0));
+        assert!(coverage.silent.is_empty());
     }
 }

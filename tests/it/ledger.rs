@@ -13,6 +13,7 @@ mod postgres;
 mod retention;
 mod screen;
 mod server;
+mod stats;
 mod tampered;
 mod upgrade;
 mod verify;

@@ -88,11 +88,11 @@ impl Export {
         let query = self.filter.query(Timestamp::now())?;
         let ledger = self.source.open().await?;
         let mut tally = Tally::new(self.format.into(), &query);
-        let mut told = Told::listen(self.output.as_deref())?;
+        let mut signals = Signals::listen(self.output.as_deref())?;
         let mut sink = Sink::open(self.output.as_deref())?;
         let written = tokio::select! {
             written = write(&ledger, &query, &mut tally, &mut sink) => written,
-            () = told.to_end() => Err(anyhow!("interrupted; nothing was exported")),
+            () = signals.came() => Err(anyhow!("interrupted; nothing was exported")),
         };
         let written = written.and_then(|()| sink.close());
         let by = person::caller();
@@ -171,16 +171,16 @@ fn add(
 
 /// The signals by which a program is told to end. A file that is not whole must not be left behind;
 /// what goes to a stream is there already, and a signal ends it as any other program.
-struct Told(Option<[Signal; 2]>);
+struct Signals(Option<[Signal; 2]>);
 
-impl Told {
+impl Signals {
     fn listen(path: Option<&Path>) -> anyhow::Result<Self> {
         let Some(_) = path.filter(|path| !is_stream(path)) else { return Ok(Self(None)) };
         let listen = |kind| signal(kind).context("signals cannot be listened to");
         Ok(Self(Some([listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?])))
     }
 
-    async fn to_end(&mut self) {
+    async fn came(&mut self) {
         let Some([interrupt, terminate]) = &mut self.0 else { return pending().await };
         tokio::select! {
             _ = interrupt.recv() => {}

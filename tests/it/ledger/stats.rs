@@ -1,0 +1,170 @@
+//! `postern audit stats`: who was there, and for how much of the time.
+
+use jiff::{SignedDuration, Timestamp};
+use postern::ledger::chain::Hash;
+use postern::ledger::checkpoint::Checkpoint;
+use postern::ledger::event::{Event, Person, What};
+use postern::ledger::note::SigningKey;
+use postern::ledger::{Journal, Ledger};
+use postern::store::AnyLedger;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use super::audit::{audit, stdout};
+use super::fixture::{Place, execute, record, time};
+
+/// So many minutes after the first record that there could be.
+fn at(minute: u64) -> Timestamp {
+    time(minute * 60)
+}
+
+fn started() -> What {
+    What::Started { version: "1".to_owned(), settings: [].into(), unsigned: 0 }
+}
+
+fn read() -> What {
+    let by = Person { user: "ann".to_owned(), host: "h".to_owned() };
+    What::Read { by, command: "audit list".to_owned() }
+}
+
+/// A writer with these events, and a checkpoint at each of these times.
+fn write(
+    place: &Place,
+    writer: &str,
+    events: Vec<(Timestamp, What)>,
+    signed: impl IntoIterator<Item = Timestamp>,
+) {
+    let times: Vec<_> = events.iter().map(|(time, _)| *time).collect();
+    let (key, _) = SigningKey::generate().unwrap();
+    Runtime::new().unwrap().block_on(async {
+        let ledger = AnyLedger::open(&place.location(), writer).await.unwrap();
+        for (time, what) in events {
+            ledger.append_event(Event { time, ..Event::now("staging", what) }).await.unwrap();
+        }
+        ledger.close().await;
+        for time in signed {
+            let size = times.iter().filter(|event| **event <= time).count();
+            let checkpoint = Checkpoint {
+                writer: writer.to_owned(),
+                size: size.try_into().unwrap(),
+                root: Hash::of(b""),
+                time,
+                chain: Hash::of(b""),
+                cluster: String::new(),
+                bytes: None,
+            };
+            let sql = format!(
+                "INSERT INTO checkpoints (writer, size, time, note, frontier) \
+                 VALUES ('{writer}', {size}, {}, '{}', x'')",
+                time.as_nanosecond(),
+                checkpoint.sign(&key)
+            );
+            execute(&place.file(), sql.leak()).await;
+        }
+    });
+}
+
+/// What is said of each writer: from when to when, the silences, how much.
+fn coverage(place: &Place, args: &[&str]) -> Vec<String> {
+    let mut command = audit(place);
+    command.args(["stats", "-o", "json", "--ledger", &place.location().to_string()]).args(args);
+    let said: Value = serde_json::from_str(&stdout(&command.assert().success())).unwrap();
+    let minute = |time: &Value| {
+        let time: Timestamp = time.as_str().unwrap().parse().unwrap();
+        time.duration_since(at(0)).as_mins().to_string()
+    };
+    let range = |of: &Value| format!("{}-{}", minute(&of["from"]), minute(&of["to"]));
+    let writers = said["coverage"].as_array().unwrap().iter();
+    writers
+        .map(|it| {
+            let silent: Vec<_> = it["silent"].as_array().unwrap().iter().map(range).collect();
+            let stopped = &it["stopped"];
+            let stopped = if stopped.is_null() { "no".to_owned() } else { minute(stopped) };
+            format!(
+                "{} {} {} % silent {silent:?} stopped {stopped}",
+                it["writer"].as_str().unwrap(),
+                range(it),
+                it["percent"]
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_silence_at_the_edges_of_a_time_is_one_like_any_other() {
+    let place = Place::new();
+    let every = |from: u64, to: u64| (from..=to).map(at);
+    let begun = |minute| (at(minute), started());
+    write(&place, "crashed", vec![begun(0)], every(0, 5));
+    write(&place, "later", vec![begun(50)], every(50, 51));
+    write(&place, "late", vec![begun(20)], every(20, 50));
+    write(&place, "paused", vec![begun(0)], every(0, 5).chain(every(20, 50)));
+    let stopped = |minute| (at(minute), What::Stopped {});
+    write(&place, "quiet", vec![begun(0), stopped(50)], every(0, 30).chain([at(50)]));
+    // What people left meanwhile is taken up after a server has said that it stops.
+    let reads = (0..120).map(|_| (at(30), read()));
+    let events = [begun(0), stopped(30)].into_iter().chain(reads).collect();
+    write(&place, "stopped", events, every(0, 30));
+    write(&place, "stopped-before", vec![begun(0), stopped(5)], every(0, 5));
+    write(&place, "unsigned", vec![begun(0)], []);
+    let window = ["--since", "2026-11-24T08:10:00Z", "--until", "2026-11-24T08:40:00Z"];
+    assert_eq!(
+        coverage(&place, &window),
+        [
+            r#"crashed 10-40 0 % silent ["10-40"] stopped no"#,
+            "late 20-40 100 % silent [] stopped no",
+            r#"paused 10-40 66 % silent ["10-20"] stopped no"#,
+            r#"quiet 10-40 66 % silent ["30-40"] stopped no"#,
+            "stopped 10-30 100 % silent [] stopped 30",
+            "stopped-before 10-10 0 % silent [] stopped 5",
+            r#"unsigned 10-40 0 % silent ["10-40"] stopped no"#,
+        ]
+    );
+    let mut command = audit(&place);
+    command.args(["stats", "--ledger", &place.location().to_string()]).args(window);
+    let text = stdout(&command.assert().success());
+    for line in [
+        "crashed was there 0 % of the time from 2026-11-24T08:10:00Z to 2026-11-24T08:40:00Z\n",
+        "stopped-before had stopped before, at 2026-11-24T08:05:00Z\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+}
+
+#[test]
+fn a_time_that_has_not_come_is_no_silence() {
+    let place = Place::new();
+    let now = Timestamp::now();
+    let before = |minutes| now - SignedDuration::from_mins(minutes);
+    write(&place, "postern-0", vec![(before(9), started())], (0..=9).rev().map(before));
+    for until in ["2099-01-01", "2199-01-01"] {
+        let said = coverage(&place, &["--until", until, "--since", "1h"]);
+        assert!(said[0].ends_with("100 % silent [] stopped no"), "{said:?}");
+    }
+    assert!(coverage(&place, &["--since", "2099-01-01"]).is_empty());
+}
+
+/// What it wrote afterwards, nobody else left.
+#[test]
+fn whoever_writes_after_it_stopped_has_not_stopped() {
+    let place = Place::new();
+    let events = vec![(at(0), started()), (at(1), What::Stopped {}), (at(2), started())];
+    write(&place, "postern-0", events, [at(0), at(1), at(2)]);
+    Runtime::new().unwrap().block_on(async {
+        let ledger = AnyLedger::open(&place.location(), "postern-1").await.unwrap();
+        let stopped = Event { time: at(1), ..Event::now("staging", What::Stopped {}) };
+        ledger.append_event(stopped).await.unwrap();
+        ledger.append(record(120)).await.unwrap();
+        ledger.close().await;
+    });
+    let said = coverage(&place, &["--until", "2026-11-24T08:10:00Z"]);
+    assert_eq!(
+        said,
+        [
+            r#"postern-0 0-10 20 % silent ["2-10"] stopped no"#,
+            r#"postern-1 1-10 0 % silent ["1-10"] stopped no"#,
+        ]
+    );
+    let said = coverage(&place, &[]);
+    assert!(said.iter().all(|said| said.ends_with("stopped no")), "{said:?}");
+}
