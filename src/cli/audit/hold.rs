@@ -79,8 +79,8 @@ fn nothing_of(name: &str, held: &BTreeSet<String>) -> String {
     format!("nothing is held as {}, so nothing was released; what is held: {held}", Quoted(name))
 }
 
-/// A word or a few, as people write the number of a case. Not left to the parser of arguments, which
-/// repeats in full what it refuses.
+/// A word or a few, as people write the number of a case. Not left to the parser of arguments,
+/// which repeats in full what it refuses.
 fn check(name: &str) -> Result<(), Misuse> {
     let is_name = !name.trim().is_empty() && name.len() <= 100 && name.chars().all(is_plain);
     if is_name {
