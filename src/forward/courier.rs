@@ -116,9 +116,26 @@ impl<J: Journal> Courier<J> {
         }
         let cursors = self.journal.cursors(&self.cursor).await.map_err(Trouble::Ledger)?;
         let at = cursors.get(&self.writer).copied().unwrap_or(0);
+        let at = if self.is_beyond_the_end(at).await? { 0 } else { at };
         delivered.through = at;
         self.at.send_replace(Some(at));
         Ok(at)
+    }
+
+    /// Whether the target is said to have what nobody has written. Then nobody knows what it has,
+    /// and twice is better than never.
+    async fn is_beyond_the_end(&self, at: u64) -> Result<bool, Trouble> {
+        let Some(before) = at.checked_sub(1) else { return Ok(false) };
+        let there = self.journal.entries_after(&self.writer, before, 1).await;
+        let is_beyond = there.map_err(Trouble::Ledger)?.is_empty();
+        if is_beyond {
+            warn!(
+                "{} ({}) is noted to have entries up to {at}, which is beyond the last: somebody \
+                 moved its cursor, or entries were lost; all are sent again",
+                self.label, self.shown
+            );
+        }
+        Ok(is_beyond)
     }
 }
 

@@ -127,6 +127,28 @@ async fn the_end_of_a_sequence_is_found_with_few_questions() {
     assert_eq!(newest_after(&Numbers::of(500..=777), "w", 0).await.unwrap(), 777);
 }
 
+/// Whoever can write the database could have a target be told nothing any more, without a word.
+#[tokio::test]
+async fn a_cursor_beyond_the_end_begins_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = format!("file:{}/a", folder.path().display());
+    let journal = Numbers::of(1..=3);
+    forward(&journal, &[&target]).await;
+    let text = || std::fs::read_to_string(folder.path().join("a")).unwrap();
+    assert_eq!(text(), "1\n2\n3\n");
+    for cursor in journal.state().cursors.values_mut() {
+        assert_eq!(*cursor, 3);
+        *cursor = 4;
+    }
+    forward(&journal, &[&target]).await;
+    assert_eq!(text(), "1\n2\n3\n1\n2\n3\n");
+    assert_eq!(journal.state().cursors.values().copied().collect::<Vec<_>>(), [3]);
+    // The last of them is there, whatever was dropped before.
+    journal.state().entries.retain(|entry| *entry == 3);
+    forward(&journal, &[&target]).await;
+    assert_eq!(text(), "1\n2\n3\n1\n2\n3\n");
+}
+
 #[tokio::test]
 async fn each_target_gets_everything_in_order_and_only_once_while_nothing_fails() {
     let folder = tempfile::tempdir().unwrap();
