@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::constrain::Check;
 use super::removal::{removals, take_away};
-use super::request::{DebugRequest, EnvSource, Injection, PodFacts};
+use super::request::{DebugRequest, DebuggerFacts, EnvSource, Injection, PodFacts};
 use super::rule::{Effect, Enforcement, Policy};
 use super::set::PolicySet;
 use super::setting::Setting;
@@ -26,13 +26,46 @@ pub enum Defaults {
 /// Judges every injection of a request.
 #[must_use]
 pub fn evaluate(set: &PolicySet, request: &DebugRequest, defaults: Defaults) -> Verdict {
+    evaluate_together(set, request, defaults).0
+}
+
+/// The verdict, and the request as its containers were judged: each beside the privileged ones
+/// that the others become.
+pub(super) fn evaluate_together<'r>(
+    set: &PolicySet,
+    request: &'r DebugRequest,
+    defaults: Defaults,
+) -> (Verdict, Cow<'r, DebugRequest>) {
     let speaking = set.speaking_to(request);
-    let rulings = request
-        .injections
-        .iter()
-        .map(|asked| Judge { speaking: &speaking, request, defaults }.rule_on(asked))
-        .collect();
-    Verdict { rulings, justification: justification(&speaking, request) }
+    let mut judged = Cow::Borrowed(request);
+    loop {
+        let judge = Judge { speaking: &speaking, request: &judged, defaults };
+        let rulings: Vec<_> = request.injections.iter().map(|asked| judge.rule_on(asked)).collect();
+        let beside = unseen_debuggers(&judged, &rulings);
+        if beside.is_empty() {
+            let justification = justification(&speaking, request);
+            return (Verdict { rulings, justification }, judged);
+        }
+        // Each turn sees one more of the containers at least.
+        judged.to_mut().pod.privileged_debuggers.extend(beside);
+    }
+}
+
+/// Containers that are privileged now, and of which the others did not know.
+fn unseen_debuggers(request: &DebugRequest, rulings: &[Ruling]) -> Vec<DebuggerFacts> {
+    if rulings.len() < 2 {
+        return Vec::new();
+    }
+    let seen = |name: &str| request.pod.privileged_debuggers.iter().any(|it| it.name == name);
+    let stored = rulings.iter().map(|ruling| &ruling.container);
+    let privileged = stored.filter(|container| container.security.privileged == Some(true));
+    let unseen = privileged.filter(|container| !seen(&container.name));
+    unseen
+        .map(|Injection { name, target, .. }| DebuggerFacts {
+            name: name.clone(),
+            target: target.clone(),
+        })
+        .collect()
 }
 
 /// The reason given, if a policy that speaks to the request says where it is to be found.

@@ -337,3 +337,30 @@ fn a_name_of_a_field_with_escapes_is_not_looked_for() {
         assert!(matches!(review.subject, Subject::Malformed(_)), "{escaped}");
     }
 }
+
+#[test]
+fn notes_the_privileged_debuggers_that_the_pod_has_in_either_shape() {
+    let old = json!([
+        {"name": "plain", "image": "x", "targetContainerName": "app"},
+        {"name": "root", "image": "x", "targetContainerName": "app",
+         "securityContext": {"privileged": true, "capabilities": {"add": ["ALL"]}}},
+        {"name": "alone", "image": "x", "targetContainerName": "",
+         "securityContext": {"privileged": true}},
+        {"name": "none", "image": "x", "securityContext": {"privileged": null}},
+    ]);
+    let mut new = old.clone();
+    new.as_array_mut().unwrap().push(json!({"name": "new", "image": "x"}));
+    let mut shapes = [review(&pod(&new), &pod(&old)), review(&json!({}), &json!({}))];
+    shapes[1]["request"]["kind"]["kind"] = json!("EphemeralContainers");
+    shapes[1]["request"]["object"] = json!({"ephemeralContainers": new});
+    shapes[1]["request"]["oldObject"] = json!({"ephemeralContainers": old});
+    for shape in &shapes {
+        let Subject::Debug(debug) = read(shape).subject else { panic!("{shape}") };
+        let seen = debug.request.pod.privileged_debuggers;
+        let seen: Vec<_> = seen.iter().map(|it| (it.name.as_str(), it.target.as_deref())).collect();
+        assert_eq!(seen, [("root", Some("app")), ("alone", None)]);
+    }
+    let mut wrong = old.clone();
+    wrong[0]["securityContext"] = json!({"privileged": "yes"});
+    assert!(malformed(&review(&pod(&new), &pod(&wrong))).contains("cannot be read"));
+}

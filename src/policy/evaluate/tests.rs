@@ -472,3 +472,39 @@ fn an_image_of_a_mirror_is_allowed_and_denied_as_what_it_mirrors() {
         assert!(!mirrored("allow", image) && mirrored("deny", image), "{image}");
     }
 }
+
+/// What one request adds is judged as it will be stored, also where another looks at it.
+#[test]
+fn containers_added_together_are_judged_beside_each_other() {
+    let mut developers = permit("developers");
+    developers.constraints.pod_security = Some(Level::Baseline);
+    let mut admins = permit("admins");
+    admins.constraints.images = images(&["admin/**"]);
+    admins.set = vec![Setting::Privileged(true)];
+    let named = |name: &str, image: &str, target: &str| Injection {
+        name: name.to_owned(),
+        target: Some(target.to_owned()),
+        ..container(image)
+    };
+    let small = named("small", "busybox", "app");
+    let verdict = |beside: Injection, set: &[&Policy]| {
+        let set = PolicySet::new(set.iter().map(|policy| (*policy).clone()).collect());
+        evaluate(&set, &asking(vec![small.clone(), beside]), Defaults::Applied)
+    };
+    let big = || named("big", "admin/tool", "app");
+    developers.constraints.images = images(&["busybox"]);
+    let both: &[&Policy] = &[&developers, &admins];
+    let refused = verdict(big(), both);
+    let [small_ruling, big_ruling] = refused.rulings.as_slice() else { panic!() };
+    assert!(big_ruling.allows() && !small_ruling.allows());
+    let told: Vec<_> = small_ruling.findings.iter().map(|it| it.objection.to_string()).collect();
+    assert!(told.iter().any(|it| it.contains("container `big` is privileged")), "{told:?}");
+    assert!(verdict(named("big", "admin/tool", "other"), both).allows());
+    // A privilege that is taken away leads nowhere.
+    admins.set.clear();
+    admins.constraints.pod_security = Some(Level::Baseline);
+    admins.remove = vec![Removable::Privileged];
+    let mut asking_for_more = big();
+    asking_for_more.security.privileged = Some(true);
+    assert!(verdict(asking_for_more, &[&developers, &admins]).allows());
+}
