@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::constrain::Check;
 use super::removal::{removals, take_away};
-use super::request::{DebugRequest, DebuggerFacts, EnvSource, Injection, PodFacts};
+use super::request::{DebugRequest, DebuggerFacts, EnvSource, Injection};
+use super::resolve::{changes, resolved};
 use super::rule::{Effect, Enforcement, Policy};
 use super::set::PolicySet;
 use super::setting::Setting;
-use super::verdict::{Change, Finding, Objection, Ruling, Verdict};
+use super::verdict::{Finding, Objection, Ruling, Verdict};
 
 /// How many Permits that were not satisfied have their objections listed, nearest first.
 const PERMITS_EXPLAINED: usize = 3;
@@ -322,77 +323,6 @@ pub(super) fn opinion(
     let settings = judge.settings(policy, container);
     let dressed = judge.dress(policy, &settings, Cow::Borrowed(container));
     judge.objections(policy, &dressed)
-}
-
-/// A policy's settings as they apply to a container of a pod, `set` last because it has the last
-/// word.
-fn resolved<'p>(
-    policy: &'p Policy,
-    container: &Injection,
-    pod: &PodFacts,
-) -> Vec<Cow<'p, Setting>> {
-    let target = target(policy, container, pod);
-    let all = policy.defaults.iter().chain(&policy.set);
-    all.filter_map(|setting| setting.for_container(target.as_deref(), pod)).collect()
-}
-
-/// What `set` asks of a container as it is stored.
-pub(super) fn as_set_for<'p>(
-    policy: &'p Policy,
-    container: &Injection,
-    pod: &PodFacts,
-) -> Vec<Cow<'p, Setting>> {
-    let target = target(policy, container, pod);
-    let set = policy.set.iter();
-    set.filter_map(|setting| setting.for_container(target.as_deref(), pod)).collect()
-}
-
-/// The target that the container has once the policy's settings are in.
-fn target<'a>(
-    policy: &'a Policy,
-    container: &'a Injection,
-    pod: &PodFacts,
-) -> Option<Cow<'a, str>> {
-    let of = |settings: &'a [Setting]| {
-        let names = |setting: &&Setting| {
-            matches!(setting, Setting::FirstTarget | Setting::TargetContainerName(_))
-        };
-        let mut resolved =
-            settings.iter().filter(names).filter_map(|setting| setting.for_container(None, pod));
-        resolved.find_map(|setting| match setting {
-            Cow::Borrowed(Setting::TargetContainerName(name)) => Some(Cow::Borrowed(name.as_str())),
-            Cow::Owned(Setting::TargetContainerName(name)) => Some(Cow::Owned(name)),
-            _ => None,
-        })
-    };
-    let own = || container.target.as_deref().map(Cow::Borrowed);
-    of(&policy.set).or_else(own).or_else(|| of(&policy.defaults))
-}
-
-/// The fields in which `stored` differs from `asked`.
-fn changes(asked: &Injection, stored: &Injection, settings: &[Cow<'_, Setting>]) -> Vec<Change> {
-    let mut changes: Vec<Change> = Vec::new();
-    for setting in settings {
-        let (before, after) = (setting.current(asked), setting.current(stored));
-        let Some(after) = after.filter(|after| Some(after) != before.as_ref()) else { continue };
-        if changes.iter().all(|change| change.setting.path() != after.path()) {
-            changes.push(Change { setting: after, asked: before });
-        }
-    }
-    changes
-}
-
-/// The settings of `permit` that `stored` carries, for the record of a validating phase.
-#[must_use]
-pub fn carried<'p>(
-    permit: &'p Policy,
-    stored: &Injection,
-    pod: &PodFacts,
-) -> Vec<Cow<'p, Setting>> {
-    let mut settings = resolved(permit, stored, pod);
-    settings.retain(|setting| setting.current(stored).as_ref() == Some(setting.as_ref()));
-    settings.dedup_by(|a, b| a.path() == b.path());
-    settings
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@ use crate::policy::circumstances::{Circumstances, Right};
 use crate::policy::image::{Alias, ImagePattern};
 use crate::policy::removal::Removable;
 use crate::policy::request::{
-    ConfinementProfile, Device, EnvFrom, EnvVar, Fact, Mount, PullPolicy, Redacted, Volume,
+    ConfinementProfile, Device, EnvFrom, EnvVar, Fact, Mount, Os, PullPolicy, Redacted, Volume,
 };
 use crate::policy::rule::{
     Access, Justification, LabelOperator, LabelRequirement, Level, MountAccess, NamePattern,
 };
 use crate::policy::testing::{asking, container, images, permit, require};
+use crate::policy::verdict::Change;
 
 fn ruling(policies: Vec<Policy>, asked: Injection, defaults: Defaults) -> Ruling {
     let set = PolicySet::new(policies);
@@ -382,6 +383,33 @@ fn a_debugger_runs_as_its_targets_user_unless_that_is_root() {
     assert_eq!(user(Some("app"), None, None), None);
     assert_eq!(user(Some("app"), Some(0), Some(2000)), None, "root is not copied");
     assert_eq!(user(None, Some(1000), None), None, "there is no target");
+}
+
+/// Or root would stay root by leaving `--target` out.
+#[test]
+fn a_policy_that_sets_the_targets_user_needs_a_target() {
+    let mut copying = permit("copying");
+    copying.set = vec![Setting::RunAsUserFromTarget];
+    let allows = |policy: &Policy, target: Option<&str>, os: Option<Os>, phase| {
+        let mut request = asking(vec![container("busybox")]);
+        request.injections[0].target = target.map(str::to_owned);
+        if let Fact::Known(spec) = &mut request.pod.spec {
+            spec.os = os;
+        }
+        evaluate(&PolicySet::new(vec![policy.clone()]), &request, phase).rulings.remove(0)
+    };
+    for phase in [Defaults::Applied, Defaults::Ignored] {
+        let refused = allows(&copying, None, None, phase);
+        assert!(!refused.allows());
+        assert_eq!(refused.findings[0].objection, Objection::SetUserUnresolved);
+        assert!(allows(&copying, Some("app"), None, phase).allows(), "its user is not known");
+        assert!(allows(&copying, None, Some(Os::Windows), phase).allows());
+    }
+    copying.defaults = vec![Setting::FirstTarget];
+    assert!(allows(&copying, None, None, Defaults::Applied).allows());
+    copying.defaults = vec![Setting::RunAsUserFromTarget];
+    copying.set.clear();
+    assert!(allows(&copying, None, None, Defaults::Applied).allows());
 }
 
 /// The answer to a plain container when this is known.
