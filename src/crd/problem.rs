@@ -125,6 +125,11 @@ pub enum Fault {
     Moment(String),
     #[error("alias {} cannot be used: {why}", Quoted(.text))]
     Alias { text: String, why: AliasError },
+    #[error(
+        "alias {} leads on to what alias {} speaks of, and only one is applied; write where it ends",
+        Quoted(.text), Quoted(.next)
+    )]
+    AliasChain { text: String, next: String },
     #[error("it cannot be used: {message} (character {character})")]
     Expression { character: usize, message: String },
     #[error("it has more than {0} entries")]

@@ -119,7 +119,7 @@ pub fn covering<'p>(
     image: &ImageRef,
     kind: ListKind,
 ) -> Option<&'p ImagePattern> {
-    let others: Vec<_> = aliases.iter().filter_map(|alias| alias.apply(image)).collect();
+    let others: Vec<_> = aliases.iter().filter_map(|alias| alias.apply(image, kind)).collect();
     patterns.iter().find(|pattern| {
         pattern.matches(image, kind) || others.iter().any(|other| pattern.matches(other, kind))
     })
