@@ -255,6 +255,42 @@ fn notes_fields_that_it_does_not_know() {
 }
 
 #[test]
+fn notes_fields_that_it_does_not_know_further_down() {
+    let container = json!({
+        "name": "a", "image": "x",
+        "securityContext": {
+            "capabilities": {"add": ["CHOWN"], "ambient": ["SYS_ADMIN"], "drop": null},
+            "seLinuxOptions": {"type": "container_t", "range": "s0"},
+            "seccompProfile": {"type": "RuntimeDefault", "inline": "{}"},
+            "appArmorProfile": {"type": "RuntimeDefault", "inline": {}},
+            "windowsOptions": {"hostProcess": false, "hostUser": "x"},
+        },
+        "env": [{"name": "A", "value": ""}, {"name": "B", "valueFrom": {"vaultRef": {}}, "how": 1}],
+        "envFrom": [{"secretRef": {"name": "s"}, "suffix": "_X"}, {"vaultRef": {"name": "v"}}],
+        "volumeMounts": [{
+            "name": "v", "mountPath": "/v", "readOnly": true, "recursiveReadOnly": "Enabled",
+            "mountPropagation": "None", "bindMountOptions": ["noexec"], "idMap": "host",
+        }],
+        "volumeDevices": [{"name": "d", "devicePath": "/d", "mode": "rw", "empty": ""}],
+    });
+    let debug = debug_of(&json!([container]), &json!([]));
+    assert_eq!(
+        debug.request.injections[0].unknown_fields,
+        [
+            "securityContext.capabilities.ambient",
+            "securityContext.seLinuxOptions.range",
+            "securityContext.seccompProfile.inline",
+            "securityContext.appArmorProfile.inline",
+            "securityContext.windowsOptions.hostUser",
+            "env[1].how",
+            "envFrom[0].suffix",
+            "volumeMounts[0].idMap",
+            "volumeDevices[0].mode",
+        ]
+    );
+}
+
+#[test]
 fn reads_where_variables_come_from_and_never_shows_their_values() {
     let debug = debug_of(
         &json!([{"name": "a", "image": "x", "env": [
