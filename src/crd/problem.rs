@@ -51,6 +51,13 @@ pub enum Fault {
     NotPlain,
     #[error("the name of a subject is matched as it is, without wildcards; {} will match nobody", Quoted(.0))]
     SubjectWildcard(String),
+    #[error(
+        "{} is nobody's name: it begins or ends with a blank, or holds a control character",
+        Quoted(.0)
+    )]
+    SubjectName(String),
+    #[error("{} has nobody in it: what follows `{prefix}` is not the name of a namespace", Quoted(.text))]
+    ServiceAccountGroup { text: String, prefix: &'static str },
     #[error("a ServiceAccount needs its namespace")]
     SubjectNamespaceMissing,
     #[error("only a ServiceAccount has a namespace")]
