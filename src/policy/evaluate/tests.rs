@@ -258,6 +258,26 @@ fn takes_the_reason_from_a_written_value_alone() {
 }
 
 #[test]
+fn a_reason_that_nobody_can_see_is_none() {
+    let mut asks = permit("asks");
+    let env = "DEBUG_REASON".to_owned();
+    asks.constraints.justification = Some(Justification { required: true, env, pattern: None });
+    let set = PolicySet::new(vec![asks]);
+    let with = |text: &str| {
+        let mut asked = container("busybox");
+        let source = EnvSource::Value(Redacted::new(text.to_owned()));
+        asked.env = vec![EnvVar { position: 0, name: "DEBUG_REASON".to_owned(), source }];
+        evaluate(&set, &asking(vec![asked]), Defaults::Applied)
+    };
+    assert!(with("because\u{200b}").allows());
+    for unseen in ["\u{200b}", " \u{feff}\u{2060} \u{200d}", "\u{7}", "\u{e0041}"] {
+        let verdict = with(unseen);
+        assert!(!verdict.allows(), "{unseen:?}");
+        assert_eq!(verdict.justification, None);
+    }
+}
+
+#[test]
 fn env_from_brings_names_that_nobody_knows() {
     let mut names = permit("names");
     names.constraints.env.deny = vec![NamePattern::new("*TOKEN*")];
