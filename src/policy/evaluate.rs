@@ -120,7 +120,7 @@ impl<'a> Judge<'a> {
         let container = choice.container.into_owned();
         let changes = changes(asked, &container, &choice.settings);
         let removals = removals(asked, &container, &changes);
-        let findings = self.side_findings(&container);
+        let findings = self.side_findings(asked, &container);
         let ruling = Ruling {
             container,
             permit: Some(Arc::clone(choice.permit)),
@@ -239,13 +239,16 @@ impl<'a> Judge<'a> {
         check.into_objections()
     }
 
-    /// What every policy but the enforced Permits says about the final container.
-    fn side_findings(&self, container: &Injection) -> Vec<Finding> {
+    /// What every policy but the enforced Permits says: a Require about the container as it is
+    /// stored, a Permit about what it would have made of the one that was asked for. What another
+    /// Permit put in is no fault of that.
+    fn side_findings(&self, asked: &Injection, stored: &Injection) -> Vec<Finding> {
         let enforced_permit = |policy: &Policy| {
             policy.effect == Effect::Permit && policy.enforcement == Enforcement::Enforce
         };
         let mut findings: Vec<Finding> = Vec::new();
         for policy in self.speaking.iter().filter(|policy| !enforced_permit(policy)) {
+            let container = if policy.effect == Effect::Permit { asked } else { stored };
             let settings = self.settings(policy, container);
             let dressed = self.dress(policy, &settings, Cow::Borrowed(container));
             let objections = self.objections(policy, &dressed);
@@ -260,7 +263,7 @@ impl<'a> Judge<'a> {
     }
 
     fn refuse(&self, asked: &Injection) -> Ruling {
-        let mut findings = self.side_findings(asked);
+        let mut findings = self.side_findings(asked, asked);
         let weighty =
             findings.partition_point(|finding| finding.enforcement() == Enforcement::Enforce);
         let tail = findings.split_off(weighty);

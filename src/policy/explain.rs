@@ -48,8 +48,8 @@ pub struct Mismatch {
 /// What one policy says of one container.
 #[derive(Debug, Clone)]
 pub struct Opinion {
-    /// What it objects to. A Permit's are about the container with that Permit's settings in it,
-    /// every other policy's about the container as it would be stored.
+    /// What it objects to. A Permit's are about the container as asked with that Permit's settings
+    /// in it, every Require's about the container as it would be stored.
     pub objections: Vec<Objection>,
     /// What came of it.
     pub role: Role,
@@ -138,9 +138,8 @@ impl View<'_> {
         if self.permits(policy) {
             return Vec::new();
         }
-        let competes =
-            policy.effect == Effect::Permit && policy.enforcement == Enforcement::Enforce;
-        let container = if competes { self.asked } else { &self.ruling.container };
+        let permits = policy.effect == Effect::Permit;
+        let container = if permits { self.asked } else { &self.ruling.container };
         opinion(policy, container, &self.request, self.defaults)
     }
 

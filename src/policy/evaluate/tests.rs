@@ -200,6 +200,32 @@ fn warn_and_audit_neither_refuse_nor_permit() {
     }
 }
 
+/// What decides puts something in that the other would not have.
+#[test]
+fn a_permit_that_does_not_decide_is_asked_about_its_own_container() {
+    use crate::policy::explain::{Standing, explain};
+    let mut decides = permit("decides");
+    decides.set = vec![Setting::ImagePullPolicy(PullPolicy::Always)];
+    let mut tried = permit("tried");
+    tried.constraints.images.pull_policies = Some(vec![PullPolicy::IfNotPresent]);
+    let mut fresh = require("fresh");
+    fresh.enforcement = Enforcement::Audit;
+    fresh.constraints.images.pull_policies = Some(vec![PullPolicy::IfNotPresent]);
+    for enforcement in [Enforcement::Warn, Enforcement::Audit] {
+        tried.enforcement = enforcement;
+        let set = PolicySet::new(vec![decides.clone(), tried.clone(), fresh.clone()]);
+        let request = asking(vec![container("busybox")]);
+        let ruling = evaluate(&set, &request, Defaults::Applied).rulings.remove(0);
+        let who: Vec<_> = ruling.findings.iter().filter_map(|it| it.policy.as_ref()).collect();
+        assert!(who.iter().all(|policy| policy.id.name == "fresh") && who.len() == 1, "{who:?}");
+        for account in explain(&set, &request, Defaults::Applied) {
+            let Standing::Speaks(opinions) = account.standing else { panic!() };
+            let objects = account.policy.id.name == "fresh";
+            assert_eq!(!opinions[0].objections.is_empty(), objects, "{}", account.policy.id.name);
+        }
+    }
+}
+
 #[test]
 fn what_is_not_known_makes_a_require_match_and_a_permit_not() {
     use crate::policy::rule::{LabelOperator, LabelRequirement};
