@@ -130,6 +130,7 @@ impl Program {
         let at = syntax.at;
         let mut checker = Checker::new(variables);
         let (root, gives) = checker.check(syntax)?;
+        checker.finish()?;
         let wanted_type = match wanted {
             Wanted::Bool => Type::Bool,
             Wanted::Text => Type::Text,

@@ -16,6 +16,7 @@ pub mod name;
 pub mod pod_security;
 pub mod removal;
 pub mod request;
+pub mod resolve;
 pub mod rule;
 pub mod schedule;
 pub mod security_context;

@@ -185,21 +185,69 @@ const SECURITY_FIELDS: &[&str] = &[
     "windowsOptions",
 ];
 
+/// Every field of what is below `securityContext`, as of 1.37.
+const SECURITY_PARTS: [(&str, &[&str]); 5] = [
+    ("capabilities", &["add", "drop"]),
+    ("seLinuxOptions", &["level", "role", "type", "user"]),
+    ("seccompProfile", &["localhostProfile", "type"]),
+    ("appArmorProfile", &["localhostProfile", "type"]),
+    (
+        "windowsOptions",
+        &["gmsaCredentialSpec", "gmsaCredentialSpecName", "hostProcess", "runAsUserName"],
+    ),
+];
+
+/// Every field of the entries of lists, as of 1.37.
+const ENTRIES: [(&str, &[&str]); 4] = [
+    ("env", &["name", "value", "valueFrom"]),
+    (ENV_FROM, &["configMapRef", "prefix", "secretRef"]),
+    (
+        "volumeMounts",
+        &[
+            "bindMountOptions",
+            "mountPath",
+            "mountPropagation",
+            "name",
+            "readOnly",
+            "recursiveReadOnly",
+            "subPath",
+            "subPathExpr",
+        ],
+    ),
+    ("volumeDevices", &["devicePath", "name"]),
+];
+const ENV_FROM: &str = "envFrom";
+
 /// Fields that a later Kubernetes added: set, and of a meaning that is not known here.
 fn unknown_fields(container: &Value) -> Vec<String> {
-    let mut fields = fields_beyond(CONTAINER_FIELDS, container, "");
+    let mut fields: Vec<String> =
+        fields_beyond(CONTAINER_FIELDS, container).map(|(key, _)| key.clone()).collect();
     if let Some(security) = container.get("securityContext") {
-        fields.extend(fields_beyond(SECURITY_FIELDS, security, "securityContext."));
+        let unknown = fields_beyond(SECURITY_FIELDS, security);
+        fields.extend(unknown.map(|(key, _)| format!("securityContext.{key}")));
+        for (part, known) in SECURITY_PARTS {
+            let unknown = security.get(part).into_iter().flat_map(|it| fields_beyond(known, it));
+            fields.extend(unknown.map(|(key, _)| format!("securityContext.{part}.{key}")));
+        }
+    }
+    for (list, known) in ENTRIES {
+        let entries = container.get(list).and_then(Value::as_array).into_iter().flatten();
+        for (position, entry) in entries.enumerate() {
+            // A source that is not known is judged as if it were a Secret.
+            let source = |value: &Value| list == ENV_FROM && value.is_object();
+            let unknown = fields_beyond(known, entry).filter(|(_, value)| !source(value));
+            fields.extend(unknown.map(|(key, _)| format!("{list}[{position}].{key}")));
+        }
     }
     fields
 }
 
-fn fields_beyond(known: &[&str], object: &Value, prefix: &str) -> Vec<String> {
+fn fields_beyond<'v>(
+    known: &[&str],
+    object: &'v Value,
+) -> impl Iterator<Item = (&'v String, &'v Value)> {
     let fields = object.as_object().into_iter().flatten();
-    fields
-        .filter(|(key, value)| !known.contains(&key.as_str()) && !is_left_out(key, value))
-        .map(|(key, _)| format!("{prefix}{key}"))
-        .collect()
+    fields.filter(|(key, value)| !known.contains(&key.as_str()) && !is_left_out(key, value))
 }
 
 /// Whether the API server would take a field for one that was left out.

@@ -287,13 +287,14 @@ fn debug(
     let mirror =
         old.metadata.value.annotations.as_ref().is_some_and(|annotations| annotations.mirror);
     let identity = identity(&mut old);
-    let pod = pod_facts(old, shape, request.name, old_list.len());
+    let mut pod = pod_facts(old, shape, request.name, old_list.len());
     let unreadable = |what: &str| format!("{what} cannot be read");
 
     let others: BTreeSet<&str> = container_names(&pod).collect();
-    let delta = delta(&old_list, &new_list, &others).map_err(|error| {
+    let mut delta = delta(&old_list, &new_list, &others).map_err(|error| {
         format!("{}: {}", unreadable("an ephemeral container"), position_only(&error))
     })?;
+    pod.privileged_debuggers = std::mem::take(&mut delta.privileged);
     let mut faults = delta.faults;
     if mirror && !delta.added.is_empty() {
         faults.push(Fault::of_request("metadata", FaultKind::MirrorPod));

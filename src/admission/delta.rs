@@ -11,6 +11,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::structural::{Fault, FaultKind};
+use super::wire::Text;
+use crate::policy::request::DebuggerFacts;
 
 /// What a request does to the list of ephemeral containers.
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ pub struct Delta<'a> {
     pub faults: Vec<Fault>,
     /// Every name in the new list.
     pub names: BTreeSet<Cow<'a, str>>,
+    /// Those that were there before and are privileged.
+    pub privileged: Vec<DebuggerFacts>,
 }
 
 /// A container that was not there before.
@@ -40,6 +44,31 @@ struct JustName<'a> {
     name: Cow<'a, str>,
 }
 
+/// What is read of a container that was there before.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored<'a> {
+    #[serde(borrow, default)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    target_container_name: Option<Text<'a>>,
+    security_context: Option<Privilege>,
+}
+
+#[derive(Deserialize)]
+struct Privilege {
+    privileged: Option<bool>,
+}
+
+impl Stored<'_> {
+    fn privileged(&self) -> Option<DebuggerFacts> {
+        self.security_context.as_ref().filter(|own| own.privileged == Some(true))?;
+        let target = self.target_container_name.as_ref().map(|Text(name)| name.as_ref());
+        let target = target.filter(|name| !name.is_empty()).map(str::to_owned);
+        Some(DebuggerFacts { name: self.name.clone().into_owned(), target })
+    }
+}
+
 /// Compares the two lists. `others` are the names of the pod's regular and init containers.
 ///
 /// # Errors
@@ -52,19 +81,20 @@ pub fn delta<'a>(
 ) -> Result<Delta<'a>, serde_json::Error> {
     let mut stored = BTreeMap::new();
     let mut names = Vec::with_capacity(old.len());
+    let mut delta = Delta::default();
     for json in old {
-        let name = name_of(json)?;
-        stored.insert(name.clone(), *json);
-        names.push(name);
+        let container: Stored<'a> = object(json)?;
+        delta.privileged.extend(container.privileged());
+        stored.insert(container.name.clone(), *json);
+        names.push(container.name);
     }
     let mut seen = BTreeSet::new();
-    let mut delta = Delta::default();
     for (index, json) in new.iter().copied().enumerate() {
         // Nearly always the old list comes first, as it was.
         let known = old.get(index).filter(|before| before.get() == json.get());
         let name = match known.and_then(|_| names.get(index)) {
             Some(name) => name.clone(),
-            None => name_of(json)?,
+            None => object::<JustName<'a>>(json)?.name,
         };
         let fault = |kind| Fault::new(index, &name, kind);
         if !seen.insert(name.clone()) || others.contains(name.as_ref()) {
@@ -86,12 +116,12 @@ pub fn delta<'a>(
     Ok(delta)
 }
 
-fn name_of<'a>(json: &'a RawValue) -> Result<Cow<'a, str>, serde_json::Error> {
+fn object<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Result<T, serde_json::Error> {
     // A list would be read too, entry by entry, and then looked at as if it had no fields.
     if !json.get().starts_with('{') {
         return Err(serde::de::Error::custom("not an object"));
     }
-    serde_json::from_str::<JustName<'a>>(json.get()).map(|container| container.name)
+    serde_json::from_str(json.get())
 }
 
 /// Top-level fields that differ; `None` where nothing does. The API server writes both lists in the

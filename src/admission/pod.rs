@@ -69,7 +69,13 @@ pub(super) fn pod_facts(
             (Fact::Known(old.metadata.value.labels.unwrap_or_default()), spec)
         }
     };
-    PodFacts { name, labels, spec, ephemeral_containers: ephemeral }
+    PodFacts {
+        name,
+        labels,
+        spec,
+        ephemeral_containers: ephemeral,
+        privileged_debuggers: Vec::new(),
+    }
 }
 
 fn spec_facts(

@@ -227,7 +227,7 @@ impl<'de> Deserialize<'de> for Annotations {
 
 /// A string that borrows from the input where it can, also as a key of a map.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// A volume: its name and the one other key, which is its kind.
 #[derive(Debug, Default)]

@@ -51,6 +51,13 @@ pub enum Fault {
     NotPlain,
     #[error("the name of a subject is matched as it is, without wildcards; {} will match nobody", Quoted(.0))]
     SubjectWildcard(String),
+    #[error(
+        "{} is nobody's name: it begins or ends with a blank, or holds a control character",
+        Quoted(.0)
+    )]
+    SubjectName(String),
+    #[error("{} has nobody in it: what follows `{prefix}` is not the name of a namespace", Quoted(.text))]
+    ServiceAccountGroup { text: String, prefix: &'static str },
     #[error("a ServiceAccount needs its namespace")]
     SubjectNamespaceMissing,
     #[error("only a ServiceAccount has a namespace")]
@@ -125,6 +132,11 @@ pub enum Fault {
     Moment(String),
     #[error("alias {} cannot be used: {why}", Quoted(.text))]
     Alias { text: String, why: AliasError },
+    #[error(
+        "alias {} leads on to what alias {} speaks of, and only one is applied; write where it ends",
+        Quoted(.text), Quoted(.next)
+    )]
+    AliasChain { text: String, next: String },
     #[error("it cannot be used: {message} (character {character})")]
     Expression { character: usize, message: String },
     #[error("it has more than {0} entries")]

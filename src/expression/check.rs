@@ -7,7 +7,10 @@ use super::types::Type;
 use super::{Flaw, shown};
 
 mod calls;
+mod known;
 mod loops;
+
+use known::Use;
 
 /// What is known while an expression is checked.
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub(super) struct Checker<'c> {
     locals: Vec<(String, Type)>,
     /// How many loops are around.
     loops: usize,
+    /// Where a document is named of which nothing that is known has been read yet.
+    unread: Vec<usize>,
 }
 
 type Checked = Result<(Node, Type), Flaw>;
@@ -27,7 +32,7 @@ fn flaw<T>(at: usize, message: impl Into<String>) -> Result<T, Flaw> {
 
 impl<'c> Checker<'c> {
     pub(super) fn new(variables: &'c [&'c str]) -> Self {
-        Self { variables, locals: Vec::new(), loops: 0 }
+        Self { variables, locals: Vec::new(), loops: 0, unread: Vec::new() }
     }
 
     /// Checks one piece and all below it.
@@ -66,6 +71,7 @@ impl<'c> Checker<'c> {
             return Ok((Node::Local(place), of.clone()));
         }
         if self.variables.contains(&name.as_str()) {
+            self.named(at, &name);
             return Ok((Node::Variable(name), Type::Dyn));
         }
         if let Some(found) = Type::named(&name) {
@@ -96,6 +102,7 @@ impl<'c> Checker<'c> {
         }
         let (operand, of) = self.check(operand)?;
         let of = field_type(at, &of, &field)?;
+        self.read(at, &operand, &field, Use::Read)?;
         let gives = if optional { as_optional(of) } else { of };
         Ok((Node::Select { operand: Box::new(operand), field, optional }, gives))
     }
@@ -105,6 +112,9 @@ impl<'c> Checker<'c> {
         let (operand, of) = self.check(operand)?;
         let (index, by) = self.check(index)?;
         let of = item_type(at, &of, index_at, &by)?;
+        if let Node::Text(field) = &index {
+            self.read(index_at, &operand, field, Use::Read)?;
+        }
         let gives = if optional { as_optional(of) } else { of };
         let (operand, index) = (Box::new(operand), Box::new(index));
         Ok((Node::Index { operand, index, optional }, gives))
@@ -209,6 +219,12 @@ impl<'c> Checker<'c> {
         let Some(gives) = binary_type(operator, &left_type, &right_type) else {
             return flaw(at, no_operator(operator, &left_type, &right_type));
         };
+        if matches!(operator, Operator::Equal | Operator::NotEqual) {
+            match (&left, &right) {
+                (Node::Null, other) | (other, Node::Null) => self.settled(other),
+                _ => {}
+            }
+        }
         let (left, right) = (Box::new(left), Box::new(right));
         Ok((Node::Binary { operator, left, right }, gives))
     }

@@ -140,3 +140,39 @@ fn text_of_others_is_escaped_in_messages() {
     assert!(message.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{message}");
     assert!(message.len() < 600, "{message}");
 }
+
+#[test]
+fn a_namespace_and_an_image_have_the_fields_that_are_known_and_no_others() {
+    let flaw = |marked: &str| {
+        let at = marked.find('^').unwrap();
+        let source = marked.replacen('^', "", 1);
+        let variables = ["namespaceObject", "image"];
+        let flaw = Program::compile(&source, Wanted::Bool, &variables).unwrap_err();
+        assert_eq!(flaw.at, at, "{source}: {flaw}");
+        flaw.message
+    };
+    let fields = "there are `registry`, `repository`, `tag`, `digest`";
+    assert_eq!(flaw("image.^tga == ''"), format!("`image` has no field `tga` here; {fields}"));
+    flaw("has(image.^tga)");
+    flaw("image[^'tga'] == ''");
+    let fields = "there are `name`, `labels`";
+    assert_eq!(
+        flaw("!has(namespaceObject.metadata.^annotations)"),
+        format!("`namespaceObject.metadata` has no field `annotations` here; {fields}")
+    );
+    flaw("namespaceObject.^spec == null");
+    flaw("namespaceObject.?metadata.^uid.orValue('') == ''");
+    let whole = "of `namespaceObject` only `metadata.name` and `metadata.labels` are known; name \
+                 one of them";
+    for source in [
+        "namespaceObject.metadata.name == '' || ^namespaceObject == {}",
+        "^namespaceObject.metadata.all(key, key != 'annotations')",
+        "^namespaceObject.?metadata.optMap(m, has(m.annotations)).orValue(false)",
+        "{1: ^namespaceObject}[1].metadata.annotations == {}",
+        "^namespaceObject[namespaceObject.metadata.name] == 1",
+        "'annotations' in ^namespaceObject.metadata",
+        "(true ? ^namespaceObject : namespaceObject.metadata).metadata.annotations == {}",
+    ] {
+        assert_eq!(flaw(source), whole, "{source}");
+    }
+}

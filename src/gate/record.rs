@@ -9,9 +9,9 @@ use crate::admission::decode::{Debug, Review};
 use crate::admission::respond::Response;
 use crate::document;
 use crate::ledger;
-use crate::policy::evaluate::carried;
 use crate::policy::pod_security;
 use crate::policy::request::{DebugRequest, Injection, PodFacts};
+use crate::policy::resolve::carried;
 use crate::policy::rule::{Policy, PolicyId};
 use crate::policy::verdict::Ruling;
 

@@ -1,11 +1,12 @@
 //! One policy's constraints against one container.
 
 use super::circumstances::{Circumstances, Right};
-use super::evaluate::{Defaults, as_set_for, reason_in};
+use super::evaluate::{Defaults, reason_in};
 use super::expression::{ContainerRule, Scene};
 use super::image::{ImageRef, ListKind, covering};
 use super::pod_security;
 use super::request::{DebugRequest, EnvSource, Injection, PodFacts};
+use super::resolve::{as_set_for, lacks_user};
 use super::rule::{
     Access, Constraints, EnvConstraint, ImageConstraint, Justification, Level, MountAccess,
     NamePattern, Policy, TargetConstraint, VolumeConstraint,
@@ -374,6 +375,9 @@ impl Check {
     ) {
         for target in policy.set.iter().filter_map(|setting| setting.missing_target(pod)) {
             self.object(|| Objection::SetTargetMissing { target: target.to_owned() });
+        }
+        if lacks_user(policy, container, pod) {
+            self.object(|| Objection::SetUserUnresolved);
         }
         if defaults == Defaults::Applied {
             return;

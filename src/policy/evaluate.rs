@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use super::constrain::Check;
 use super::removal::{removals, take_away};
-use super::request::{DebugRequest, EnvSource, Injection, PodFacts};
+use super::request::{DebugRequest, DebuggerFacts, EnvSource, Injection};
+use super::resolve::{changes, resolved};
 use super::rule::{Effect, Enforcement, Policy};
 use super::set::PolicySet;
 use super::setting::Setting;
-use super::verdict::{Change, Finding, Objection, Ruling, Verdict};
+use super::text::is_plain;
+use super::verdict::{Finding, Objection, Ruling, Verdict};
 
 /// How many Permits that were not satisfied have their objections listed, nearest first.
 const PERMITS_EXPLAINED: usize = 3;
@@ -26,13 +28,46 @@ pub enum Defaults {
 /// Judges every injection of a request.
 #[must_use]
 pub fn evaluate(set: &PolicySet, request: &DebugRequest, defaults: Defaults) -> Verdict {
+    evaluate_together(set, request, defaults).0
+}
+
+/// The verdict, and the request as its containers were judged: each beside the privileged ones
+/// that the others become.
+pub(super) fn evaluate_together<'r>(
+    set: &PolicySet,
+    request: &'r DebugRequest,
+    defaults: Defaults,
+) -> (Verdict, Cow<'r, DebugRequest>) {
     let speaking = set.speaking_to(request);
-    let rulings = request
-        .injections
-        .iter()
-        .map(|asked| Judge { speaking: &speaking, request, defaults }.rule_on(asked))
-        .collect();
-    Verdict { rulings, justification: justification(&speaking, request) }
+    let mut judged = Cow::Borrowed(request);
+    loop {
+        let judge = Judge { speaking: &speaking, request: &judged, defaults };
+        let rulings: Vec<_> = request.injections.iter().map(|asked| judge.rule_on(asked)).collect();
+        let beside = unseen_debuggers(&judged, &rulings);
+        if beside.is_empty() {
+            let justification = justification(&speaking, request);
+            return (Verdict { rulings, justification }, judged);
+        }
+        // Each turn sees one more of the containers at least.
+        judged.to_mut().pod.privileged_debuggers.extend(beside);
+    }
+}
+
+/// Containers that are privileged now, and of which the others did not know.
+fn unseen_debuggers(request: &DebugRequest, rulings: &[Ruling]) -> Vec<DebuggerFacts> {
+    if rulings.len() < 2 {
+        return Vec::new();
+    }
+    let seen = |name: &str| request.pod.privileged_debuggers.iter().any(|it| it.name == name);
+    let stored = rulings.iter().map(|ruling| &ruling.container);
+    let privileged = stored.filter(|container| container.security.privileged == Some(true));
+    let unseen = privileged.filter(|container| !seen(&container.name));
+    unseen
+        .map(|Injection { name, target, .. }| DebuggerFacts {
+            name: name.clone(),
+            target: target.clone(),
+        })
+        .collect()
 }
 
 /// The reason given, if a policy that speaks to the request says where it is to be found.
@@ -54,9 +89,14 @@ pub(super) fn reason_in<'a>(container: &'a Injection, variable: &str) -> Option<
     // Of a variable that is given twice, the last counts, as in the container.
     let given = container.env.iter().rfind(|env| env.name == variable)?;
     match &given.source {
-        EnvSource::Value(value) => Some(value.reveal().trim()).filter(|text| !text.is_empty()),
+        EnvSource::Value(value) => Some(value.reveal().trim()).filter(|text| says_something(text)),
         _ => None,
     }
+}
+
+/// Characters that nobody sees are no reason.
+fn says_something(text: &str) -> bool {
+    text.chars().any(|character| is_plain(character) && !character.is_whitespace())
 }
 
 /// One way of judging one request.
@@ -80,7 +120,7 @@ impl<'a> Judge<'a> {
         let container = choice.container.into_owned();
         let changes = changes(asked, &container, &choice.settings);
         let removals = removals(asked, &container, &changes);
-        let findings = self.side_findings(&container);
+        let findings = self.side_findings(asked, &container);
         let ruling = Ruling {
             container,
             permit: Some(Arc::clone(choice.permit)),
@@ -199,13 +239,16 @@ impl<'a> Judge<'a> {
         check.into_objections()
     }
 
-    /// What every policy but the enforced Permits says about the final container.
-    fn side_findings(&self, container: &Injection) -> Vec<Finding> {
+    /// What every policy but the enforced Permits says: a Require about the container as it is
+    /// stored, a Permit about what it would have made of the one that was asked for. What another
+    /// Permit put in is no fault of that.
+    fn side_findings(&self, asked: &Injection, stored: &Injection) -> Vec<Finding> {
         let enforced_permit = |policy: &Policy| {
             policy.effect == Effect::Permit && policy.enforcement == Enforcement::Enforce
         };
         let mut findings: Vec<Finding> = Vec::new();
         for policy in self.speaking.iter().filter(|policy| !enforced_permit(policy)) {
+            let container = if policy.effect == Effect::Permit { asked } else { stored };
             let settings = self.settings(policy, container);
             let dressed = self.dress(policy, &settings, Cow::Borrowed(container));
             let objections = self.objections(policy, &dressed);
@@ -220,7 +263,7 @@ impl<'a> Judge<'a> {
     }
 
     fn refuse(&self, asked: &Injection) -> Ruling {
-        let mut findings = self.side_findings(asked);
+        let mut findings = self.side_findings(asked, asked);
         let weighty =
             findings.partition_point(|finding| finding.enforcement() == Enforcement::Enforce);
         let tail = findings.split_off(weighty);
@@ -289,77 +332,6 @@ pub(super) fn opinion(
     let settings = judge.settings(policy, container);
     let dressed = judge.dress(policy, &settings, Cow::Borrowed(container));
     judge.objections(policy, &dressed)
-}
-
-/// A policy's settings as they apply to a container of a pod, `set` last because it has the last
-/// word.
-fn resolved<'p>(
-    policy: &'p Policy,
-    container: &Injection,
-    pod: &PodFacts,
-) -> Vec<Cow<'p, Setting>> {
-    let target = target(policy, container, pod);
-    let all = policy.defaults.iter().chain(&policy.set);
-    all.filter_map(|setting| setting.for_container(target.as_deref(), pod)).collect()
-}
-
-/// What `set` asks of a container as it is stored.
-pub(super) fn as_set_for<'p>(
-    policy: &'p Policy,
-    container: &Injection,
-    pod: &PodFacts,
-) -> Vec<Cow<'p, Setting>> {
-    let target = target(policy, container, pod);
-    let set = policy.set.iter();
-    set.filter_map(|setting| setting.for_container(target.as_deref(), pod)).collect()
-}
-
-/// The target that the container has once the policy's settings are in.
-fn target<'a>(
-    policy: &'a Policy,
-    container: &'a Injection,
-    pod: &PodFacts,
-) -> Option<Cow<'a, str>> {
-    let of = |settings: &'a [Setting]| {
-        let names = |setting: &&Setting| {
-            matches!(setting, Setting::FirstTarget | Setting::TargetContainerName(_))
-        };
-        let mut resolved =
-            settings.iter().filter(names).filter_map(|setting| setting.for_container(None, pod));
-        resolved.find_map(|setting| match setting {
-            Cow::Borrowed(Setting::TargetContainerName(name)) => Some(Cow::Borrowed(name.as_str())),
-            Cow::Owned(Setting::TargetContainerName(name)) => Some(Cow::Owned(name)),
-            _ => None,
-        })
-    };
-    let own = || container.target.as_deref().map(Cow::Borrowed);
-    of(&policy.set).or_else(own).or_else(|| of(&policy.defaults))
-}
-
-/// The fields in which `stored` differs from `asked`.
-fn changes(asked: &Injection, stored: &Injection, settings: &[Cow<'_, Setting>]) -> Vec<Change> {
-    let mut changes: Vec<Change> = Vec::new();
-    for setting in settings {
-        let (before, after) = (setting.current(asked), setting.current(stored));
-        let Some(after) = after.filter(|after| Some(after) != before.as_ref()) else { continue };
-        if changes.iter().all(|change| change.setting.path() != after.path()) {
-            changes.push(Change { setting: after, asked: before });
-        }
-    }
-    changes
-}
-
-/// The settings of `permit` that `stored` carries, for the record of a validating phase.
-#[must_use]
-pub fn carried<'p>(
-    permit: &'p Policy,
-    stored: &Injection,
-    pod: &PodFacts,
-) -> Vec<Cow<'p, Setting>> {
-    let mut settings = resolved(permit, stored, pod);
-    settings.retain(|setting| setting.current(stored).as_ref() == Some(setting.as_ref()));
-    settings.dedup_by(|a, b| a.path() == b.path());
-    settings
 }
 
 #[cfg(test)]

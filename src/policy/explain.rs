@@ -3,12 +3,13 @@
 //! Nothing is decided here. What an explanation says is asked of the functions that decide, one
 //! policy and one part of its `match` at a time.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::evaluate::{Defaults, evaluate, opinion};
+use super::evaluate::{Defaults, evaluate_together, opinion};
 use super::request::{DebugRequest, Fact, Injection};
 use super::rule::{Effect, Enforcement, LabelRequirement, Policy, Selector};
 use super::schedule::Schedule;
@@ -47,8 +48,8 @@ pub struct Mismatch {
 /// What one policy says of one container.
 #[derive(Debug, Clone)]
 pub struct Opinion {
-    /// What it objects to. A Permit's are about the container with that Permit's settings in it,
-    /// every other policy's about the container as it would be stored.
+    /// What it objects to. A Permit's are about the container as asked with that Permit's settings
+    /// in it, every Require's about the container as it would be stored.
     pub objections: Vec<Objection>,
     /// What came of it.
     pub role: Role,
@@ -91,7 +92,7 @@ pub fn explain(set: &PolicySet, request: &DebugRequest, defaults: Defaults) -> V
 
 /// A ruling, and how its container was judged.
 struct View<'a> {
-    request: &'a DebugRequest,
+    request: Cow<'a, DebugRequest>,
     asked: &'a Injection,
     ruling: Ruling,
     defaults: Defaults,
@@ -100,15 +101,15 @@ struct View<'a> {
 /// A refusal of the validating phase is told as the mutating phase would have it, as far as that
 /// refuses too: what it would have mended is not the reason.
 fn views<'a>(set: &PolicySet, request: &'a DebugRequest, defaults: Defaults) -> Vec<View<'a>> {
-    let as_asked = evaluate(set, request, defaults).rulings;
-    let mended = evaluate(set, request, Defaults::Applied).rulings;
-    let pairs = as_asked.into_iter().zip(mended).zip(&request.injections);
+    let (as_asked, judged) = evaluate_together(set, request, defaults);
+    let (mended, judged_mended) = evaluate_together(set, request, Defaults::Applied);
+    let pairs = as_asked.rulings.into_iter().zip(mended.rulings).zip(&request.injections);
     pairs
         .map(|((ruling, mended), asked)| {
-            let (ruling, defaults) = if ruling.allows() || mended.allows() {
-                (ruling, defaults)
+            let (ruling, request, defaults) = if ruling.allows() || mended.allows() {
+                (ruling, judged.clone(), defaults)
             } else {
-                (mended, Defaults::Applied)
+                (mended, judged_mended.clone(), Defaults::Applied)
             };
             View { request, asked, ruling, defaults }
         })
@@ -137,10 +138,9 @@ impl View<'_> {
         if self.permits(policy) {
             return Vec::new();
         }
-        let competes =
-            policy.effect == Effect::Permit && policy.enforcement == Enforcement::Enforce;
-        let container = if competes { self.asked } else { &self.ruling.container };
-        opinion(policy, container, self.request, self.defaults)
+        let permits = policy.effect == Effect::Permit;
+        let container = if permits { self.asked } else { &self.ruling.container };
+        opinion(policy, container, &self.request, self.defaults)
     }
 
     fn permits(&self, policy: &Arc<Policy>) -> bool {

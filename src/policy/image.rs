@@ -18,6 +18,8 @@ pub const MAX_REFERENCE_BYTES: usize = 1024;
 const MAX_NAME_BYTES: usize = 255;
 const MAX_TAG_BYTES: usize = 128;
 const HUB: &str = "docker.io";
+const ID_ALGORITHM: &str = "sha256";
+const ID_DIGITS: usize = 64;
 
 /// A parsed image reference, in the form a runtime would resolve.
 ///
@@ -58,6 +60,9 @@ pub enum ImageError {
     /// The part behind `@`.
     #[error("its digest is not `sha256:` and 64 hex digits, or `sha512:` and 128")]
     Digest,
+    /// A node that has such an image runs it, wherever it is from; a registry is not asked.
+    #[error("it is the id of an image that a node has already, not the name of one")]
+    NodeId,
 }
 
 impl ImageRef {
@@ -114,7 +119,7 @@ pub fn covering<'p>(
     image: &ImageRef,
     kind: ListKind,
 ) -> Option<&'p ImagePattern> {
-    let others: Vec<_> = aliases.iter().filter_map(|alias| alias.apply(image)).collect();
+    let others: Vec<_> = aliases.iter().filter_map(|alias| alias.apply(image, kind)).collect();
     patterns.iter().find(|pattern| {
         pattern.matches(image, kind) || others.iter().any(|other| pattern.matches(other, kind))
     })
@@ -151,7 +156,19 @@ impl<'a> Parts<'a> {
             Some((repository, tag)) => (repository, Some(tag)),
             None => (path, None),
         };
-        Ok(Self { registry, repository, tag, digest })
+        let parts = Self { registry, repository, tag, digest };
+        if parts.is_node_id() { Err(ImageError::NodeId) } else { Ok(parts) }
+    }
+
+    /// What runtimes look for among the ids of their images: `sha256:` with all of one or its
+    /// beginning (`LocalResolve` in containerd), and 64 digits, which `distribution/reference`
+    /// takes for no name.
+    fn is_node_id(&self) -> bool {
+        let Self { registry, repository, tag, digest } = self;
+        let whole = tag.is_none() && digest.is_none() && repository.len() == ID_DIGITS;
+        let is_digits = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
+        registry.is_none()
+            && ((*repository == ID_ALGORITHM && tag.is_some()) || (whole && is_digits(repository)))
     }
 }
 

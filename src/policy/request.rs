@@ -94,6 +94,9 @@ pub struct PodFacts {
     pub spec: Fact<PodSpecFacts>,
     /// How many ephemeral containers the pod already has.
     pub ephemeral_containers: usize,
+    /// Those of them that are privileged; while containers of one request are judged, also the
+    /// others that it adds.
+    pub privileged_debuggers: Vec<DebuggerFacts>,
 }
 
 impl PodFacts {
@@ -160,6 +163,15 @@ pub struct ContainerFacts {
     pub run_as_user: Option<i64>,
     /// `securityContext.privileged`
     pub privileged: bool,
+}
+
+/// An ephemeral container beside the one that is judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebuggerFacts {
+    /// `name`
+    pub name: String,
+    /// `targetContainerName`
+    pub target: Option<String>,
 }
 
 /// `spec.os.name` (KEP-2802).

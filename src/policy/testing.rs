@@ -113,6 +113,7 @@ pub(crate) fn asking(containers: Vec<Injection>) -> DebugRequest {
                 ..PodSpecFacts::default()
             }),
             ephemeral_containers: 0,
+            privileged_debuggers: Vec::new(),
         },
         injections: containers,
         circumstances: Circumstances::default(),

@@ -140,6 +140,7 @@ pub enum Objection {
     JustificationPattern { env: String, pattern: String },
     NotAsSet { field: &'static [&'static str] },
     SetTargetMissing { target: String },
+    SetUserUnresolved,
 }
 
 impl Objection {
@@ -180,6 +181,7 @@ impl Objection {
             Self::JustificationPattern { .. } => "spec.justification.pattern",
             Self::NotAsSet { .. } => "spec.set",
             Self::SetTargetMissing { .. } => "spec.set.targetContainerName",
+            Self::SetUserUnresolved => "spec.set.securityContext.runAsUser",
         }
     }
 
@@ -330,6 +332,9 @@ impl fmt::Display for Objection {
             Self::SetTargetMissing { target } => {
                 write!(f, "the pod has no container {}, which the policy sets", Quoted(target))
             }
+            Self::SetUserUnresolved => f.write_str(
+                "the policy sets the user of the target, so a target must be named (--target)",
+            ),
         }
     }
 }

@@ -255,6 +255,42 @@ fn notes_fields_that_it_does_not_know() {
 }
 
 #[test]
+fn notes_fields_that_it_does_not_know_further_down() {
+    let container = json!({
+        "name": "a", "image": "x",
+        "securityContext": {
+            "capabilities": {"add": ["CHOWN"], "ambient": ["SYS_ADMIN"], "drop": null},
+            "seLinuxOptions": {"type": "container_t", "range": "s0"},
+            "seccompProfile": {"type": "RuntimeDefault", "inline": "{}"},
+            "appArmorProfile": {"type": "RuntimeDefault", "inline": {}},
+            "windowsOptions": {"hostProcess": false, "hostUser": "x"},
+        },
+        "env": [{"name": "A", "value": ""}, {"name": "B", "valueFrom": {"vaultRef": {}}, "how": 1}],
+        "envFrom": [{"secretRef": {"name": "s"}, "suffix": "_X"}, {"vaultRef": {"name": "v"}}],
+        "volumeMounts": [{
+            "name": "v", "mountPath": "/v", "readOnly": true, "recursiveReadOnly": "Enabled",
+            "mountPropagation": "None", "bindMountOptions": ["noexec"], "idMap": "host",
+        }],
+        "volumeDevices": [{"name": "d", "devicePath": "/d", "mode": "rw", "empty": ""}],
+    });
+    let debug = debug_of(&json!([container]), &json!([]));
+    assert_eq!(
+        debug.request.injections[0].unknown_fields,
+        [
+            "securityContext.capabilities.ambient",
+            "securityContext.seLinuxOptions.range",
+            "securityContext.seccompProfile.inline",
+            "securityContext.appArmorProfile.inline",
+            "securityContext.windowsOptions.hostUser",
+            "env[1].how",
+            "envFrom[0].suffix",
+            "volumeMounts[0].idMap",
+            "volumeDevices[0].mode",
+        ]
+    );
+}
+
+#[test]
 fn reads_where_variables_come_from_and_never_shows_their_values() {
     let debug = debug_of(
         &json!([{"name": "a", "image": "x", "env": [
@@ -336,4 +372,31 @@ fn a_name_of_a_field_with_escapes_is_not_looked_for() {
         let review: Review = decode(text.replace(name, escaped).as_bytes()).unwrap();
         assert!(matches!(review.subject, Subject::Malformed(_)), "{escaped}");
     }
+}
+
+#[test]
+fn notes_the_privileged_debuggers_that_the_pod_has_in_either_shape() {
+    let old = json!([
+        {"name": "plain", "image": "x", "targetContainerName": "app"},
+        {"name": "root", "image": "x", "targetContainerName": "app",
+         "securityContext": {"privileged": true, "capabilities": {"add": ["ALL"]}}},
+        {"name": "alone", "image": "x", "targetContainerName": "",
+         "securityContext": {"privileged": true}},
+        {"name": "none", "image": "x", "securityContext": {"privileged": null}},
+    ]);
+    let mut new = old.clone();
+    new.as_array_mut().unwrap().push(json!({"name": "new", "image": "x"}));
+    let mut shapes = [review(&pod(&new), &pod(&old)), review(&json!({}), &json!({}))];
+    shapes[1]["request"]["kind"]["kind"] = json!("EphemeralContainers");
+    shapes[1]["request"]["object"] = json!({"ephemeralContainers": new});
+    shapes[1]["request"]["oldObject"] = json!({"ephemeralContainers": old});
+    for shape in &shapes {
+        let Subject::Debug(debug) = read(shape).subject else { panic!("{shape}") };
+        let seen = debug.request.pod.privileged_debuggers;
+        let seen: Vec<_> = seen.iter().map(|it| (it.name.as_str(), it.target.as_deref())).collect();
+        assert_eq!(seen, [("root", Some("app")), ("alone", None)]);
+    }
+    let mut wrong = old.clone();
+    wrong[0]["securityContext"] = json!({"privileged": "yes"});
+    assert!(malformed(&review(&pod(&new), &pod(&wrong))).contains("cannot be read"));
 }

@@ -111,14 +111,21 @@ fn aliases(
     let mut aliases = Vec::with_capacity(texts.len());
     for (from, to) in texts {
         match Alias::parse(from, to) {
-            Ok(alias) => aliases.push(alias),
+            Ok(alias) => aliases.push((from, to, alias)),
             Err(why) => {
                 let text = format!("{from}: {to}");
                 findings.add(&at.key(from), Fault::Alias { text, why });
             }
         }
     }
-    aliases
+    for (from, to, alias) in &aliases {
+        let mut others = aliases.iter().filter(|(_, _, other)| other != alias);
+        if let Some((next, _, _)) = others.find(|(_, _, other)| alias.leads_to(other)) {
+            let fault = Fault::AliasChain { text: format!("{from}: {to}"), next: (*next).clone() };
+            findings.add(&at.key(from), fault);
+        }
+    }
+    aliases.into_iter().map(|(_, _, alias)| alias).collect()
 }
 
 fn image_patterns(texts: &[String], at: &Place<'_>, findings: &mut Findings) -> Vec<ImagePattern> {

@@ -12,6 +12,8 @@ use super::super::problem::{Fault, Findings, Place};
 use super::words::{self, NAMESPACES, PODS};
 
 const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+/// Before the namespace, of the group that its service accounts are in.
+const SERVICE_ACCOUNTS: &str = "system:serviceaccounts:";
 
 pub(super) fn compile(match_: Option<&Match>, at: &Place<'_>, findings: &mut Findings) -> Selector {
     let Some(match_) = match_ else { return Selector::default() };
@@ -84,6 +86,9 @@ fn subject(subject: &Subject, at: &Place<'_>, findings: &mut Findings) -> Option
     let place = at.key("name");
     findings.check(!name.is_empty(), &place, || Fault::Empty);
     findings.check(!name.contains('*'), &place, || Fault::SubjectWildcard(name.clone()));
+    if *kind != SubjectKind::ServiceAccount {
+        possible_name(name, &place, findings);
+    }
     let named = |make: fn(String) -> rule::Subject| Some(make(name.clone()));
     match (kind, namespace) {
         (SubjectKind::ServiceAccount, Some(namespace)) => {
@@ -105,8 +110,22 @@ fn subject(subject: &Subject, at: &Place<'_>, findings: &mut Findings) -> Option
             None
         }
         (SubjectKind::User, None) => named(rule::Subject::User),
-        (SubjectKind::Group, None) => named(rule::Subject::Group),
+        (SubjectKind::Group, None) => {
+            let namespace = name.strip_prefix(SERVICE_ACCOUNTS);
+            let possible = namespace.is_none_or(|name| name.contains('*') || is_dns_label(name));
+            findings.check(possible, &place, || Fault::ServiceAccountGroup {
+                text: name.clone(),
+                prefix: SERVICE_ACCOUNTS,
+            });
+            named(rule::Subject::Group)
+        }
     }
+}
+
+/// An exclusion that matches nobody would be a hole, and these are what a slip of a hand leaves.
+fn possible_name(name: &str, at: &Place<'_>, findings: &mut Findings) {
+    let possible = name.trim() == name && !name.contains(char::is_control);
+    findings.check(possible, at, || Fault::SubjectName(name.to_owned()));
 }
 
 fn surfaces(list: &[Surface], at: &Place<'_>, findings: &mut Findings) -> Vec<request::Surface> {

@@ -1,5 +1,6 @@
 //! The macros: what looks like a call but binds names or asks about a field.
 
+use super::known::Use;
 use super::{Checked, Checker, flaw};
 use crate::expression::Flaw;
 use crate::expression::node::{Fold, FoldKind, Node};
@@ -55,10 +56,11 @@ impl Checker<'_> {
     }
 
     fn has(&mut self, at: usize, arguments: Vec<Syntax>) -> Checked {
-        match arguments.into_iter().next().map(|argument| argument.shape) {
-            Some(Shape::Select { operand, field, optional: false }) => {
+        match arguments.into_iter().next().map(|argument| (argument.at, argument.shape)) {
+            Some((field_at, Shape::Select { operand, field, optional: false })) => {
                 let (node, of) = self.check(*operand)?;
                 super::field_type(at, &of, &field)?;
+                self.read(field_at, &node, &field, Use::Seen)?;
                 Ok((Node::Has { operand: Box::new(node), field }, Type::Bool))
             }
             _ => flaw(at, "`has` takes a field, as in `has(a.b)`"),

@@ -3,12 +3,13 @@ use crate::policy::circumstances::{Circumstances, Right};
 use crate::policy::image::{Alias, ImagePattern};
 use crate::policy::removal::Removable;
 use crate::policy::request::{
-    ConfinementProfile, Device, EnvFrom, EnvVar, Fact, Mount, PullPolicy, Redacted, Volume,
+    ConfinementProfile, Device, EnvFrom, EnvVar, Fact, Mount, Os, PullPolicy, Redacted, Volume,
 };
 use crate::policy::rule::{
     Access, Justification, LabelOperator, LabelRequirement, Level, MountAccess, NamePattern,
 };
 use crate::policy::testing::{asking, container, images, permit, require};
+use crate::policy::verdict::Change;
 
 fn ruling(policies: Vec<Policy>, asked: Injection, defaults: Defaults) -> Ruling {
     let set = PolicySet::new(policies);
@@ -199,6 +200,32 @@ fn warn_and_audit_neither_refuse_nor_permit() {
     }
 }
 
+/// What decides puts something in that the other would not have.
+#[test]
+fn a_permit_that_does_not_decide_is_asked_about_its_own_container() {
+    use crate::policy::explain::{Standing, explain};
+    let mut decides = permit("decides");
+    decides.set = vec![Setting::ImagePullPolicy(PullPolicy::Always)];
+    let mut tried = permit("tried");
+    tried.constraints.images.pull_policies = Some(vec![PullPolicy::IfNotPresent]);
+    let mut fresh = require("fresh");
+    fresh.enforcement = Enforcement::Audit;
+    fresh.constraints.images.pull_policies = Some(vec![PullPolicy::IfNotPresent]);
+    for enforcement in [Enforcement::Warn, Enforcement::Audit] {
+        tried.enforcement = enforcement;
+        let set = PolicySet::new(vec![decides.clone(), tried.clone(), fresh.clone()]);
+        let request = asking(vec![container("busybox")]);
+        let ruling = evaluate(&set, &request, Defaults::Applied).rulings.remove(0);
+        let who: Vec<_> = ruling.findings.iter().filter_map(|it| it.policy.as_ref()).collect();
+        assert!(who.iter().all(|policy| policy.id.name == "fresh") && who.len() == 1, "{who:?}");
+        for account in explain(&set, &request, Defaults::Applied) {
+            let Standing::Speaks(opinions) = account.standing else { panic!() };
+            let objects = account.policy.id.name == "fresh";
+            assert_eq!(!opinions[0].objections.is_empty(), objects, "{}", account.policy.id.name);
+        }
+    }
+}
+
 #[test]
 fn what_is_not_known_makes_a_require_match_and_a_permit_not() {
     use crate::policy::rule::{LabelOperator, LabelRequirement};
@@ -254,6 +281,26 @@ fn takes_the_reason_from_a_written_value_alone() {
     assert!(!with(value("because")).allows());
     assert!(!with(value("  ")).allows());
     assert!(!with(EnvSource::Secret("INC-42".to_owned())).allows());
+}
+
+#[test]
+fn a_reason_that_nobody_can_see_is_none() {
+    let mut asks = permit("asks");
+    let env = "DEBUG_REASON".to_owned();
+    asks.constraints.justification = Some(Justification { required: true, env, pattern: None });
+    let set = PolicySet::new(vec![asks]);
+    let with = |text: &str| {
+        let mut asked = container("busybox");
+        let source = EnvSource::Value(Redacted::new(text.to_owned()));
+        asked.env = vec![EnvVar { position: 0, name: "DEBUG_REASON".to_owned(), source }];
+        evaluate(&set, &asking(vec![asked]), Defaults::Applied)
+    };
+    assert!(with("because\u{200b}").allows());
+    for unseen in ["\u{200b}", " \u{feff}\u{2060} \u{200d}", "\u{7}", "\u{e0041}"] {
+        let verdict = with(unseen);
+        assert!(!verdict.allows(), "{unseen:?}");
+        assert_eq!(verdict.justification, None);
+    }
 }
 
 #[test]
@@ -384,6 +431,33 @@ fn a_debugger_runs_as_its_targets_user_unless_that_is_root() {
     assert_eq!(user(None, Some(1000), None), None, "there is no target");
 }
 
+/// Or root would stay root by leaving `--target` out.
+#[test]
+fn a_policy_that_sets_the_targets_user_needs_a_target() {
+    let mut copying = permit("copying");
+    copying.set = vec![Setting::RunAsUserFromTarget];
+    let allows = |policy: &Policy, target: Option<&str>, os: Option<Os>, phase| {
+        let mut request = asking(vec![container("busybox")]);
+        request.injections[0].target = target.map(str::to_owned);
+        if let Fact::Known(spec) = &mut request.pod.spec {
+            spec.os = os;
+        }
+        evaluate(&PolicySet::new(vec![policy.clone()]), &request, phase).rulings.remove(0)
+    };
+    for phase in [Defaults::Applied, Defaults::Ignored] {
+        let refused = allows(&copying, None, None, phase);
+        assert!(!refused.allows());
+        assert_eq!(refused.findings[0].objection, Objection::SetUserUnresolved);
+        assert!(allows(&copying, Some("app"), None, phase).allows(), "its user is not known");
+        assert!(allows(&copying, None, Some(Os::Windows), phase).allows());
+    }
+    copying.defaults = vec![Setting::FirstTarget];
+    assert!(allows(&copying, None, None, Defaults::Applied).allows());
+    copying.defaults = vec![Setting::RunAsUserFromTarget];
+    copying.set.clear();
+    assert!(allows(&copying, None, None, Defaults::Applied).allows());
+}
+
 /// The answer to a plain container when this is known.
 fn with(policy: &Policy, circumstances: Circumstances) -> bool {
     let mut request = asking(vec![container("busybox")]);
@@ -471,4 +545,40 @@ fn an_image_of_a_mirror_is_allowed_and_denied_as_what_it_mirrors() {
     for image in ["mirror.example.com/other/busybox", "mirror.example.com/hub/x/busybox"] {
         assert!(!mirrored("allow", image) && mirrored("deny", image), "{image}");
     }
+}
+
+/// What one request adds is judged as it will be stored, also where another looks at it.
+#[test]
+fn containers_added_together_are_judged_beside_each_other() {
+    let mut developers = permit("developers");
+    developers.constraints.pod_security = Some(Level::Baseline);
+    let mut admins = permit("admins");
+    admins.constraints.images = images(&["admin/**"]);
+    admins.set = vec![Setting::Privileged(true)];
+    let named = |name: &str, image: &str, target: &str| Injection {
+        name: name.to_owned(),
+        target: Some(target.to_owned()),
+        ..container(image)
+    };
+    let small = named("small", "busybox", "app");
+    let verdict = |beside: Injection, set: &[&Policy]| {
+        let set = PolicySet::new(set.iter().map(|policy| (*policy).clone()).collect());
+        evaluate(&set, &asking(vec![small.clone(), beside]), Defaults::Applied)
+    };
+    let big = || named("big", "admin/tool", "app");
+    developers.constraints.images = images(&["busybox"]);
+    let both: &[&Policy] = &[&developers, &admins];
+    let refused = verdict(big(), both);
+    let [small_ruling, big_ruling] = refused.rulings.as_slice() else { panic!() };
+    assert!(big_ruling.allows() && !small_ruling.allows());
+    let told: Vec<_> = small_ruling.findings.iter().map(|it| it.objection.to_string()).collect();
+    assert!(told.iter().any(|it| it.contains("container `big` is privileged")), "{told:?}");
+    assert!(verdict(named("big", "admin/tool", "other"), both).allows());
+    // A privilege that is taken away leads nowhere.
+    admins.set.clear();
+    admins.constraints.pod_security = Some(Level::Baseline);
+    admins.remove = vec![Removable::Privileged];
+    let mut asking_for_more = big();
+    asking_for_more.security.privileged = Some(true);
+    assert!(verdict(asking_for_more, &[&developers, &admins]).allows());
 }

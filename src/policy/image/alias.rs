@@ -1,6 +1,9 @@
 //! Registries that hold what another registry holds: mirrors and pull-through caches.
 
-use super::{HUB, ImageError, ImageRef, Parts, hub_library, is_path_component, normal_registry};
+use super::pattern::without_port;
+use super::{
+    HUB, ImageError, ImageRef, ListKind, Parts, hub_library, is_path_component, normal_registry,
+};
 
 /// Everything below one place counts as if it lay below another:
 /// `mirror.example.com/hub/**` as `docker.io/**`.
@@ -38,16 +41,25 @@ impl Alias {
         Ok(Self { from: Below::parse(from)?, to: Below::parse(to)? })
     }
 
-    /// What `image` counts as, if it lies below the alias.
+    /// What `image` counts as in such a list, if it lies below the alias.
     #[must_use]
-    pub fn apply(&self, image: &ImageRef) -> Option<ImageRef> {
+    pub fn apply(&self, image: &ImageRef, kind: ListKind) -> Option<ImageRef> {
         let Self { from, to } = self;
-        let rest = from.rest_of(image)?;
+        let rest = from.rest_of(image, kind)?;
         let repository = match to.path.as_str() {
             "" => hub_library(&to.registry, rest),
             path => format!("{path}/{rest}"),
         };
         Some(ImageRef { registry: to.registry.clone(), repository, ..image.clone() })
+    }
+
+    /// Whether what this makes of an image may lie below another alias, which is not applied then.
+    #[must_use]
+    pub fn leads_to(&self, other: &Self) -> bool {
+        let (here, there) = (&self.to, &other.from);
+        let within = |path: &str, place: &str| rest_below(path, place).is_some() || path == place;
+        there.has(&here.registry, ListKind::Deny)
+            && (within(&here.path, &there.path) || within(&there.path, &here.path))
     }
 }
 
@@ -72,15 +84,20 @@ impl Below {
         Ok(Self { registry, path: path.to_owned() })
     }
 
-    fn rest_of<'a>(&self, image: &'a ImageRef) -> Option<&'a str> {
-        if image.registry != self.registry {
-            return None;
-        }
-        match self.path.as_str() {
-            "" => Some(&image.repository),
-            path => image.repository.strip_prefix(path)?.strip_prefix('/'),
-        }
+    fn rest_of<'a>(&self, image: &'a ImageRef, kind: ListKind) -> Option<&'a str> {
+        self.has(&image.registry, kind).then(|| rest_below(&image.repository, &self.path))?
     }
+
+    /// A port does not talk its way out of a deny, as in patterns.
+    fn has(&self, registry: &str, kind: ListKind) -> bool {
+        self.registry == registry
+            || (kind == ListKind::Deny && self.registry == without_port(registry))
+    }
+}
+
+/// What is left of a path below a place in it.
+fn rest_below<'a>(path: &'a str, place: &str) -> Option<&'a str> {
+    if place.is_empty() { Some(path) } else { path.strip_prefix(place)?.strip_prefix('/') }
 }
 
 #[cfg(test)]
@@ -89,7 +106,8 @@ mod tests {
 
     fn counts_as(from: &str, to: &str, image: &str) -> Option<String> {
         let image = ImageRef::parse(image).unwrap();
-        Alias::parse(from, to).unwrap().apply(&image).map(|image| image.to_string())
+        let alias = Alias::parse(from, to).unwrap();
+        alias.apply(&image, ListKind::Allow).map(|image| image.to_string())
     }
 
     #[test]
@@ -105,6 +123,34 @@ mod tests {
         assert_eq!(deeper, some("r.example.com/team/x/a/b:latest"));
         let words = counts_as("acme/**", "r.example.com/acme/**", "acme/tool:2");
         assert_eq!(words, some("r.example.com/acme/tool:2"));
+    }
+
+    #[test]
+    fn a_port_does_not_lead_out_of_a_deny() {
+        let alias = Alias::parse("m.example.com/**", "docker.io/**").unwrap();
+        let image = ImageRef::parse("m.example.com:8443/evil/x").unwrap();
+        assert_eq!(alias.apply(&image, ListKind::Allow), None);
+        let counts = alias.apply(&image, ListKind::Deny).unwrap();
+        assert_eq!(counts.to_string(), "docker.io/evil/x:latest");
+        let deny = [super::super::ImagePattern::parse("docker.io/evil/**").unwrap()];
+        let covered = |kind| super::super::covering(&deny, &[alias.clone()], &image, kind);
+        assert!(covered(ListKind::Deny).is_some() && covered(ListKind::Allow).is_none());
+    }
+
+    #[test]
+    fn what_one_alias_makes_may_lie_below_another() {
+        let leads = |to: &str, from: &str| {
+            let first = Alias::parse("a.example.com/**", to).unwrap();
+            first.leads_to(&Alias::parse(from, "docker.io/**").unwrap())
+        };
+        assert!(leads("b.example.com/**", "b.example.com/**"));
+        assert!(leads("b.example.com/hub/**", "b.example.com/**"));
+        assert!(leads("b.example.com/**", "b.example.com/hub/**"));
+        assert!(leads("b.example.com:5000/hub/**", "b.example.com/hub/**"));
+        assert!(leads("acme/**", "docker.io/acme/**"));
+        assert!(!leads("b.example.com/hub/**", "b.example.com/hubs/**"));
+        assert!(!leads("b.example.com/**", "b.example.com:5000/**"));
+        assert!(!leads("docker.io/**", "b.example.com/**"));
     }
 
     #[test]

@@ -199,7 +199,7 @@ impl SegmentPattern {
 }
 
 /// The host alone; of `[::1]:5000` the address in its brackets.
-fn without_port(registry: &str) -> &str {
+pub(super) fn without_port(registry: &str) -> &str {
     match registry.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
         _ => registry,

@@ -78,6 +78,23 @@ fn refuses_what_no_runtime_would_pull() {
     assert_eq!(ImageRef::parse(&"a/".repeat(10_000)), Err(ImageError::TooLong));
 }
 
+/// They read as words of Docker Hub, and run whatever the node has by that id.
+#[test]
+fn refuses_the_ids_of_images_that_a_node_has() {
+    let hex = DIGEST.strip_prefix("sha256:").unwrap();
+    let with_digest = format!("sha256:abc@{DIGEST}");
+    for text in [DIGEST, "sha256:0123abc", "sha256:latest", &with_digest, hex] {
+        assert_eq!(ImageRef::parse(text), Err(ImageError::NodeId), "{text}");
+        let pattern = ImagePattern::parse(text);
+        assert_eq!(pattern, Err(PatternError::Image(ImageError::NodeId)), "{text}");
+    }
+    assert!(ImagePattern::parse("sha256:*").is_err());
+    let tagged = format!("{hex}:1");
+    for text in ["sha256", "library/sha256:1", "docker.io/sha256:1", &hex[1..], &tagged] {
+        assert!(ImageRef::parse(text).is_ok(), "{text}");
+    }
+}
+
 #[test]
 fn matches_part_by_part() {
     let debug = "registry.example.com/debug/**";

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::policy::request::{
-    ConfinementProfile, ContainerFacts, Device, Fact, Mount, SeLinuxOptions, SecurityContext,
-    Volume, WindowsOptions,
+    ConfinementProfile, ContainerFacts, DebuggerFacts, Device, Fact, Mount, SeLinuxOptions,
+    SecurityContext, Volume, WindowsOptions,
 };
 use crate::policy::testing;
 
@@ -39,6 +39,7 @@ fn in_pod(spec: Fact<PodSpecFacts>) -> PodFacts {
         labels: Fact::Known(BTreeMap::new()),
         spec,
         ephemeral_containers: 0,
+        privileged_debuggers: Vec::new(),
     }
 }
 
@@ -356,4 +357,32 @@ fn a_pod_in_the_nodes_namespaces_and_a_privileged_target_lead_out_of_the_contain
     assert!(judge(Level::Baseline, &container, &spec).is_empty());
     spec.shares_processes = true;
     assert_eq!(judge(Level::Baseline, &container, &spec), [REACHED]);
+}
+
+/// A debugger of `--profile=sysadmin` that is there already is as good as the node.
+#[test]
+fn a_privileged_debugger_beside_this_one_leads_out_of_the_container() {
+    let (mut container, mut spec) = scene();
+    container.security = hardened();
+    let judged = |container: &Injection, spec: Fact<PodSpecFacts>, beside: (&str, Option<&str>)| {
+        let target = beside.1.map(str::to_owned);
+        let debugger = DebuggerFacts { name: beside.0.to_owned(), target };
+        let pod = PodFacts { privileged_debuggers: vec![debugger], ..in_pod(spec) };
+        !violations(Level::Baseline, container, &pod, &[]).is_empty()
+    };
+    let known = |spec: &PodSpecFacts| Fact::Known(spec.clone());
+    let beside = ("sysadmin", Some("app"));
+    assert!(!judged(&container, known(&spec), ("sysadmin", None)));
+    assert!(!judged(&container, known(&spec), beside));
+    container.target = Some("app".to_owned());
+    assert!(judged(&container, known(&spec), beside));
+    assert!(judged(&container, Fact::Unknown, beside));
+    assert!(!judged(&container, known(&spec), ("sysadmin", Some("other"))));
+    assert!(!judged(&container, known(&spec), ("sysadmin", None)));
+    assert!(!judged(&container, known(&spec), (NAME, Some("app"))), "it is itself");
+    container.target = Some("sysadmin".to_owned());
+    assert!(judged(&container, Fact::Unknown, beside));
+    container.target = None;
+    spec.shares_processes = true;
+    assert!(judged(&container, known(&spec), ("sysadmin", None)));
 }

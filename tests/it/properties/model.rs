@@ -8,17 +8,17 @@ use super::world::*;
 ///
 /// Judged as it will be stored: no default is assumed.
 pub(crate) fn validate(policies: &[Policy], request: &Request) -> bool {
-    !is_malformed(request)
-        && request.added.iter().all(|container| Enforced { policies, request }.allow(container))
+    let enforced = Enforced { policies, request, beside: privileged(&request.added) };
+    !is_malformed(request) && request.added.iter().all(|container| enforced.allow(container))
 }
 
 /// The same request through both webhooks. The mutating one refuses only what the API server would.
 /// Which Permit's defaults are put in is a matter of priority; whether the container goes in is
 /// not: one Permit is enough, with what it fills in or without.
 pub(crate) fn mutate_then_validate(policies: &[Policy], request: &Request) -> bool {
+    let enforced = Enforced { policies, request, beside: beside(policies, request) };
     !is_malformed(request)
         && request.added.iter().all(|container| {
-            let enforced = Enforced { policies, request };
             enforced.permits().any(|permit| enforced.lets_in(permit, container).is_some())
                 || enforced.allow(container)
         })
@@ -28,26 +28,32 @@ pub(crate) fn mutate_then_validate(policies: &[Policy], request: &Request) -> bo
 /// the `set` of the first Permit, by priority and then by name, that lets the container in. If it
 /// then satisfies one that is tried earlier, that one's too.
 pub(crate) fn stored(policies: &[Policy], request: &Request) -> Vec<Container> {
-    let enforced = Enforced { policies, request };
-    let mut permits: Vec<_> = enforced.permits().collect();
-    permits.sort_by_key(|permit| (-permit.priority, permit.name.clone()));
-    let dressed = |container: &Container| {
-        let mut container = container.clone();
-        loop {
-            let first = permits.iter().find_map(|permit| enforced.lets_in(permit, &container));
-            match first {
-                Some(next) if next != container => container = next,
-                _ => return container,
-            }
-        }
-    };
-    request.added.iter().map(dressed).collect()
+    Enforced { policies, request, beside: beside(policies, request) }.stored()
+}
+
+/// Which of the added containers will be privileged. That may hang on which of the others are.
+fn beside(policies: &[Policy], request: &Request) -> Vec<Container> {
+    let mut enforced = Enforced { policies, request, beside: Vec::new() };
+    for _ in &request.added {
+        let now = privileged(&enforced.stored());
+        let known = |it: &Container| enforced.beside.iter().any(|known| known.name == it.name);
+        let unknown: Vec<_> = now.into_iter().filter(|it| !known(it)).collect();
+        enforced.beside.extend(unknown);
+    }
+    enforced.beside
+}
+
+fn privileged(containers: &[Container]) -> Vec<Container> {
+    let privileged = containers.iter().filter(|it| it.fields.privileged == Some(true));
+    privileged.cloned().collect()
 }
 
 /// The policies that are enforced and speak to the request.
 struct Enforced<'a> {
     policies: &'a [Policy],
     request: &'a Request,
+    /// The privileged ones among the added containers.
+    beside: Vec<Container>,
 }
 
 impl<'a> Enforced<'a> {
@@ -60,6 +66,30 @@ impl<'a> Enforced<'a> {
 
     fn permits(&self) -> impl Iterator<Item = &'a Policy> {
         self.of(Effect::Permit)
+    }
+
+    /// Each container with what the Permits put in that let it in.
+    fn stored(&self) -> Vec<Container> {
+        let mut permits: Vec<_> = self.permits().collect();
+        permits.sort_by_key(|permit| (-permit.priority, permit.name.clone()));
+        let dressed = |container: &Container| {
+            let mut container = container.clone();
+            loop {
+                let first = permits.iter().find_map(|permit| self.lets_in(permit, &container));
+                match first {
+                    Some(next) if next != container => container = next,
+                    _ => return container,
+                }
+            }
+        };
+        self.request.added.iter().map(dressed).collect()
+    }
+
+    /// Whether it would see the processes of a privileged one.
+    fn sees_another(&self, container: &Container) -> bool {
+        let target = container.fields.target;
+        let others = self.beside.iter().filter(|other| other.name != container.name);
+        target.is_some() && others.filter(|other| other.fields.target == target).count() > 0
     }
 
     fn all_requires_hold(&self, container: &Container) -> bool {
@@ -91,7 +121,7 @@ impl<'a> Enforced<'a> {
             && in_force
             && images.hold(*effect, container)
             && limits.hold(container, request)
-            && rules.security_holds(*effect, container, &request.pod)
+            && rules.security_holds(*effect, container, &request.pod, self.sees_another(container))
             && rules.target_holds(container)
             && rules.env_holds(*effect, container)
             && rules.volumes_hold(*effect, container, &request.pod)
@@ -331,7 +361,13 @@ fn is_ticket(reason: &str) -> bool {
 
 impl Rules {
     /// Left out, baseline in a Permit and no limit in a Require.
-    fn security_holds(&self, effect: Effect, container: &Container, pod: &Pod) -> bool {
+    fn security_holds(
+        &self,
+        effect: Effect,
+        container: &Container,
+        pod: &Pod,
+        sees_another: bool,
+    ) -> bool {
         let level = match (self.pod_security, effect) {
             (Some(level), _) => Some(level),
             (None, Effect::Permit) => Some(Level::Baseline),
@@ -343,6 +379,7 @@ impl Rules {
             Some(level) => {
                 let extra = extra.unwrap_or_default();
                 !container.future
+                    && !sees_another
                     && baseline(level, container, pod, extra)
                     && (level == Level::Baseline || restricted(container, pod))
             }
