@@ -170,8 +170,8 @@ fn images(policies: &PolicySet, request: &DebugRequest, asked: &str) -> Vec<Stri
     images
 }
 
-/// The target asked for, then the pod's first container that policies for this requester let be one,
-/// then none.
+/// The target asked for, then the pod's first container that policies for this requester let be
+/// one, then none.
 fn targets(policies: &PolicySet, request: &DebugRequest, asked: &Injection) -> Vec<Option<String>> {
     let may_be_target = |name: &str| {
         let lets = |policy: &Arc<Policy>| {

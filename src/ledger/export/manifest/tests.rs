@@ -92,16 +92,14 @@ fn a_manifest_of_other_records_does_not_pass_for_this_one() {
 #[test]
 fn a_manifest_of_other_records_does_not_pass_for_a_table() {
     let (own, rows) = exported(Format::Csv, &three());
-    let other = [decision(), hostile(), refusal().into()];
-    let (manifest, _) = exported(Format::Csv, &other);
+    let end = own.newest.clone().unwrap();
+    let later = Position { sequence: end.sequence + 1, ..end.clone() };
+    let of_another = Position { writer: "postern-9".to_owned(), ..end };
     let forged = [
-        Manifest { newest: manifest.newest.clone(), ..own.clone() },
-        Manifest { oldest: manifest.oldest.clone(), ..own.clone() },
+        Manifest { newest: Some(later.clone()), ..own.clone() },
+        Manifest { oldest: Some(later), ..own.clone() },
+        Manifest { oldest: Some(of_another), ..own.clone() },
         Manifest { oldest: None, ..own.clone() },
-        Manifest {
-            newest: own.newest.clone().map(|it| Position { sequence: it.sequence + 1, ..it }),
-            ..own.clone()
-        },
     ];
     for forged in forged {
         assert_eq!(checked(&forged, &rows), Err(CheckError::Ends), "{forged:?}");
