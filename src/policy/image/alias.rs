@@ -133,7 +133,8 @@ mod tests {
         let counts = alias.apply(&image, ListKind::Deny).unwrap();
         assert_eq!(counts.to_string(), "docker.io/evil/x:latest");
         let deny = [super::super::ImagePattern::parse("docker.io/evil/**").unwrap()];
-        let covered = |kind| super::super::covering(&deny, &[alias.clone()], &image, kind);
+        let covered =
+            |kind| super::super::covering(&deny, std::slice::from_ref(&alias), &image, kind);
         assert!(covered(ListKind::Deny).is_some() && covered(ListKind::Allow).is_none());
     }
 

@@ -89,8 +89,8 @@ fn refuses_the_ids_of_images_that_a_node_has() {
         assert_eq!(pattern, Err(PatternError::Image(ImageError::NodeId)), "{text}");
     }
     assert!(ImagePattern::parse("sha256:*").is_err());
-    let tagged = format!("{hex}:1");
-    for text in ["sha256", "library/sha256:1", "docker.io/sha256:1", &hex[1..], &tagged] {
+    let (tagged, shorter) = (format!("{hex}:1"), hex.strip_prefix('0').unwrap());
+    for text in ["sha256", "library/sha256:1", "docker.io/sha256:1", shorter, &tagged] {
         assert!(ImageRef::parse(text).is_ok(), "{text}");
     }
 }
