@@ -23,8 +23,8 @@
 
 {{- /* By these the Service finds its pods; they never change. */ -}}
 {{- define "postern.selector" -}}
-app.kubernetes.io/name: {{ include "postern.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "postern.name" . | toYaml }}
+app.kubernetes.io/instance: {{ .Release.Name | toYaml }}
 {{- end -}}
 
 {{- define "postern.labels" -}}
@@ -40,7 +40,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- $ := index . 0 -}}
 {{- $own := dict -}}
 {{- if gt (len .) 2 }}{{ $own = index . 2 | default dict }}{{ end -}}
-name: {{ index . 1 }}
+name: {{ index . 1 | toYaml }}
 labels:
   {{- include "postern.labels" $ | nindent 2 }}
 {{- if gt (len .) 3 }}{{ with index . 3 }}
@@ -55,7 +55,7 @@ annotations:
 {{- /* The same with the namespace of the release. */ -}}
 {{- define "postern.namespaced" -}}
 {{ include "postern.metadata" . }}
-namespace: {{ (index . 0).Release.Namespace }}
+namespace: {{ (index . 0).Release.Namespace | toYaml }}
 {{- end -}}
 
 {{- /* Which of the three ways the certificate comes: "existing", "cert-manager" or "built-in". */ -}}
