@@ -60,15 +60,24 @@
 {{- if and (or $v.breakGlass.group $conditions) (semverCompare "<1.28.0-0" .Capabilities.KubeVersion.Version) -}}
 {{- fail (printf "breakGlass.group and matchConditions: Kubernetes knows conditions from 1.28 on, and this is %s" .Capabilities.KubeVersion.Version) -}}
 {{- end -}}
-{{- range $label := list "name" "instance" "version" -}}
-{{- if hasKey (merge dict ($v.commonLabels | default dict) ($v.podLabels | default dict)) (printf "app.kubernetes.io/%s" $label) -}}
-{{- fail (printf "commonLabels and podLabels: app.kubernetes.io/%s is the chart's own; by it and others the Service finds its pods" $label) -}}
-{{- end -}}
-{{- end -}}
+{{- include "postern.checkLabels" . -}}
 {{- if eq (int $v.ports.https) (int $v.ports.health) -}}
 {{- fail "ports.https and ports.health: they must differ" -}}
 {{- end -}}
 {{- include "postern.checkTimes" . -}}
+{{- end -}}
+
+{{- /* What the chart finds its own by is nobody's to set. */ -}}
+{{- define "postern.checkLabels" -}}
+{{- $v := .Values -}}
+{{- $maps := dict "commonLabels" $v.commonLabels "podLabels" $v.podLabels "serviceMonitor.labels" $v.serviceMonitor.labels "prometheusRule.labels" $v.prometheusRule.labels "grafana.dashboard.labels" $v.grafana.dashboard.labels -}}
+{{- range $where, $labels := $maps -}}
+{{- range $label := list "name" "instance" "version" -}}
+{{- if hasKey ($labels | default dict) (printf "app.kubernetes.io/%s" $label) -}}
+{{- fail (printf "%s: app.kubernetes.io/%s is the chart's own; by it and others the Service finds its pods" $where $label) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- /* A deadline below the API server's, and time to end: in milliseconds, as the schema lets them be written. */ -}}

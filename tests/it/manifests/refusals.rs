@@ -65,7 +65,13 @@ fn what_no_api_server_would_take_is_refused() {
         refuses(&[&format!("{name}=9a")], name);
         refuses(&[&format!("{name}={}", "a".repeat(60))], name);
     }
-    for labels in ["commonLabels", "podLabels"] {
+    for labels in [
+        "commonLabels",
+        "podLabels",
+        "serviceMonitor.labels",
+        "prometheusRule.labels",
+        "grafana.dashboard.labels",
+    ] {
         refuses(&[&format!("{labels}.app\\.kubernetes\\.io/name=x")], "is the chart's own");
     }
     refuses(&["certManager.enabled=true", "certManager.issuerRef.kind=ClusterIssuer"], "name");

@@ -1,6 +1,7 @@
 //! What is rendered is read as it was meant, whatever the values are.
 
-use super::helm::{CHART, helm, objects, printed};
+use super::helm::{CHART, helm, objects, printed, render};
+use super::all;
 use super::promises::is_what_it_says;
 
 /// `123` and `true` are names to Kubernetes, and something else to YAML.
@@ -37,4 +38,35 @@ fn names_that_look_like_numbers_stay_names() {
             assert!(!metadata["namespace"].is_number(), "{names}: {object}");
         }
     }
+}
+
+/// A key that is there twice is one too many for some readers, and another one to each of the rest.
+#[test]
+fn what_is_said_twice_is_written_once() {
+    let objects = render(&[
+        "namespace.create=true",
+        "serviceMonitor.enabled=true",
+        "serviceMonitor.interval=30s",
+        "serviceMonitor.endpoint.interval=10s",
+        "grafana.dashboard.enabled=true",
+        "commonLabels.team=all",
+        "commonLabels.grafana_dashboard=none",
+        "commonLabels.pod-security\\.kubernetes\\.io/enforce=privileged",
+        "podLabels.team=pods",
+        "serviceMonitor.labels.team=monitors",
+        "commonAnnotations.kubectl\\.kubernetes\\.io/default-container=other",
+        "podAnnotations.owner=pods",
+        "commonAnnotations.owner=all",
+    ]);
+    let pods = &all(&objects, "Deployment")[0]["spec"]["template"]["metadata"];
+    assert_eq!(pods["labels"]["team"], "pods");
+    assert_eq!(pods["annotations"]["owner"], "pods");
+    assert_eq!(pods["annotations"]["kubectl.kubernetes.io/default-container"], "other");
+    let monitor = &all(&objects, "ServiceMonitor")[0];
+    assert_eq!(monitor["metadata"]["labels"]["team"], "monitors");
+    assert_eq!(monitor["spec"]["endpoints"][0]["interval"], "10s");
+    assert_eq!(monitor["spec"]["endpoints"][0]["port"], "health");
+    assert_eq!(all(&objects, "ConfigMap")[0]["metadata"]["labels"]["grafana_dashboard"], "1");
+    let namespace = &all(&objects, "Namespace")[0]["metadata"]["labels"];
+    assert_eq!(namespace["pod-security.kubernetes.io/enforce"], "restricted");
 }
