@@ -1,7 +1,7 @@
 //! What is rendered is read as it was meant, whatever the values are.
 
-use super::helm::{CHART, helm, objects, printed, render};
 use super::all;
+use super::helm::{CHART, helm, objects, printed, render};
 use super::promises::is_what_it_says;
 
 /// `123` and `true` are names to Kubernetes, and something else to YAML.
@@ -69,4 +69,24 @@ fn what_is_said_twice_is_written_once() {
     assert_eq!(all(&objects, "ConfigMap")[0]["metadata"]["labels"]["grafana_dashboard"], "1");
     let namespace = &all(&objects, "Namespace")[0]["metadata"]["labels"];
     assert_eq!(namespace["pod-security.kubernetes.io/enforce"], "restricted");
+}
+
+/// What is printed after an installation with these values.
+fn notes(values: &[&str]) -> String {
+    let mut command = helm(&["install", "postern", CHART, "--dry-run=client"]);
+    command.args(values.iter().flat_map(|it| ["--set", it]));
+    let text = printed(&mut command);
+    text.split_once("\nNOTES:\n").unwrap().1.to_owned()
+}
+
+#[test]
+fn the_notes_say_what_is_so() {
+    let usual = notes(&[]);
+    assert!(usual.contains("pod-security.kubernetes.io/enforce=restricted"), "{usual}");
+    assert!(!usual.contains("nobody answers"), "{usual}");
+    assert!(notes(&["replicaCount=0"]).contains("so every debug container is refused"));
+    let open = ["replicaCount=0", "webhook.validating.failurePolicy=Ignore"];
+    assert!(notes(&open).contains("nobody answers, so everybody gets in"));
+    let node = notes(&["hostNetwork=true"]);
+    assert!(node.contains("let few make pods in it") && !node.contains("enforce="), "{node}");
 }
