@@ -42,6 +42,8 @@ fn one_certificate_comes_one_way_and_its_authority_is_said() {
 #[test]
 fn what_the_server_would_not_start_with_is_refused() {
     refuses(&["tls.clientCA.names[0]=a"], "Set tls.clientCA.existingSecret too");
+    refuses(&["tls.clientCA.existingSecret=a", "tls.clientCA.names[0]="], "names");
+    refuses(&["tls.clientCA.existingSecret=a", "tls.clientCA.names[0]= "], "names");
     refuses(&["tls.lifetime=1s"], "lifetime");
     refuses(&["tls.lifetime=90d", "certManager.enabled=true"], "certManager.duration");
     refuses(&["forward.to[0]=ftp://collector"], "forward");
