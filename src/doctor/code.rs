@@ -93,6 +93,9 @@ codes! {
     RulesWrongScope "rules-wrong-scope" Critical
         "The rule for `pods/ephemeralcontainers` is for cluster-scoped objects, which pods are not"
         "Set `scope: Namespaced`"
+    PathWrong "path-wrong" High
+        "The validating webhook leads to `/mutate`, or the mutating one to `/validate`"
+        "Let the path of the mutating webhook be `/mutate`, and that of the validating one `/validate`"
     RulesTooWide "rules-too-wide" Low
         "A rule sends more here than Postern judges, so an outage of Postern stops that as well"
         "Let the rules name `pods/ephemeralcontainers` alone"

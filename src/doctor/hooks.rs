@@ -20,6 +20,7 @@ pub(super) fn diagnose(survey: &Survey) -> Vec<Diagnosis> {
         found.extend(too_wide(hook));
         found.extend(namespaces(hook, survey));
         found.extend(objects(hook));
+        found.extend(path(hook));
         found.extend(conditions(hook));
         found.extend(manners(hook));
     }
@@ -120,6 +121,25 @@ fn objects(hook: &Hook) -> Option<Diagnosis> {
     (!selector.is_empty()).then(|| {
         let what = "leaves pods out by their labels";
         about(hook, Code::PodsExcluded, "objectSelector", selector.text(), what)
+    })
+}
+
+/// Each phase has its own judge: what hardens refuses less, what refuses hardens nothing.
+fn path(hook: &Hook) -> Option<Diagnosis> {
+    let there = &hook.webhook.client_config;
+    let (field, path) = match (&there.service, &there.url) {
+        (Some(service), _) => ("clientConfig.service.path", service.path.as_deref()?),
+        (None, url) => ("clientConfig.url", url.as_deref()?),
+    };
+    let (other, right) = match hook.phase {
+        Phase::Mutating => ("validate", "mutate"),
+        Phase::Validating => ("mutate", "validate"),
+    };
+    let last = path.split(['?', '#']).next()?.trim_end_matches('/').rsplit('/').next()?;
+    (last == other).then(|| {
+        let what = format!("leads to `/{other}`, which is for the other phase, not to `/{right}`");
+        let found = about(hook, Code::PathWrong, field, path.to_owned(), &what);
+        found.at(Severity::High).remedy(format!("Let the path be `/{right}`"))
     })
 }
 

@@ -5,7 +5,7 @@ use super::*;
 fn hook(phase: Phase, change: impl FnOnce(&mut Value)) -> Hook {
     let mut webhook = json!({
         "name": "validate.postern.dev",
-        "clientConfig": {"url": "https://127.0.0.1:8443/validate"},
+        "clientConfig": {"url": format!("https://127.0.0.1:8443/{}", path_of(phase))},
         "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["UPDATE"],
                    "resources": ["pods/ephemeralcontainers"], "scope": "Namespaced"}],
         "failurePolicy": "Fail",
@@ -20,6 +20,13 @@ fn hook(phase: Phase, change: impl FnOnce(&mut Value)) -> Hook {
         configuration: "postern".to_owned(),
         index: 0,
         webhook: serde_json::from_value(webhook).unwrap(),
+    }
+}
+
+fn path_of(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Mutating => "mutate",
+        Phase::Validating => "validate",
     }
 }
 
@@ -81,6 +88,31 @@ fn a_star_covers_no_subresource() {
     assert_eq!(rules("*/*"), ["rules-too-wide"]);
     assert_eq!(rules("pods/*"), ["rules-too-wide"]);
     assert_eq!(rules("*/ephemeralcontainers"), [""; 0]);
+}
+
+#[test]
+fn each_phase_leads_to_its_own_path() {
+    for (phase, other) in [(Phase::Mutating, "validate"), (Phase::Validating, "mutate")] {
+        let beside = match phase {
+            Phase::Mutating => Phase::Validating,
+            Phase::Validating => Phase::Mutating,
+        };
+        let found = |config: Value| {
+            let wrong = hook(phase, |it| it["clientConfig"] = config);
+            diagnose(&survey(vec![hook(beside, |_| ()), wrong]))
+        };
+        let service =
+            |path: String| json!({"service": {"namespace": "n", "name": "s", "path": path}});
+        let by_service = found(service(format!("/{other}")));
+        assert_eq!(by_service.len(), 1, "{by_service:?}");
+        assert_eq!((by_service[0].code, by_service[0].severity), (Code::PathWrong, Severity::High));
+        assert_eq!(by_service[0].evidence[0].field, "webhooks[0].clientConfig.service.path");
+        assert_eq!(by_service[0].evidence[0].value, format!("/{other}"));
+        let url = found(json!({"url": format!("https://proxy:8443/postern/{other}/?a")}));
+        assert_eq!(url[0].code, Code::PathWrong);
+        assert_eq!(found(service(format!("/{}", path_of(phase)))), []);
+        assert_eq!(found(json!({"service": {"namespace": "n", "name": "s"}})), []);
+    }
 }
 
 /// Two rules of which each has half of what it takes cover nothing.
