@@ -64,7 +64,7 @@ codes! {
         "Whether a container is refused could not be tried"
         "Give a pod with `--pod NAME -n NAMESPACE`"
     TrialRights "trial-rights" Medium
-        "Who asked may not add containers at all, so Postern was never asked"
+        "Who asked may not add containers at all, or whoever ran this may not act as them, so Postern was never asked"
         "Ask as somebody who may: `--as USER --as-group GROUP`"
     TrialElsewhere "trial-elsewhere" Medium
         "Something else refused before Postern could be asked"
@@ -111,6 +111,9 @@ codes! {
     ConditionsExclude "conditions-exclude" Medium
         "`matchConditions` leave requests out"
         "Remove what is not meant as the emergency exit"
+    ConditionsFail "conditions-fail" High
+        "A match condition cannot be evaluated, so Postern is not asked: debug containers are refused, or pass where failures are ignored"
+        "Mend the expression, or take the condition away"
     BreakGlass "break-glass" Info
         "`matchConditions` leave out one group, the emergency exit"
         "See that few are in the group, and that its use is noticed"
