@@ -109,13 +109,13 @@ codes! {
         "An `objectSelector` leaves pods out, by labels that whoever makes the pod chooses"
         "Remove the `objectSelector`; exempt by policy instead"
     ConditionsExclude "conditions-exclude" Medium
-        "`matchConditions` leave requests out"
+        "`matchConditions` leave requests out; high where it is a group that may add debug containers"
         "Remove what is not meant as the emergency exit"
     ConditionsFail "conditions-fail" High
         "A match condition cannot be evaluated, so Postern is not asked: debug containers are refused, or pass where failures are ignored"
         "Mend the expression, or take the condition away"
     BreakGlass "break-glass" Info
-        "`matchConditions` leave out one group, the emergency exit"
+        "`matchConditions` leave out one group, the emergency exit: it has no right to add debug containers, or the condition is called `not-break-glass`"
         "See that few are in the group, and that its use is noticed"
     SideEffects "side-effects" Low
         "The webhook is not declared free of side effects on dry runs, so dry runs are refused"

@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use super::super::rbac::Rbac;
 use super::*;
 
 fn hook(phase: Phase, change: impl FnOnce(&mut Value)) -> Hook {
@@ -173,6 +174,44 @@ fn only_the_emergency_exit_is_a_harmless_condition() {
     assert_eq!(condition("'glass' in request.userInfo.groups"), ["conditions-exclude"]);
     let two = "!('a' in request.userInfo.groups || 'b' in request.userInfo.groups)";
     assert_eq!(condition(two), ["conditions-exclude"]);
+}
+
+/// One group is the emergency exit; who debugs every day is not.
+#[test]
+fn a_group_that_debugs_every_day_is_no_emergency_exit() {
+    let rbac = |group: &str| {
+        Rbac {
+        roles: vec![
+            serde_json::from_value(json!({"metadata": {"name": "debugger"}, "rules": [{
+                "verbs": ["patch"], "apiGroups": [""], "resources": ["pods/ephemeralcontainers"]}]}))
+            .unwrap(),
+        ],
+        bindings: vec![
+            serde_json::from_value(json!({"metadata": {"name": "b"},
+                "roleRef": {"kind": "ClusterRole", "name": "debugger"},
+                "subjects": [{"kind": "Group", "name": group}]}))
+            .unwrap(),
+        ],
+    }
+    };
+    let told = |conditions: &[(&str, &str)], holder: &str| {
+        let conditions = conditions.iter().map(|(name, group)| {
+            json!({"name": name, "expression": format!("!('{group}' in request.userInfo.groups)")})
+        });
+        let conditions: Value = conditions.collect();
+        let validating = hook(Phase::Validating, |it| it["matchConditions"] = conditions);
+        let hooks = vec![hook(Phase::Mutating, |_| ()), validating];
+        let found = diagnose(&Survey { rbac: Some(rbac(holder)), ..survey(hooks) });
+        found.iter().map(|it| (it.code.as_str(), it.severity)).collect::<Vec<_>>()
+    };
+    let exit = ("break-glass", Severity::Info);
+    let hole = ("conditions-exclude", Severity::High);
+    let many = ("conditions-exclude", Severity::Medium);
+    assert_eq!(told(&[("c", "dev")], "dev"), [hole]);
+    assert_eq!(told(&[("c", "glass")], "dev"), [exit]);
+    assert_eq!(told(&[("not-break-glass", "glass")], "glass"), [exit]);
+    assert_eq!(told(&[("not-break-glass", "glass"), ("c", "ops")], "dev"), [many, many]);
+    assert_eq!(told(&[("not-break-glass", "glass"), ("c", "dev")], "dev"), [many, hole]);
 }
 
 #[test]
