@@ -18,6 +18,8 @@ pub mod selector;
 pub mod survey;
 mod trial;
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 
 pub use certificate::authorities;
@@ -130,7 +132,7 @@ pub fn diagnose(survey: &Survey, now: Timestamp) -> Vec<Diagnosis> {
         access::diagnose(survey),
         debuggers::diagnose(survey),
         others::diagnose(survey),
-        survey.unseen.iter().map(not_looked_at).collect(),
+        not_looked_at(&survey.unseen),
     ];
     let mut all = parts.concat();
     // What was found first stays first among equals.
@@ -138,9 +140,45 @@ pub fn diagnose(survey: &Survey, now: Timestamp) -> Vec<Diagnosis> {
     all
 }
 
-fn not_looked_at(unseen: &Unseen) -> Diagnosis {
-    let Unseen { what, needs, answer } = unseen;
-    Diagnosis::new(Code::NotLookedAt, format!("Not looked at: {what}"))
-        .seen("API server", "answer", answer)
-        .remedy(format!("Let whoever runs this {needs}; docs/doctor.md has a ClusterRole for it"))
+/// What took several questions is told once, with each answer.
+fn not_looked_at(unseen: &[Unseen]) -> Vec<Diagnosis> {
+    let mut told: Vec<&str> = unseen.iter().map(|it| it.what.as_str()).collect();
+    let mut known = HashSet::new();
+    told.retain(|what| known.insert(*what));
+    let tell = |what: &str| {
+        let about = || unseen.iter().filter(move |it| it.what == what);
+        let found = Diagnosis::new(Code::NotLookedAt, format!("Not looked at: {what}"));
+        let found = about().fold(found, |found, it| found.seen("API server", "answer", &it.answer));
+        let mut needs: Vec<&str> = about().map(|it| it.needs.as_str()).collect();
+        needs.dedup();
+        let needs = needs.join(", ");
+        found.remedy(format!(
+            "Let whoever runs this {needs}; docs/doctor.md has a ClusterRole for it"
+        ))
+    };
+    told.into_iter().map(tell).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_took_several_questions_is_told_once() {
+        let unseen = |what: &str, needs: &str| Unseen {
+            what: what.to_owned(),
+            needs: needs.to_owned(),
+            answer: format!("cannot {needs}"),
+        };
+        let rights = "who has which rights";
+        let found = not_looked_at(&[
+            unseen(rights, "list roles"),
+            unseen("pods", "list pods"),
+            unseen(rights, "list rolebindings"),
+        ]);
+        let told: Vec<_> = found.iter().map(|it| it.what.as_str()).collect();
+        assert_eq!(told, ["Not looked at: who has which rights", "Not looked at: pods"]);
+        assert_eq!(found[0].evidence[1].value, "cannot list rolebindings");
+        assert!(found[0].remedy.contains("list roles, list rolebindings;"), "{}", found[0].remedy);
+    }
 }

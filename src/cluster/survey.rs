@@ -53,8 +53,13 @@ pub enum SurveyError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// It does not answer, or does not know who asks.
-    #[error("the API server cannot be asked: {0}")]
-    NoAnswer(String),
+    #[error("the API server at `{server}` cannot be asked: {why}")]
+    NoAnswer {
+        /// Its URL.
+        server: String,
+        /// What came of it.
+        why: String,
+    },
 }
 
 /// Looks at a cluster.
@@ -70,7 +75,9 @@ pub async fn survey(options: SurveyOptions) -> Result<Survey, SurveyError> {
     let mut asker = Asker::new(client, options.progress);
     let mut survey = Survey { configuration: options.configuration.clone(), ..Survey::default() };
     asker.tell("the API server");
-    let version = asker.get("/version").await.map_err(|why| SurveyError::NoAnswer(why.text))?;
+    let server = config.cluster_url.to_string();
+    let version = asker.get("/version").await;
+    let version = version.map_err(|why| SurveyError::NoAnswer { server, why: why.text })?;
     survey.version = Some(read::version(&version));
     look(&mut asker, &mut survey, &options).await;
     survey.unseen = asker.unseen();
@@ -153,6 +160,9 @@ async fn tried(
             Some("this API server still takes `kind: EphemeralContainers`".to_owned())
         }
         Some("") => Some("there is no such subresource".to_owned()),
+        _ if pods.is_empty() && survey.debuggers.is_none() => {
+            Some("pods could not be listed, to choose one of them".to_owned())
+        }
         _ if pods.is_empty() => Some("there is no running pod to try on".to_owned()),
         _ => None,
     };

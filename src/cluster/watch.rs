@@ -143,7 +143,7 @@ pub(super) fn reason(error: &kube::Error) -> String {
         }
         kube::Error::Api(status) => status.message.clone(),
         other => {
-            let mut text = other.to_string();
+            let mut text = without_type(&other.to_string()).to_owned();
             let mut source = std::error::Error::source(other);
             while let Some(cause) = source {
                 let cause_text = cause.to_string();
@@ -155,6 +155,12 @@ pub(super) fn reason(error: &kube::Error) -> String {
             text
         }
     }
+}
+
+/// `ServiceError: client error` → `client error`: what a type is called tells nobody anything.
+fn without_type(text: &str) -> &str {
+    let is_type = |name: &str| name.ends_with("Error") && !name.contains(' ');
+    text.split_once(": ").filter(|(name, _)| is_type(name)).map_or(text, |(_, rest)| rest)
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::value::{
-    Address, CheckpointInterval, Count, Deadline, DrainDelay, KeepBytes, KeepFor, KeepRecords,
-    KeyPlace, Lifetime, LogFormat, LogLevel, Name, ObjectName, SecretName, ServerName, Span,
-    StaleLimit, Strictness, TlsVersion, Ttl, Writer,
+    Address, CheckpointInterval, ClientName, Count, Deadline, DrainDelay, KeepBytes, KeepFor,
+    KeepRecords, KeyPlace, Lifetime, LogFormat, LogLevel, Name, ObjectName, SecretName, ServerName,
+    Span, StaleLimit, Strictness, TlsVersion, Ttl, Writer,
 };
 
 /// Settings as given in one place; what is not given there is left to the next.
@@ -91,7 +91,7 @@ pub struct Given {
         value_delimiter = ',',
         hide_env_values = true
     )]
-    pub(super) client_names: Vec<String>,
+    pub(super) client_names: Vec<ClientName>,
 
     /// Answer only requests with a bearer token of this file, which holds one a line
     #[arg(long, env = "POSTERN_TOKEN_FILE", value_name = "FILE", hide_env_values = true)]

@@ -359,6 +359,12 @@ fn certificates_are_made_here_or_brought() {
 }
 
 #[test]
+fn blanks_around_the_names_of_clients_are_no_part_of_them() {
+    let given = [&NEEDED[..], &["--client-ca", "ca", "--client-names", " anyone , b"]].concat();
+    assert_eq!(flags(&given).settings().unwrap().tls.client_names, ["anyone", "b"]);
+}
+
+#[test]
 fn shapes_of_settings_about_certificates() {
     let wrong = [
         ["--tls-secret", "a/b/c"],
@@ -368,6 +374,9 @@ fn shapes_of_settings_about_certificates() {
         ["--tls-lifetime", "20000d"],
         ["--tls-min-version", "1.1"],
         ["--webhook-configurations", ""],
+        ["--client-names", ""],
+        ["--client-names", "a,,b"],
+        ["--client-names", "a, "],
     ];
     for arguments in wrong {
         let parsed = Flags::try_parse_from([&["postern"][..], &arguments].concat());

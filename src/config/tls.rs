@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::SignedDuration;
 
-use super::value::{Lifetime, ObjectName, SecretName, ServerName, TlsVersion};
+use super::value::{ClientName, Lifetime, ObjectName, SecretName, ServerName, TlsVersion};
 use super::{Given, SettingError};
 
 /// Where the certificate comes from, and what clients must bring.
@@ -67,7 +67,7 @@ impl Given {
         Ok(TlsSettings {
             serving: self.serving()?,
             client_ca: self.client_ca.clone(),
-            client_names: self.client_names.clone(),
+            client_names: self.client_names.iter().map(|ClientName(name)| name.clone()).collect(),
             token_file: self.token_file.clone(),
             min_version: self.tls_min_version.unwrap_or(TlsVersion::V1_2),
         })

@@ -13,8 +13,8 @@ use serde::de::{Deserializer, Error};
 use crate::policy::rule::Enforcement;
 use crate::policy::text::is_plain;
 
+pub(super) use tls::{ClientName, Lifetime, ObjectName};
 pub use tls::{KeyPlace, SecretName, ServerName, TlsVersion};
-pub(super) use tls::{Lifetime, ObjectName};
 
 /// The longest timeout that the API server grants a webhook.
 const MAX_DEADLINE: Duration = Duration::from_secs(30);

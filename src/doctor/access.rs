@@ -126,6 +126,15 @@ pub(super) fn diagnose(survey: &Survey) -> Vec<Diagnosis> {
     found
 }
 
+/// Whether roles let a group add debug containers somewhere.
+pub(super) fn may_debug(survey: &Survey, group: &str) -> bool {
+    let Some(rbac) = &survey.rbac else { return false };
+    let grants = relevant(rbac);
+    let debug = POWERS.iter().filter(|power| power.code == Code::RbacDebug);
+    let is_it = |subject: &&Subject| subject.kind == "Group" && subject.name == group;
+    debug.into_iter().any(|power| holders(power, &grants, "").into_keys().any(|it| is_it(&it)))
+}
+
 /// Without what is part of Kubernetes.
 fn relevant(rbac: &Rbac) -> Vec<Grant<'_>> {
     let mut grants = rbac.grants();

@@ -1,6 +1,6 @@
 //! The API server: its version, its gates, and how often it did without a webhook.
 
-use super::survey::{FailOpen, Hook, Survey, Version};
+use super::survey::{FailOpen, Hook, Phase, Survey, Version};
 use super::{Code, Diagnosis, Severity};
 
 /// The first release with ephemeral containers behind a gate.
@@ -49,8 +49,10 @@ fn fail_open(survey: &Survey) -> Vec<Diagnosis> {
         let named = ours.iter().any(|hook| hook.webhook.name == it.webhook);
         named || it.webhook.ends_with(".postern.dev")
     });
-    ours.map(|FailOpen { webhook, phase, count }| {
-        let what = format!("{count} requests passed because `{webhook}` did not answer");
+    ours.map(|counted| {
+        let FailOpen { webhook, phase, count } = counted;
+        let requests = if *count == 1 { "request" } else { "requests" };
+        let what = format!("{count} {requests} passed because `{webhook}` did not answer");
         let found = Diagnosis::new(Code::FailOpen, what).seen(
             "API server /metrics",
             format!(
@@ -59,15 +61,29 @@ fn fail_open(survey: &Survey) -> Vec<Diagnosis> {
             count.to_string(),
         );
         // What the mutating webhook misses, the validating one judges.
-        if phase == "validating" {
-            found
-        } else {
+        if phase != "validating" {
             found.at(Severity::Info).remedy(
                 "Nothing to do where Postern was being updated; else see why it did not answer",
             )
+        } else if fails_now(survey, webhook) {
+            // The tries of this program count too, while failures were ignored.
+            found.at(Severity::Low).remedy(
+                "Nothing passes any more: `failurePolicy` is Fail now. The API server counts from \
+                 its start on; `postern_unattested_containers_total` says whether somebody got in",
+            )
+        } else {
+            found
         }
     })
     .collect()
+}
+
+/// Whether no validating webhook of this name lets pass what it does not answer, today.
+fn fails_now(survey: &Survey, name: &str) -> bool {
+    let hooks = survey.hooks.iter().flatten();
+    let mut named =
+        hooks.filter(|it| it.phase == Phase::Validating && it.webhook.name == name).peekable();
+    named.peek().is_some() && named.all(|hook| hook.webhook.failure_policy == "Fail")
 }
 
 #[cfg(test)]
@@ -110,5 +126,27 @@ mod tests {
         assert_eq!(found(vec![count("mutate.postern.dev", "admit", 3)]), [Severity::Info]);
         assert_eq!(found(vec![count("validate.postern.dev", "validating", 0)]), []);
         assert_eq!(found(vec![count("other.example.com", "validating", 3)]), []);
+    }
+
+    /// Otherwise one try under `Ignore` is held against the cluster until its API server restarts.
+    #[test]
+    fn what_passed_before_failures_refused_is_history() {
+        let told = |policy: &str| {
+            let webhook = serde_json::json!({
+                "name": "validate.postern.dev", "clientConfig": {}, "failurePolicy": policy});
+            let hook = Hook {
+                phase: Phase::Validating,
+                configuration: "postern".to_owned(),
+                index: 0,
+                webhook: serde_json::from_value(webhook).unwrap(),
+            };
+            let (webhook, phase) = (hook.webhook.name.clone(), "validating".to_owned());
+            let fail_open = Some(vec![FailOpen { webhook, phase, count: 1 }]);
+            diagnose(&Survey { hooks: Some(vec![hook]), fail_open, ..Survey::default() }).remove(0)
+        };
+        let (now, then) = (told("Ignore"), told("Fail"));
+        assert_eq!((now.severity, then.severity), (Severity::Medium, Severity::Low));
+        assert!(then.remedy.starts_with("Nothing passes any more"), "{}", then.remedy);
+        assert!(then.what.starts_with("1 request passed"), "{}", then.what);
     }
 }

@@ -25,7 +25,7 @@ fn skew(backend: &Backend) -> Option<Diagnosis> {
 /// The first thing that is wrong: the rest follows from it.
 fn about(survey: &Survey, backend: &Backend) -> Option<Diagnosis> {
     let Backend { reference, ports, ready, image: _ } = backend;
-    let ServiceReference { namespace, name, port } = reference;
+    let ServiceReference { namespace, name, port, .. } = reference;
     let object = format!("Service/{namespace}/{name}");
     let here = survey.namespaces.as_ref().is_none_or(|all| all.contains_key(namespace));
     if !here {
@@ -70,8 +70,7 @@ mod tests {
     #[test]
     fn the_tag_tells_the_version_if_there_is_one() {
         let skewed = |image: &str| {
-            let reference =
-                ServiceReference { namespace: "ns".to_owned(), name: "s".to_owned(), port: 443 };
+            let reference = service();
             let image = Some(image.to_owned());
             skew(&Backend { reference, ports: None, ready: None, image }).is_some()
         };
@@ -84,8 +83,7 @@ mod tests {
 
     #[test]
     fn tells_the_first_thing_that_is_wrong() {
-        let reference =
-            ServiceReference { namespace: "ns".to_owned(), name: "s".to_owned(), port: 443 };
+        let reference = service();
         let code = |ports: Option<Vec<u16>>, ready, namespace: &str| {
             let backend = Backend { reference: reference.clone(), ports, ready, image: None };
             let namespaces = [(namespace.to_owned(), Default::default())].into();
@@ -102,5 +100,10 @@ mod tests {
         assert_eq!(code(Some(vec![443]), Some(0), "ns"), Some(Code::ServiceEmpty));
         assert_eq!(code(Some(vec![443]), None, "ns"), None);
         assert_eq!(code(Some(vec![443]), Some(1), "ns"), None);
+    }
+
+    fn service() -> ServiceReference {
+        let (namespace, name) = ("ns".to_owned(), "s".to_owned());
+        ServiceReference { namespace, name, path: None, port: 443 }
     }
 }

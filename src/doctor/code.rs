@@ -64,7 +64,7 @@ codes! {
         "Whether a container is refused could not be tried"
         "Give a pod with `--pod NAME -n NAMESPACE`"
     TrialRights "trial-rights" Medium
-        "Who asked may not add containers at all, so Postern was never asked"
+        "Who asked may not add containers at all, or whoever ran this may not act as them, so Postern was never asked"
         "Ask as somebody who may: `--as USER --as-group GROUP`"
     TrialElsewhere "trial-elsewhere" Medium
         "Something else refused before Postern could be asked"
@@ -93,6 +93,9 @@ codes! {
     RulesWrongScope "rules-wrong-scope" Critical
         "The rule for `pods/ephemeralcontainers` is for cluster-scoped objects, which pods are not"
         "Set `scope: Namespaced`"
+    PathWrong "path-wrong" High
+        "The validating webhook leads to `/mutate`, or the mutating one to `/validate`"
+        "Let the path of the mutating webhook be `/mutate`, and that of the validating one `/validate`"
     RulesTooWide "rules-too-wide" Low
         "A rule sends more here than Postern judges, so an outage of Postern stops that as well"
         "Let the rules name `pods/ephemeralcontainers` alone"
@@ -106,10 +109,13 @@ codes! {
         "An `objectSelector` leaves pods out, by labels that whoever makes the pod chooses"
         "Remove the `objectSelector`; exempt by policy instead"
     ConditionsExclude "conditions-exclude" Medium
-        "`matchConditions` leave requests out"
+        "`matchConditions` leave requests out; high where it is a group that may add debug containers"
         "Remove what is not meant as the emergency exit"
+    ConditionsFail "conditions-fail" High
+        "A match condition cannot be evaluated, so Postern is not asked: debug containers are refused, or pass where failures are ignored"
+        "Mend the expression, or take the condition away"
     BreakGlass "break-glass" Info
-        "`matchConditions` leave out one group, the emergency exit"
+        "`matchConditions` leave out one group, the emergency exit: it has no right to add debug containers, or the condition is called `not-break-glass`"
         "See that few are in the group, and that its use is noticed"
     SideEffects "side-effects" Low
         "The webhook is not declared free of side effects on dry runs, so dry runs are refused"

@@ -1,5 +1,7 @@
 //! Webhook configurations: which requests never reach Postern, and what happens when it is away.
 
+mod conditions;
+
 use super::survey::{Hook, Phase, Rule, ServiceReference, Survey, Webhook};
 use super::{Code, Diagnosis, Severity};
 
@@ -20,7 +22,8 @@ pub(super) fn diagnose(survey: &Survey) -> Vec<Diagnosis> {
         found.extend(too_wide(hook));
         found.extend(namespaces(hook, survey));
         found.extend(objects(hook));
-        found.extend(conditions(hook));
+        found.extend(path(hook));
+        found.extend(conditions::diagnose(hook, survey));
         found.extend(manners(hook));
     }
     found.extend(stale(&ours, &others));
@@ -123,36 +126,23 @@ fn objects(hook: &Hook) -> Option<Diagnosis> {
     })
 }
 
-fn conditions(hook: &Hook) -> Vec<Diagnosis> {
-    let conditions = hook.webhook.match_conditions.iter().enumerate();
-    let found = conditions.map(|(position, condition)| {
-        let field = format!("matchConditions[{position}]");
-        let value = format!("{}: {}", condition.name, condition.expression);
-        match break_glass(&condition.expression) {
-            Some(group) => {
-                let what = format!("is not asked about group `{group}`");
-                about(hook, Code::BreakGlass, &field, value, &what)
-            }
-            None => {
-                let what = "leaves requests out by a condition";
-                about(hook, Code::ConditionsExclude, &field, value, what)
-            }
-        }
-    });
-    found.collect()
-}
-
-/// The group of `!("GROUP" in request.userInfo.groups)`, however it is spaced and quoted; the chart asks
-/// first whether there are groups.
-fn break_glass(expression: &str) -> Option<String> {
-    let text: String = expression.chars().filter(|c| !c.is_whitespace()).collect();
-    let inner = text.strip_prefix("!(")?.strip_suffix(')')?;
-    let inner = inner.strip_prefix("has(request.userInfo.groups)&&").unwrap_or(inner);
-    let group = inner.strip_suffix("inrequest.userInfo.groups")?;
-    let quoted = |quote| group.strip_prefix(quote)?.strip_suffix(quote);
-    let group = quoted('"').or_else(|| quoted('\''))?;
-    // Everybody is in some of those that Kubernetes gives: that is no emergency exit but a hole.
-    (!group.starts_with("system:") && !group.contains(['"', '\''])).then(|| group.to_owned())
+/// Each phase has its own judge: what hardens refuses less, what refuses hardens nothing.
+fn path(hook: &Hook) -> Option<Diagnosis> {
+    let there = &hook.webhook.client_config;
+    let (field, path) = match (&there.service, &there.url) {
+        (Some(service), _) => ("clientConfig.service.path", service.path.as_deref()?),
+        (None, url) => ("clientConfig.url", url.as_deref()?),
+    };
+    let (other, right) = match hook.phase {
+        Phase::Mutating => ("validate", "mutate"),
+        Phase::Validating => ("mutate", "validate"),
+    };
+    let last = path.split(['?', '#']).next()?.trim_end_matches('/').rsplit('/').next()?;
+    (last == other).then(|| {
+        let what = format!("leads to `/{other}`, which is for the other phase, not to `/{right}`");
+        let found = about(hook, Code::PathWrong, field, path.to_owned(), &what);
+        found.at(Severity::High).remedy(format!("Let the path be `/{right}`"))
+    })
 }
 
 /// Everything that is wrong in one field by itself.

@@ -177,6 +177,8 @@ pub struct ClientConfig {
 pub struct ServiceReference {
     pub namespace: String,
     pub name: String,
+    #[serde(default)]
+    pub path: Option<String>,
     #[serde(default = "https")]
     pub port: u16,
 }

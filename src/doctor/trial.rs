@@ -16,6 +16,15 @@ enum Refusal {
     NoDryRun(String),
     /// The right is missing.
     Rights,
+    /// Whoever looks may not act as another.
+    Impersonation,
+    /// A match condition of a webhook of ours could not be evaluated.
+    Condition {
+        /// Whose: `ValidatingWebhookConfiguration/postern`.
+        object: String,
+        /// Where: `webhooks[0].matchConditions[1]`.
+        field: String,
+    },
     /// The pod is gone.
     Gone,
     /// Pod Security admission, a ValidatingAdmissionPolicy, the API server's own rules.
@@ -42,8 +51,9 @@ pub(super) fn diagnose(survey: &Survey) -> Vec<Diagnosis> {
 /// Whether an answer tells of Postern, or of who asked; else another pod may tell more.
 #[must_use]
 pub fn is_conclusive(survey: &Survey, answer: &Answer) -> bool {
-    match (answer, refusal(answer)) {
-        (Answer::Through { .. }, _) | (_, Refusal::Rights) => true,
+    match (answer, refusal(survey, answer)) {
+        (Answer::Through { .. }, _)
+        | (_, Refusal::Rights | Refusal::Impersonation | Refusal::Condition { .. }) => true,
         (_, Refusal::Webhook(name) | Refusal::CallFailed(name)) => is_ours(survey, &name),
         (_, Refusal::NoDryRun(_) | Refusal::Gone | Refusal::Other(_)) => false,
     }
@@ -58,7 +68,7 @@ fn forbidden(survey: &Survey, answer: &Answer) -> Option<Diagnosis> {
         Answer::Refused { message, .. } => message,
     };
     let told = |code, what: String| Diagnosis::new(code, what).seen(TRIED, "answer", message);
-    Some(match refusal(answer) {
+    Some(match refusal(survey, answer) {
         Refusal::Webhook(name) if is_ours(survey, &name) => {
             if message.contains(TRIED_NAME) {
                 let who = &trial.requester;
@@ -87,6 +97,16 @@ fn forbidden(survey: &Survey, answer: &Answer) -> Option<Diagnosis> {
             Code::TrialRights,
             format!("{} may not add containers to pod {pod}", trial.requester),
         ),
+        Refusal::Impersonation => told(
+            Code::TrialRights,
+            format!("Whoever runs this may not act as {}, so nothing was tried", trial.requester),
+        )
+        .remedy("Let whoever runs this impersonate that user and its groups, or leave out `--as`"),
+        Refusal::Condition { object, field } => told(
+            Code::ConditionsFail,
+            format!("A match condition of {object} fails, so Postern is not asked"),
+        )
+        .seen(object, field, "cannot be evaluated"),
         Refusal::Gone => told(Code::NotTried, format!("Pod {pod} is not there")),
         Refusal::Other(who) => {
             told(Code::TrialElsewhere, format!("{who} refused before Postern was asked"))
@@ -125,7 +145,7 @@ fn malformed(survey: &Survey, answer: &Answer) -> Option<Diagnosis> {
             .iter()
             .any(|hook| hook.phase == Phase::Mutating && hook.configuration == survey.configuration)
     });
-    let unanswered = match refusal(answer) {
+    let unanswered = match refusal(survey, answer) {
         // The API server's own rules come right after the mutating webhooks.
         Refusal::Other(_) => true,
         Refusal::CallFailed(name) => is_ours(survey, &name),
@@ -138,7 +158,7 @@ fn malformed(survey: &Survey, answer: &Answer) -> Option<Diagnosis> {
     })
 }
 
-fn refusal(answer: &Answer) -> Refusal {
+fn refusal(survey: &Survey, answer: &Answer) -> Refusal {
     let Answer::Refused { code, message } = answer else { return Refusal::Other("Nobody") };
     let named = |before: &str, after: &str| {
         let (_, rest) = message.split_once(before)?;
@@ -151,6 +171,10 @@ fn refusal(answer: &Answer) -> Refusal {
         Refusal::CallFailed(name)
     } else if let Some(name) = named("admission webhook \"", " does not support dry run") {
         Refusal::NoDryRun(name)
+    } else if *code == 403 && message.contains(" cannot impersonate") {
+        Refusal::Impersonation
+    } else if let Some(refusal) = failed_condition(survey, message) {
+        refusal
     } else if *code == 401 || (*code == 403 && lacks_a_right(message)) {
         Refusal::Rights
     } else if *code == 404 {
@@ -165,7 +189,21 @@ fn refusal(answer: &Answer) -> Refusal {
 }
 
 fn lacks_a_right(message: &str) -> bool {
-    [" cannot patch resource ", " cannot impersonate "].iter().any(|part| message.contains(part))
+    message.contains(" cannot patch resource ")
+}
+
+/// The API server names no webhook, but the expression: `expression 'X' resulted in error: …`.
+fn failed_condition(survey: &Survey, message: &str) -> Option<Refusal> {
+    let hooks = survey.hooks.iter().flatten();
+    let mut ours = hooks.filter(|hook| hook.configuration == survey.configuration);
+    ours.find_map(|hook| {
+        let mut conditions = hook.webhook.match_conditions.iter();
+        let position = conditions.position(|condition| {
+            message.contains(&format!("expression '{}' resulted in error", condition.expression))
+        })?;
+        let field = hook.field(&format!("matchConditions[{position}]"));
+        Some(Refusal::Condition { object: hook.object(), field })
+    })
 }
 
 fn is_ours(survey: &Survey, name: &str) -> bool {
@@ -205,7 +243,7 @@ mod tests {
     /// Texts of API server 1.37, as kubectl shows them.
     #[test]
     fn tells_who_refused() {
-        let who = |code, message| refusal(&refused(code, message));
+        let who = |code, message: &str| refusal(&Survey::default(), &refused(code, message));
         let webhook = |name: &str| Refusal::Webhook(name.to_owned());
         assert_eq!(
             who(403, "admission webhook \"validate.postern.dev\" denied the request: no"),
@@ -226,6 +264,11 @@ mod tests {
             ),
             Refusal::Rights
         );
+        for how in ["impersonate", "impersonate:user-info"] {
+            let message =
+                format!("users \"a\" is forbidden: User \"m\" cannot {how} resource \"users\"");
+            assert_eq!(who(403, &message), Refusal::Impersonation);
+        }
         assert_eq!(
             who(403, "pods \"a\" is forbidden: violates PodSecurity \"restricted:latest\": x"),
             Refusal::Other("Pod Security admission")

@@ -10,6 +10,7 @@ mod same;
 mod typed;
 mod uninstalled;
 mod values;
+mod written;
 
 use serde_json::Value;
 

@@ -41,6 +41,11 @@
 {{- if and (or $v.forward.tokenKey $v.forward.caKey) (not $v.forward.existingSecret) -}}
 {{- fail "forward.existingSecret: name the Secret that has the keys of forward.tokenKey and forward.caKey" -}}
 {{- end -}}
+{{- range concat $v.forward.to $v.checkpoints.to -}}
+{{- if and $v.forward.tokenKey (regexMatch "^http:" .) (not (regexMatch "^http://(localhost|127(\\.[0-9]+){3}|\\[::1\\])([:/]|$)" .)) -}}
+{{- fail "forward.to and checkpoints.to: forward.tokenKey is sent over https only. Want https://…, or no token" -}}
+{{- end -}}
+{{- end -}}
 {{- if and (or $v.forward.tokenKey $v.forward.caKey) (not (or $v.forward.to $v.checkpoints.to $v.checkpoints.configMap.enabled $v.otlpEndpoint)) -}}
 {{- fail "forward.tokenKey and forward.caKey: nothing is sent anywhere. Set forward.to, checkpoints.to or otlpEndpoint too" -}}
 {{- end -}}
@@ -60,19 +65,31 @@
 {{- if and (or $v.breakGlass.group $conditions) (semverCompare "<1.28.0-0" .Capabilities.KubeVersion.Version) -}}
 {{- fail (printf "breakGlass.group and matchConditions: Kubernetes knows conditions from 1.28 on, and this is %s" .Capabilities.KubeVersion.Version) -}}
 {{- end -}}
-{{- range $label := list "name" "instance" "version" -}}
-{{- if hasKey (merge dict ($v.commonLabels | default dict) ($v.podLabels | default dict)) (printf "app.kubernetes.io/%s" $label) -}}
-{{- fail (printf "commonLabels and podLabels: app.kubernetes.io/%s is the chart's own; by it and others the Service finds its pods" $label) -}}
-{{- end -}}
-{{- end -}}
+{{- include "postern.checkLabels" . -}}
 {{- if eq (int $v.ports.https) (int $v.ports.health) -}}
 {{- fail "ports.https and ports.health: they must differ" -}}
 {{- end -}}
+{{- include "postern.checkArguments" . -}}
 {{- include "postern.checkTimes" . -}}
+{{- include "postern.checkCertificateTimes" . -}}
+{{- end -}}
+
+{{- /* What the chart finds its own by is nobody's to set. */ -}}
+{{- define "postern.checkLabels" -}}
+{{- $v := .Values -}}
+{{- $maps := dict "commonLabels" $v.commonLabels "podLabels" $v.podLabels "serviceMonitor.labels" $v.serviceMonitor.labels "prometheusRule.labels" $v.prometheusRule.labels "grafana.dashboard.labels" $v.grafana.dashboard.labels -}}
+{{- range $where, $labels := $maps -}}
+{{- range $label := list "name" "instance" "version" -}}
+{{- if hasKey ($labels | default dict) (printf "app.kubernetes.io/%s" $label) -}}
+{{- fail (printf "%s: app.kubernetes.io/%s is the chart's own; by it and others the Service finds its pods" $where $label) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- /* A deadline below the API server's, and time to end: in milliseconds, as the schema lets them be written. */ -}}
 {{- define "postern.checkTimes" -}}
+{{- include "postern.checkRanges" . -}}
 {{- $deadline := include "postern.milliseconds" .Values.settings.deadline | int -}}
 {{- $drain := include "postern.milliseconds" .Values.settings.drainDelay | int -}}
 {{- range $kind, $webhook := pick .Values.webhook "validating" "mutating" -}}
@@ -85,6 +102,66 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* As `postern serve` takes them; it would not start, and with `Recreate` the pod before it is gone by then. */ -}}
+{{- define "postern.checkRanges" -}}
+{{- $v := .Values -}}
+{{- $s := $v.settings -}}
+{{- range list
+  (list "settings.deadline" $s.deadline "10ms" "30s")
+  (list "settings.drainDelay" $s.drainDelay "0s" "10m")
+  (list "settings.clusterStaleLimit" $s.clusterStaleLimit "3s" "24h")
+  (list "settings.accessAllowTtl" $s.accessAllowTtl "0s" "5m")
+  (list "settings.accessDenyTtl" $s.accessDenyTtl "0s" "5m")
+  (list "settings.followLimit" $s.followLimit "1s" "24h" "0s")
+  (list "settings.scanInterval" $s.scanInterval "1s" "24h" "0s")
+  (list "checkpoints.interval" $v.checkpoints.interval "1s" "24h")
+  (list "tls.lifetime" ($v.tls.lifetime | default "90d") "10s" "3650d")
+  (list "tls.caLifetime" ($v.tls.caLifetime | default "365d") "10s" "3650d")
+-}}
+{{- $given := include "postern.milliseconds" (index . 1) | int64 -}}
+{{- $least := include "postern.milliseconds" (index . 2) | int64 -}}
+{{- $most := include "postern.milliseconds" (index . 3) | int64 -}}
+{{- $off := gt (len .) 4 -}}
+{{- if and (or (lt $given $least) (gt $given $most)) (not (and $off (eq $given 0))) -}}
+{{- fail (printf "%s: want %sa duration from %s to %s, not %s" (index . 0) (ternary "0s, or " "" $off) (index . 2) (index . 3) (index . 1)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Whoever vouches for a certificate must not end before it. */ -}}
+{{- define "postern.checkCertificateTimes" -}}
+{{- $tls := .Values.tls -}}
+{{- $c := .Values.certManager -}}
+{{- $lifetime := include "postern.milliseconds" ($tls.lifetime | default "90d") | int64 -}}
+{{- if lt (include "postern.milliseconds" ($tls.caLifetime | default "365d") | int64) $lifetime -}}
+{{- fail "tls.caLifetime: the authority must hold no less long than its certificate, tls.lifetime" -}}
+{{- end -}}
+{{- if eq (include "postern.certificates" .) "cert-manager" -}}
+{{- $duration := include "postern.milliseconds" $c.duration | int64 -}}
+{{- if le $duration (include "postern.milliseconds" $c.renewBefore | int64) -}}
+{{- fail "certManager.renewBefore: it must be less than certManager.duration, or cert-manager takes neither" -}}
+{{- end -}}
+{{- if and (not $c.issuerRef) (lt (include "postern.milliseconds" $c.caDuration | int64) $duration) -}}
+{{- fail "certManager.caDuration: the authority must hold no less long than its certificate, certManager.duration" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* What `postern serve` takes only once. */ -}}
+{{- define "postern.checkArguments" -}}
+{{- $own := list -}}
+{{- range include "postern.ownArgs" . | fromYamlArray }}{{ $own = append $own (regexFind "^--[a-z-]+" .) }}{{ end -}}
+{{- range .Values.extraArgs -}}
+{{- $flag := regexFind "^--[a-z-]+" . -}}
+{{- $lists := list "--policies" "--forward" "--checkpoint-to" "--tls-names" "--client-names" -}}
+{{- if and $flag (has $flag $own) (not (has $flag $lists)) -}}
+{{- fail (printf "extraArgs: the chart gives %s itself, and the server takes it once. Set the value that is for it (docs/values.md)" $flag) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Any duration as the schema lets it be written; days too. */ -}}
 {{- define "postern.milliseconds" -}}
-{{- if hasSuffix "ms" . }}{{ trimSuffix "ms" . }}{{ else }}{{ mul 1000 (trimSuffix "s" . | int) }}{{ end -}}
+{{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 -}}
+{{- mul (regexFind "^[0-9]+" . | float64 | int64) (get $units (regexFind "[a-z]+$" .)) -}}
 {{- end -}}

@@ -23,14 +23,16 @@
 
 {{- /* By these the Service finds its pods; they never change. */ -}}
 {{- define "postern.selector" -}}
-app.kubernetes.io/name: {{ include "postern.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "postern.name" . | toYaml }}
+app.kubernetes.io/instance: {{ .Release.Name | toYaml }}
 {{- end -}}
 
+{{- /* Labels of an object: (list $ LABELS), where its own go before those of every object. */ -}}
 {{- define "postern.labels" -}}
-{{ include "postern.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-{{- with .Values.commonLabels }}
+{{- $ := index . 0 -}}
+{{ include "postern.selector" $ }}
+app.kubernetes.io/version: {{ $.Chart.AppVersion | quote }}
+{{- with merge dict (index . 1 | default dict) ($.Values.commonLabels | default dict) }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
@@ -40,13 +42,12 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- $ := index . 0 -}}
 {{- $own := dict -}}
 {{- if gt (len .) 2 }}{{ $own = index . 2 | default dict }}{{ end -}}
-name: {{ index . 1 }}
+{{- $labels := dict -}}
+{{- if gt (len .) 3 }}{{ $labels = index . 3 }}{{ end -}}
+name: {{ index . 1 | toYaml }}
 labels:
-  {{- include "postern.labels" $ | nindent 2 }}
-{{- if gt (len .) 3 }}{{ with index . 3 }}
-  {{- toYaml . | nindent 2 }}
-{{- end }}{{ end }}
-{{- with merge (deepCopy $own) $.Values.commonAnnotations }}
+  {{- include "postern.labels" (list $ $labels) | nindent 2 }}
+{{- with merge dict $own ($.Values.commonAnnotations | default dict) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -55,7 +56,7 @@ annotations:
 {{- /* The same with the namespace of the release. */ -}}
 {{- define "postern.namespaced" -}}
 {{ include "postern.metadata" . }}
-namespace: {{ (index . 0).Release.Namespace }}
+namespace: {{ (index . 0).Release.Namespace | toYaml }}
 {{- end -}}
 
 {{- /* Which of the three ways the certificate comes: "existing", "cert-manager" or "built-in". */ -}}

@@ -7,38 +7,38 @@
   volume:
     name: ledger
     {{- if $v.ledger.sqlite.persistence.enabled }}
-    persistentVolumeClaim: {claimName: {{ include "postern.claim" . }}}
+    persistentVolumeClaim: {claimName: {{ include "postern.claim" . | toYaml }}}
     {{- else }}
     emptyDir: {}
     {{- end }}
 {{- end }}
 {{- if ne (include "postern.certificates" .) "built-in" }}
 - path: /etc/postern/tls
-  volume: {name: tls, secret: {secretName: {{ include "postern.tlsSecret" . }}, defaultMode: 288}}
+  volume: {name: tls, secret: {secretName: {{ include "postern.tlsSecret" . | toYaml }}, defaultMode: 288}}
 {{- end }}
 {{- with $v.tls.clientCA.existingSecret }}
 - path: /etc/postern/client-ca
-  volume: {name: client-ca, secret: {secretName: {{ . }}, defaultMode: 288}}
+  volume: {name: client-ca, secret: {secretName: {{ toYaml . }}, defaultMode: 288}}
 {{- end }}
 {{- with $v.tls.tokenSecret }}
 - path: /etc/postern/token
-  volume: {name: token, secret: {secretName: {{ . }}, defaultMode: 288}}
+  volume: {name: token, secret: {secretName: {{ toYaml . }}, defaultMode: 288}}
 {{- end }}
 {{- with $v.ledger.signingKey.existingSecret }}
 - path: /etc/postern/signing
-  volume: {name: signing-key, secret: {secretName: {{ . }}, defaultMode: 288}}
+  volume: {name: signing-key, secret: {secretName: {{ toYaml . }}, defaultMode: 288}}
 {{- end }}
 {{- with $v.forward.existingSecret }}
 - path: /etc/postern/forward
-  volume: {name: forward, secret: {secretName: {{ . }}, defaultMode: 288}}
+  volume: {name: forward, secret: {secretName: {{ toYaml . }}, defaultMode: 288}}
 {{- end }}
 {{- with $v.settingsFile.existingConfigMap }}
 - path: /etc/postern/settings
-  volume: {name: settings, configMap: {name: {{ . }}, defaultMode: 292}}
+  volume: {name: settings, configMap: {name: {{ toYaml . }}, defaultMode: 292}}
 {{- end }}
 {{- with $v.policies.existingConfigMap }}
 - path: /etc/postern/policies
-  volume: {name: policies, configMap: {name: {{ . }}, defaultMode: 292}}
+  volume: {name: policies, configMap: {name: {{ toYaml . }}, defaultMode: 292}}
 {{- end }}
 {{- end -}}
 

@@ -9,6 +9,8 @@ use crate::doctor::survey::{Backend, Hook, ServiceReference};
 pub(super) async fn backends(asker: &mut Asker, hooks: &[Hook]) -> Vec<Backend> {
     let mut references: Vec<ServiceReference> = Vec::new();
     for service in hooks.iter().filter_map(|hook| hook.webhook.client_config.service.clone()) {
+        // Both webhooks lead to one Service, by two paths.
+        let service = ServiceReference { path: None, ..service };
         if !references.contains(&service) {
             references.push(service);
         }

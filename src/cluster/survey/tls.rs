@@ -43,7 +43,7 @@ pub(super) async fn handshakes(hooks: &[Hook]) -> Vec<Handshake> {
 
 /// Where the API server goes.
 fn address(target: &Target) -> Option<(String, u16)> {
-    if let Some(ServiceReference { namespace, name, port }) = &target.service {
+    if let Some(ServiceReference { namespace, name, port, .. }) = &target.service {
         return Some((format!("{name}.{namespace}.svc"), *port));
     }
     let url: http::Uri = target.url.as_deref()?.parse().ok()?;

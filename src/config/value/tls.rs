@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use jiff::SignedDuration;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 
 use super::Wanted;
 
@@ -38,6 +40,10 @@ pub enum KeyPlace {
 /// A DNS name or an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerName(pub String);
+
+/// What a client's certificate may call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::config) struct ClientName(pub(in crate::config) String);
 
 /// How long a certificate lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +91,26 @@ impl FromStr for ServerName {
         let name = text.strip_prefix("*.").unwrap_or(text);
         let is_name = text.len() <= 253 && name.split('.').all(is_label);
         is_name.then(|| Self(text.to_owned())).ok_or(Wanted("a DNS name or an IP address"))
+    }
+}
+
+impl FromStr for ClientName {
+    type Err = Wanted;
+
+    /// No certificate calls anybody nothing, nor by a name with blanks around it.
+    fn from_str(text: &str) -> Result<Self, Wanted> {
+        let name = text.trim();
+        let is_name = !name.is_empty();
+        is_name
+            .then(|| Self(name.to_owned()))
+            .ok_or(Wanted("the name of a client, as in kube-apiserver, or several divided by `,`"))
+    }
+}
+
+impl<'de> Deserialize<'de> for ClientName {
+    /// Always as text: in YAML a client may be called `n`, which is a boolean to others.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 

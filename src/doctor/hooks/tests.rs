@@ -1,11 +1,12 @@
 use serde_json::{Value, json};
 
+use super::super::rbac::Rbac;
 use super::*;
 
 fn hook(phase: Phase, change: impl FnOnce(&mut Value)) -> Hook {
     let mut webhook = json!({
         "name": "validate.postern.dev",
-        "clientConfig": {"url": "https://127.0.0.1:8443/validate"},
+        "clientConfig": {"url": format!("https://127.0.0.1:8443/{}", path_of(phase))},
         "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["UPDATE"],
                    "resources": ["pods/ephemeralcontainers"], "scope": "Namespaced"}],
         "failurePolicy": "Fail",
@@ -20,6 +21,13 @@ fn hook(phase: Phase, change: impl FnOnce(&mut Value)) -> Hook {
         configuration: "postern".to_owned(),
         index: 0,
         webhook: serde_json::from_value(webhook).unwrap(),
+    }
+}
+
+fn path_of(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Mutating => "mutate",
+        Phase::Validating => "validate",
     }
 }
 
@@ -83,6 +91,31 @@ fn a_star_covers_no_subresource() {
     assert_eq!(rules("*/ephemeralcontainers"), [""; 0]);
 }
 
+#[test]
+fn each_phase_leads_to_its_own_path() {
+    for (phase, other) in [(Phase::Mutating, "validate"), (Phase::Validating, "mutate")] {
+        let beside = match phase {
+            Phase::Mutating => Phase::Validating,
+            Phase::Validating => Phase::Mutating,
+        };
+        let found = |config: Value| {
+            let wrong = hook(phase, |it| it["clientConfig"] = config);
+            diagnose(&survey(vec![hook(beside, |_| ()), wrong]))
+        };
+        let service =
+            |path: String| json!({"service": {"namespace": "n", "name": "s", "path": path}});
+        let by_service = found(service(format!("/{other}")));
+        assert_eq!(by_service.len(), 1, "{by_service:?}");
+        assert_eq!((by_service[0].code, by_service[0].severity), (Code::PathWrong, Severity::High));
+        assert_eq!(by_service[0].evidence[0].field, "webhooks[0].clientConfig.service.path");
+        assert_eq!(by_service[0].evidence[0].value, format!("/{other}"));
+        let url = found(json!({"url": format!("https://proxy:8443/postern/{other}/?a")}));
+        assert_eq!(url[0].code, Code::PathWrong);
+        assert_eq!(found(service(format!("/{}", path_of(phase)))), []);
+        assert_eq!(found(json!({"service": {"namespace": "n", "name": "s"}})), []);
+    }
+}
+
 /// Two rules of which each has half of what it takes cover nothing.
 #[test]
 fn one_rule_must_have_it_all() {
@@ -141,6 +174,44 @@ fn only_the_emergency_exit_is_a_harmless_condition() {
     assert_eq!(condition("'glass' in request.userInfo.groups"), ["conditions-exclude"]);
     let two = "!('a' in request.userInfo.groups || 'b' in request.userInfo.groups)";
     assert_eq!(condition(two), ["conditions-exclude"]);
+}
+
+/// One group is the emergency exit; who debugs every day is not.
+#[test]
+fn a_group_that_debugs_every_day_is_no_emergency_exit() {
+    let rbac = |group: &str| {
+        Rbac {
+        roles: vec![
+            serde_json::from_value(json!({"metadata": {"name": "debugger"}, "rules": [{
+                "verbs": ["patch"], "apiGroups": [""], "resources": ["pods/ephemeralcontainers"]}]}))
+            .unwrap(),
+        ],
+        bindings: vec![
+            serde_json::from_value(json!({"metadata": {"name": "b"},
+                "roleRef": {"kind": "ClusterRole", "name": "debugger"},
+                "subjects": [{"kind": "Group", "name": group}]}))
+            .unwrap(),
+        ],
+    }
+    };
+    let told = |conditions: &[(&str, &str)], holder: &str| {
+        let conditions = conditions.iter().map(|(name, group)| {
+            json!({"name": name, "expression": format!("!('{group}' in request.userInfo.groups)")})
+        });
+        let conditions: Value = conditions.collect();
+        let validating = hook(Phase::Validating, |it| it["matchConditions"] = conditions);
+        let hooks = vec![hook(Phase::Mutating, |_| ()), validating];
+        let found = diagnose(&Survey { rbac: Some(rbac(holder)), ..survey(hooks) });
+        found.iter().map(|it| (it.code.as_str(), it.severity)).collect::<Vec<_>>()
+    };
+    let exit = ("break-glass", Severity::Info);
+    let hole = ("conditions-exclude", Severity::High);
+    let many = ("conditions-exclude", Severity::Medium);
+    assert_eq!(told(&[("c", "dev")], "dev"), [hole]);
+    assert_eq!(told(&[("c", "glass")], "dev"), [exit]);
+    assert_eq!(told(&[("not-break-glass", "glass")], "glass"), [exit]);
+    assert_eq!(told(&[("not-break-glass", "glass"), ("c", "ops")], "dev"), [many, many]);
+    assert_eq!(told(&[("not-break-glass", "glass"), ("c", "dev")], "dev"), [many, hole]);
 }
 
 #[test]

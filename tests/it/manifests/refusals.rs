@@ -1,6 +1,9 @@
 //! What the chart refuses, and whether the sentence says what to do instead.
 
-use super::helm::{printed, said, template};
+use std::process::Command;
+
+use super::helm::{printed, render, said, template};
+use super::{all, texts};
 
 #[track_caller]
 fn refuses(values: &[&str], sentence: &str) {
@@ -39,6 +42,8 @@ fn one_certificate_comes_one_way_and_its_authority_is_said() {
 #[test]
 fn what_the_server_would_not_start_with_is_refused() {
     refuses(&["tls.clientCA.names[0]=a"], "Set tls.clientCA.existingSecret too");
+    refuses(&["tls.clientCA.existingSecret=a", "tls.clientCA.names[0]="], "names");
+    refuses(&["tls.clientCA.existingSecret=a", "tls.clientCA.names[0]= "], "names");
     refuses(&["tls.lifetime=1s"], "lifetime");
     refuses(&["tls.lifetime=90d", "certManager.enabled=true"], "certManager.duration");
     refuses(&["forward.to[0]=ftp://collector"], "forward");
@@ -56,6 +61,78 @@ fn what_the_server_would_not_start_with_is_refused() {
     refuses(&own, "one that you bring has its own");
 }
 
+/// The ranges are those of `postern serve`, which are the last word.
+#[test]
+fn durations_that_the_server_does_not_take_are_refused() {
+    for (value, beyond, at_the_edge) in [
+        ("settings.clusterStaleLimit", ["2s", "25h"], ["3s", "24h"]),
+        ("settings.accessAllowTtl", ["301s", "6m"], ["0s", "5m"]),
+        ("settings.accessDenyTtl", ["301s", "6m"], ["0s", "300000ms"]),
+        ("settings.followLimit", ["999ms", "1441m"], ["0s", "24h"]),
+        ("settings.scanInterval", ["1ms", "48h"], ["0h", "1s"]),
+        ("checkpoints.interval", ["86401s", "2000m"], ["1s", "1440m"]),
+        ("tls.lifetime", ["3651d", "87601h"], ["10s", "365d"]),
+        ("tls.caLifetime", ["3651d", "89d"], ["90d", "3650d"]),
+    ] {
+        for wrong in beyond {
+            refuses(&[&format!("{value}={wrong}")], value);
+        }
+        for right in at_the_edge {
+            let set = format!("{value}={right}");
+            printed(&mut template(&[&set]));
+            serve_takes(&[&set]);
+        }
+    }
+    refuses(&["tls.lifetime=366d"], "the authority must hold no less long");
+}
+
+/// The server gets as far as where a cluster is wanted.
+#[track_caller]
+fn serve_takes(values: &[&str]) {
+    let objects = render(values);
+    let arguments = texts(all(&objects, "Deployment")[0], "/spec/template/spec/containers/0/args");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+    let output = command.env_clear().args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{values:?}: {}", said(&output));
+}
+
+#[test]
+fn certificates_of_cert_manager_end_after_they_are_renewed_and_before_their_authority() {
+    fn with(value: &str) -> [&str; 2] {
+        ["certManager.enabled=true", value]
+    }
+    for duration in ["1h", "720h"] {
+        let sentence = "certManager.renewBefore: it must be less than";
+        let duration = format!("certManager.duration={duration}");
+        refuses(&with(&duration), sentence);
+    }
+    refuses(&with("certManager.caDuration=2159h"), "certManager.caDuration: the authority");
+    printed(&mut template(&with("certManager.caDuration=2160h")));
+}
+
+#[test]
+fn arguments_that_the_chart_gives_itself_are_not_given_again() {
+    for given in ["--deadline=2s", "--tls-secret=a/b", "--log-level"] {
+        let flag = given.split('=').next().unwrap();
+        refuses(&[&format!("extraArgs[0]={given}")], &format!("the chart gives {flag} itself"));
+    }
+    for fine in ["--kubeconfig=/k", "--policies=/p", "--tls-min-version=1.3"] {
+        printed(&mut template(&[&format!("extraArgs[0]={fine}")]));
+    }
+}
+
+#[test]
+fn a_token_is_not_sent_in_the_clear() {
+    let token = ["forward.existingSecret=a", "forward.tokenKey=token"];
+    let to = |target| [&token[..], &[target]].concat();
+    refuses(&to("forward.to[0]=http://siem.example.com/"), "over https only");
+    refuses(&to("checkpoints.to[0]=http://localhost.evil/"), "over https only");
+    for fine in ["https://siem.example.com/", "http://localhost:8088/", "http://127.0.0.1/"] {
+        let fine = format!("forward.to[0]={fine}");
+        printed(&mut template(&[&token[..], &[&fine]].concat()));
+    }
+}
+
 /// What the API server would refuse, or take for something else, does not get that far.
 #[test]
 fn what_no_api_server_would_take_is_refused() {
@@ -65,7 +142,13 @@ fn what_no_api_server_would_take_is_refused() {
         refuses(&[&format!("{name}=9a")], name);
         refuses(&[&format!("{name}={}", "a".repeat(60))], name);
     }
-    for labels in ["commonLabels", "podLabels"] {
+    for labels in [
+        "commonLabels",
+        "podLabels",
+        "serviceMonitor.labels",
+        "prometheusRule.labels",
+        "grafana.dashboard.labels",
+    ] {
         refuses(&[&format!("{labels}.app\\.kubernetes\\.io/name=x")], "is the chart's own");
     }
     refuses(&["certManager.enabled=true", "certManager.issuerRef.kind=ClusterIssuer"], "name");

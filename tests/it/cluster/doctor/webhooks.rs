@@ -49,6 +49,11 @@ fn each_fault_of_the_validating_webhook_is_found() {
             &["conditions-exclude", "door-open"],
         ),
         of("matchConditions", condition("!('glass' in request.userInfo.groups)"), &[]),
+        of(
+            "matchConditions",
+            condition("request.userInfo.extra['none'].size() > 0"),
+            &["conditions-exclude", "conditions-fail"],
+        ),
         of("timeoutSeconds", json!(1), &["timeout-short"]),
         of("timeoutSeconds", json!(30), &["timeout-long"]),
     ];
