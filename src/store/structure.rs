@@ -1,7 +1,8 @@
 //! Whether the database itself is as a server made it.
 //!
 //! The chain tells what is wrong with a record that is read. Who can change the database can also
-//! have some reads pass a record by: with an index or a view that lacks it, or a row of another type.
+//! have some reads pass a record by: with an index or a view that lacks it, or a row of another
+//! type.
 
 use std::path::Path;
 
