@@ -268,6 +268,30 @@ fn places(request: &mut wire::Request<'_>, mut keys: Vec<&str>, body: &[u8]) -> 
     }
 }
 
+/// The lists of ephemeral containers, after and before. Where the kind of the object is another one
+/// than the review names, one of its lists would not be looked at.
+fn lists<'a>(
+    shape: Shape,
+    new: wire::NewPod<'a>,
+    old: &mut wire::OldPod<'a>,
+) -> Result<(Vec<&'a RawValue>, Vec<&'a RawValue>), String> {
+    let is_another_kind = match shape {
+        Shape::Pod => new.ephemeral_containers.is_some() || old.ephemeral_containers.is_some(),
+        Shape::EphemeralContainers => new.spec.is_some() || old.spec.is_some(),
+    };
+    if is_another_kind {
+        return Err("the object is not of the kind that the review names".to_owned());
+    }
+    let (new, old) = match shape {
+        Shape::Pod => (
+            new.spec.and_then(|spec| spec.value.ephemeral_containers),
+            old.spec.as_mut().and_then(|spec| spec.value.ephemeral_containers.take()),
+        ),
+        Shape::EphemeralContainers => (new.ephemeral_containers, old.ephemeral_containers.take()),
+    };
+    Ok((new.unwrap_or_default(), old.unwrap_or_default()))
+}
+
 fn debug(
     request: wire::Request<'_>,
     shape: Shape,
@@ -276,14 +300,7 @@ fn debug(
 ) -> Result<Debug, String> {
     let new = request.object.ok_or("the review has no object")?.value;
     let mut old = request.old_object.ok_or("the review has no oldObject")?.value;
-    let (new_list, old_list) = match shape {
-        Shape::Pod => (
-            new.spec.and_then(|spec| spec.value.ephemeral_containers),
-            old.spec.as_mut().and_then(|spec| spec.value.ephemeral_containers.take()),
-        ),
-        Shape::EphemeralContainers => (new.ephemeral_containers, old.ephemeral_containers.take()),
-    };
-    let (new_list, old_list) = (new_list.unwrap_or_default(), old_list.unwrap_or_default());
+    let (new_list, old_list) = lists(shape, new, &mut old)?;
     let mirror =
         old.metadata.value.annotations.as_ref().is_some_and(|annotations| annotations.mirror);
     let identity = identity(&mut old);

@@ -176,8 +176,8 @@ pub struct Match {
     pub conditions: Vec<MatchCondition>,
 }
 
-/// A condition in CEL. Variables: object, oldObject, request and namespaceObject as in a
-/// ValidatingAdmissionPolicy, and pod, the pod as it was before the request.
+/// A condition in CEL. Variables: object, oldObject and request as in a ValidatingAdmissionPolicy,
+/// namespaceObject with its name and labels, and pod, the pod as it was before the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MatchCondition {

@@ -400,3 +400,21 @@ fn notes_the_privileged_debuggers_that_the_pod_has_in_either_shape() {
     wrong[0]["securityContext"] = json!({"privileged": "yes"});
     assert!(malformed(&review(&pod(&new), &pod(&wrong))).contains("cannot be read"));
 }
+
+/// No API server sends such a thing; if one did, what is in the other list would be a yes unread.
+#[test]
+fn an_object_of_another_kind_than_the_review_names_is_malformed() {
+    let added = json!([{"name": "new", "image": "x"}]);
+    let list = |containers: &Value| json!({"ephemeralContainers": containers});
+    let (bare, none) = (json!({}), json!([]));
+    for (kind, object, old) in [
+        ("EphemeralContainers", pod(&added), pod(&none)),
+        ("EphemeralContainers", list(&none), pod(&none)),
+        ("Pod", list(&added), list(&none)),
+        ("Pod", list(&added), bare),
+    ] {
+        let mut review = review(&object, &old);
+        review["request"]["kind"]["kind"] = json!(kind);
+        assert!(malformed(&review).contains("not of the kind"), "{kind} {object}");
+    }
+}

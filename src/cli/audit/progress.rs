@@ -31,6 +31,16 @@ impl Progress {
         Self { what: what.to_owned(), total: None, drawn: None, is_shown }
     }
 
+    /// For what tells nothing until it is done.
+    pub(super) fn waiting(what: &str) -> Self {
+        let mut this = Self::new(what, 1);
+        if this.is_shown {
+            this.drawn = Some(Instant::now());
+            drop(write!(io::stderr(), "\r{what} … "));
+        }
+        this
+    }
+
     pub(super) fn at(&mut self, done: u64) {
         let is_due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= PAUSE);
         if !self.is_shown || !is_due {

@@ -95,7 +95,7 @@ impl Verify {
         for writer in writers {
             reports.push(self.verify(&ledger, &writer, &trusted, &kept).await?);
         }
-        let misfits = if self.asks_for_a_part() { Vec::new() } else { ledger.misfits().await? };
+        let misfits = if self.asks_for_a_part() { Vec::new() } else { misfits(&ledger).await? };
         ledger.close().await;
         let nothing = self.nothing(&reports);
         let is_good = nothing.is_none() && misfits.is_empty() && reports.iter().all(is_good);
@@ -244,6 +244,12 @@ impl Verify {
         note("no key is given: signatures are not checked, only that everything fits together");
         Ok(Vec::new())
     }
+}
+
+/// What is wrong with the database itself, which takes as long as it takes to read all of it.
+async fn misfits(ledger: &AnyLedger) -> Result<Vec<String>, LedgerError> {
+    let _progress = Progress::waiting("the database itself");
+    ledger.misfits().await
 }
 
 /// Pushes a page as far as `to`, a few at a time: between them whoever fetches the next page has

@@ -262,9 +262,11 @@ impl<D: Destination> Task<D> {
             if to < from - 1 {
                 return Err(StoreError::Lost { from: to + 1, to: from - 1 });
             }
-            // Nor is it this server that may sign another history than the one it wrote.
+            // Nor is it this server that may sign another history than the one it wrote. What is
+            // not there any more may have been dropped by a server that took this one for gone.
             let (at, hash) = known;
-            if at > 0 && upkeep::hash(&mut self.destination, at).await? != Some(hash) {
+            let there = upkeep::hash(&mut self.destination, at).await?;
+            if there.is_some_and(|there| there != hash) {
                 return Err(StoreError::Rewritten { at: at.unsigned_abs() });
             }
             tracing::error!(
