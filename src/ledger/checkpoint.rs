@@ -71,6 +71,12 @@ impl Checkpoint {
         Self::parse(text).ok_or(NoteError::NotANote)
     }
 
+    /// Whether it is about this writer's first `size` entries, of which the last has this hash.
+    #[must_use]
+    pub fn is_about(&self, writer: &str, size: u64, last: Option<Hash>) -> bool {
+        (&*self.writer, self.size) == (writer, size) && (size == 0 || last == Some(self.chain))
+    }
+
     /// Reads a checkpoint without asking who signed it.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //!
 //! A [`Matcher`] decides; [`terms`] are what a store may look up beforehand to read less.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -179,16 +180,13 @@ const MAX_COLUMN_BYTES: usize = 512;
 /// A text as a filter's column holds it: without NUL, which PostgreSQL's text cannot have, and of
 /// what is very long the beginning.
 #[must_use]
-pub fn column(text: &str) -> String {
+pub fn column(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_COLUMN_BYTES && !text.contains('\0') {
+        return Cow::Borrowed(text);
+    }
     let text = text.replace('\0', "\u{fffd}");
     let end = text.floor_char_boundary(MAX_COLUMN_BYTES);
-    text.get(..end).unwrap_or_default().to_owned()
-}
-
-/// Whether a filter's column holds all of a text, as it does of nearly every one.
-#[must_use]
-pub fn is_whole(text: &str) -> bool {
-    text.len() <= MAX_COLUMN_BYTES && !text.contains('\0')
+    Cow::Owned(text.get(..end).unwrap_or_default().to_owned())
 }
 
 const PRIVILEGED: &str = "privileged";

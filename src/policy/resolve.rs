@@ -14,9 +14,7 @@ pub(super) fn resolved<'p>(
     container: &Injection,
     pod: &PodFacts,
 ) -> Vec<Cow<'p, Setting>> {
-    let target = target(policy, container, pod);
-    let all = policy.defaults.iter().chain(&policy.set);
-    all.filter_map(|setting| setting.for_container(target.as_deref(), pod)).collect()
+    applied(policy.defaults.iter().chain(&policy.set), policy, container, pod)
 }
 
 /// What `set` asks of a container as it is stored.
@@ -25,9 +23,17 @@ pub(super) fn as_set_for<'p>(
     container: &Injection,
     pod: &PodFacts,
 ) -> Vec<Cow<'p, Setting>> {
+    applied(policy.set.iter(), policy, container, pod)
+}
+
+fn applied<'p>(
+    settings: impl Iterator<Item = &'p Setting>,
+    policy: &Policy,
+    container: &Injection,
+    pod: &PodFacts,
+) -> Vec<Cow<'p, Setting>> {
     let target = target(policy, container, pod);
-    let set = policy.set.iter();
-    set.filter_map(|setting| setting.for_container(target.as_deref(), pod)).collect()
+    settings.filter_map(|setting| setting.for_container(target.as_deref(), pod)).collect()
 }
 
 /// Whether the policy sets the target's own user and there is no target whose user that could be.

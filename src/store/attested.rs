@@ -22,10 +22,9 @@ impl AnyLedger {
         let Self::Stored(ledger) = self else { return Ok(0) };
         let reader = &ledger.reader;
         // Nearly always the newest is the one.
-        let newest: Vec<_> = reader.newest_checkpoint(writer).await?.into_iter().collect();
-        let size = newest_of(reader, writer, trusted, &newest).await?;
-        if size.is_some() || newest.is_empty() {
-            return Ok(size.unwrap_or(0));
+        let newest = reader.newest_checkpoint(writer).await?;
+        if let Some(size) = newest_of(reader, writer, trusted, newest.as_slice()).await? {
+            return Ok(size);
         }
         let all = reader.checkpoints(writer).await?;
         Ok(newest_of(reader, writer, trusted, &all).await?.unwrap_or(0))
@@ -38,12 +37,10 @@ async fn newest_of(
     trusted: &[VerifyingKey],
     checkpoints: &[StoredCheckpoint],
 ) -> Result<Option<u64>, LedgerError> {
-    for stored in checkpoints.iter().rev() {
-        let Ok(told) = Checkpoint::verify(&stored.note, trusted) else { continue };
-        if (&*told.writer, told.size) == (writer, stored.size)
-            && (told.size == 0 || reader.hash(writer, told.size).await? == Some(told.chain))
-        {
-            return Ok(Some(told.size));
+    for StoredCheckpoint { size, note, .. } in checkpoints.iter().rev() {
+        let Ok(told) = Checkpoint::verify(note, trusted) else { continue };
+        if told.is_about(writer, *size, reader.hash(writer, *size).await?) {
+            return Ok(Some(*size));
         }
     }
     Ok(None)

@@ -32,6 +32,12 @@ pub(super) struct Reader {
 /// What a row of the listing has: id, time, text.
 pub(super) type Listed = (String, i64, String);
 
+/// Whoever has entries, as `own`, in order and at last null. Asked of the records themselves, each
+/// by one step in their index: whoever removes a chain removes it everywhere else.
+pub(super) const WRITERS: &str = "WITH RECURSIVE own(writer) AS (SELECT MIN(writer) FROM records \
+     UNION ALL SELECT (SELECT MIN(writer) FROM records WHERE writer > own.writer) FROM own \
+     WHERE writer IS NOT NULL)";
+
 impl Reader {
     pub(super) async fn list(&self, query: &Query) -> Result<Vec<Stored>, LedgerError> {
         if query.clues().is_empty() {
@@ -128,7 +134,7 @@ impl Reader {
             Pool::Postgres(_) => "(record::json ->> 'injectionsTotal')::bigint",
         });
         sql.push("), 0) AS BIGINT) FROM records WHERE answer = 'Allowed' AND time >= ");
-        sql.bind(nanoseconds(since)).push(" AND username = ").bind(column(user));
+        sql.bind(nanoseconds(since)).push(" AND username = ").bind(column(user).as_ref());
         sql.push(
             " AND NOT EXISTS (SELECT 1 FROM records AS later \
              WHERE later.about = records.id AND later.answer <> '')",
@@ -140,19 +146,9 @@ impl Reader {
 
     /// Whoever has entries here, in order.
     pub(super) async fn writers(&self) -> Result<Vec<String>, LedgerError> {
-        let mut writers = Vec::<String>::new();
-        loop {
-            // Asked of the records themselves: whoever removes a chain removes it everywhere else.
-            let mut sql = Statement::new("SELECT MIN(writer) FROM records");
-            if let Some(last) = writers.last() {
-                sql.push(" WHERE writer > ").bind(last.as_str());
-            }
-            let next: Vec<(Option<String>,)> = self.fetch(sql).await?;
-            match next.into_iter().next() {
-                Some((Some(writer),)) => writers.push(writer),
-                _ => return Ok(writers),
-            }
-        }
+        let sql = format!("{WRITERS} SELECT writer FROM own WHERE writer IS NOT NULL");
+        let writers: Vec<(String,)> = self.fetch(Statement::new(&sql)).await?;
+        Ok(writers.into_iter().map(|(writer,)| writer).collect())
     }
 
     /// The entries of a writer after a place in its sequence, with everything that is stored.
@@ -333,7 +329,7 @@ pub(super) fn narrow(sql: &mut Statement, query: &Query) {
     ];
     for (condition, wanted) in columns {
         if let Some(wanted) = wanted {
-            sql.push(condition).bind(column(wanted));
+            sql.push(condition).bind(column(wanted).as_ref());
         }
     }
 }

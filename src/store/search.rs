@@ -6,7 +6,7 @@
 
 use futures_util::future::join_all;
 
-use super::read::{Reader, narrow};
+use super::read::{Reader, WRITERS, narrow};
 use super::statement::Statement;
 use super::{Stored, nanoseconds};
 use crate::ledger::LedgerError;
@@ -69,14 +69,13 @@ impl Reader {
 
     /// What may hold records that are wanted, the newest first.
     async fn spans(&self, query: &Query) -> Result<Vec<Span>, LedgerError> {
-        let mut spans = Vec::new();
-        for writer in self.writers().await? {
-            let mut last = Statement::new("SELECT MAX(last) FROM blocks WHERE writer = ");
-            last.bind(writer.as_str());
-            let last: Vec<(Option<i64>,)> = self.fetch(last).await?;
-            let last = last.first().and_then(|(last,)| *last).unwrap_or(0);
-            spans.push((writer, last.saturating_add(1), i64::MAX, 0, i64::MAX));
-        }
+        let tails = format!(
+            "{WRITERS} SELECT writer, \
+             COALESCE((SELECT MAX(last) FROM blocks WHERE blocks.writer = own.writer), 0) + 1, \
+             9223372036854775807, CAST(0 AS BIGINT), 9223372036854775807 \
+             FROM own WHERE writer IS NOT NULL"
+        );
+        let mut spans: Vec<Span> = self.fetch(Statement::new(&tails)).await?;
         let mut blocks =
             Statement::new("SELECT writer, first, last, oldest, newest FROM blocks WHERE TRUE");
         if let Some(since) = query.since {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::ledger::query::{column, is_whole};
+use crate::ledger::query::column;
 
 /// What the columns beside a decision's text repeat of it. Read of each record, so no more than
 /// that, and nothing is copied out of it that need not be.
@@ -80,7 +80,7 @@ fn text<'t>(text: Option<&'t Text<'_>>) -> Option<&'t str> {
 
 /// Whether a column holds this text as [`column`] puts it there, which is what filters ask for.
 pub(super) fn is_column(held: &str, text: &str) -> bool {
-    is_whole(text) && held == text || held == column(text)
+    held == column(text)
 }
 
 /// As far as 64 bits reach, as the column does.

@@ -77,9 +77,8 @@ pub(super) async fn end<D: Destination>(
     if !is_many && !is_overdue && !is_long(destination, keep, first, &checkpoint).await? {
         return Ok(None);
     }
-    let is_ours = (&*checkpoint.writer, checkpoint.size)
-        == (destination.writer(), through.unsigned_abs())
-        && upkeep::hash(destination, through).await? == Some(checkpoint.chain)
+    let last = upkeep::hash(destination, through).await?;
+    let is_ours = checkpoint.is_about(destination.writer(), through.unsigned_abs(), last)
         && Checkpoint::verify(&note, trusted).is_ok();
     if !is_ours {
         tracing::warn!(

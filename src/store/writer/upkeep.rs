@@ -14,6 +14,8 @@ const STEP: i64 = 100;
 pub(in crate::store) const HOLDS: &str = "SELECT record FROM records WHERE answer = '' \
      AND (record LIKE '%\"event\":\"Held\"%' OR record LIKE '%\"event\":\"Released\"%') \
      ORDER BY time, id";
+/// What the text of a hold is like.
+const HELD: &str = "%\"event\":\"Held\"%";
 /// Checkpoints that are looked at, and deleted, at once.
 pub(super) const CHECKPOINTS: i64 = 1000;
 /// Terms that are looked at at once.
@@ -40,9 +42,8 @@ pub(super) async fn attest<D: Destination>(to: &mut D, signed: Signed) -> Result
 /// Events that others left to be written: id and text.
 pub(super) async fn inbox<D: Destination>(to: &mut D) -> Result<Vec<(String, String)>, StoreError> {
     // Until a hold is taken up, what it is about may be dropped.
-    let mut sql = Statement::new(
-        "SELECT id, event FROM inbox ORDER BY event NOT LIKE '%\"event\":\"Held\"%', id LIMIT ",
-    );
+    let mut sql = Statement::new("SELECT id, event FROM inbox ORDER BY event NOT LIKE ");
+    sql.bind(HELD).push(", id LIMIT ");
     sql.bind(i64::try_from(BATCH).unwrap_or(i64::MAX));
     to.fetch(sql).await
 }
@@ -112,9 +113,9 @@ pub(in crate::store) fn hash_of(writer: &str, entry: i64) -> Statement {
 
 /// Whether a hold waits to be taken up.
 pub(super) async fn is_hold_waiting<D: Destination>(to: &mut D) -> Result<bool, StoreError> {
-    let sql = "SELECT event FROM inbox WHERE event LIKE '%\"event\":\"Held\"%' LIMIT 1";
-    let rows: Vec<(String,)> = to.fetch(Statement::new(sql)).await?;
-    Ok(!rows.is_empty())
+    let mut sql = Statement::new("SELECT event FROM inbox WHERE event LIKE ");
+    sql.bind(HELD).push(" LIMIT 1");
+    Ok(one::<_, String>(to, sql).await?.is_some())
 }
 
 /// The texts of what holds everything, and releases it again, the first first.
