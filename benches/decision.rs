@@ -22,6 +22,10 @@ use uuid::Uuid;
 
 use review::Case;
 
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const COUNTS: [usize; 3] = [1, 100, 1_000];
 
 /// What is measured: a name, the phase, the review, and why the answer is what it is.
