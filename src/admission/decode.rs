@@ -153,9 +153,10 @@ fn read(review: wire::Review<'_>, body: &[u8]) -> Result<Review, NotAReview> {
     let version = version.ok_or(NotAReview::Version)?;
     let uid = checked_uid(std::mem::take(&mut request.uid))?;
     let user = user(std::mem::take(&mut request.user_info));
-    let (operation, dry_run) = (request.operation.clone(), request.dry_run == Some(true));
+    let (operation, dry_run) =
+        (std::mem::take(&mut request.operation), request.dry_run == Some(true));
     let (namespace, name) = (request.namespace.clone(), request.name.clone());
-    let subject = subject(request, keys, &user, body);
+    let subject = subject(request, &operation, keys, &user, body);
     Ok(Review { version, uid, dry_run, operation, user, namespace, name, subject })
 }
 
@@ -216,8 +217,14 @@ fn user(wire: wire::UserInfo) -> User {
     User { requester, uid, extra: extra.unwrap_or_default() }
 }
 
-fn subject(mut request: wire::Request<'_>, keys: Vec<&str>, user: &User, body: &[u8]) -> Subject {
-    let wire::Request { kind, resource, sub_resource, operation, .. } = &request;
+fn subject(
+    mut request: wire::Request<'_>,
+    operation: &str,
+    keys: Vec<&str>,
+    user: &User,
+    body: &[u8],
+) -> Subject {
+    let wire::Request { kind, resource, sub_resource, .. } = &request;
     if let Some(other) = not_judged(resource, sub_resource) {
         return Subject::NotJudged(other);
     }

@@ -10,17 +10,19 @@ use crate::policy::text::is_plain;
 /// as ESC does) and the bidirectional overrides. Outside a string none of them may stand anyway.
 #[must_use]
 pub fn printable(json: &str) -> Cow<'_, str> {
-    if json.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        return Cow::Borrowed(json);
-    }
+    // Most text is what is looked at first.
+    let is_obeyed = |character| !(' '..='~').contains(&character) && !is_plain(character);
+    let Some(first) = json.find(is_obeyed) else { return Cow::Borrowed(json) };
+    let (before, rest) = json.split_at(first);
     let mut escaped = String::with_capacity(json.len() + 16);
-    for character in json.chars() {
-        if is_plain(character) {
+    escaped.push_str(before);
+    for character in rest.chars() {
+        if is_obeyed(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
             escaped.push(character);
-            continue;
-        }
-        for unit in character.encode_utf16(&mut [0; 2]) {
-            escaped.push_str(&format!("\\u{unit:04x}"));
         }
     }
     Cow::Owned(escaped)
