@@ -11,7 +11,7 @@ use crate::admission::decode::{AddedJson, Debug};
 use crate::document;
 use crate::ledger::Evidence;
 use crate::policy::circumstances::Right;
-use crate::policy::request::{ContainerFacts, Os, PodSpecFacts};
+use crate::policy::request::{ContainerFacts, DebuggerFacts, Os, PodFacts, PodSpecFacts};
 
 /// Fields of an added container that a record holds as they were; the others it holds in its own
 /// words, or not at all.
@@ -37,7 +37,7 @@ pub(super) fn evidence(debug: &Debug) -> Evidence {
     Evidence {
         labels: request.pod.labels.known().cloned(),
         namespace_labels: circumstances.namespace_labels.known().cloned(),
-        spec: request.pod.spec.known().map(spec),
+        spec: request.pod.spec.known().map(|facts| spec(facts, &request.pod)),
         rights: rights.map(|(name, right)| (name.clone(), *right == Right::Granted)).collect(),
         added_last_hour: circumstances.added_last_hour.known().copied(),
     }
@@ -57,7 +57,7 @@ pub(super) fn container(added: &AddedJson) -> Value {
     Value::Object(kept)
 }
 
-fn spec(facts: &PodSpecFacts) -> Value {
+fn spec(facts: &PodSpecFacts, pod: &PodFacts) -> Value {
     let mut spec = Map::new();
     let mut put = |field: &str, value: Value| drop(spec.insert(field.to_owned(), value));
     match facts.os {
@@ -85,7 +85,25 @@ fn spec(facts: &PodSpecFacts) -> Value {
     if !facts.app_armor_annotations.is_empty() {
         put("appArmor", json!(BTreeMap::clone(&facts.app_armor_annotations)));
     }
+    let debuggers = debuggers(pod);
+    if !debuggers.is_empty() {
+        put("ephemeralContainers", debuggers.into());
+    }
     Value::Object(spec)
+}
+
+/// One for each that was there before: of those that are not privileged, policies know no more than
+/// how many they are.
+fn debuggers(pod: &PodFacts) -> Vec<Value> {
+    let privileged = pod.privileged_debuggers.iter().map(|DebuggerFacts { name, target }| {
+        let mut debugger = json!({"name": name, "securityContext": {"privileged": true}});
+        if let Some(target) = target {
+            document::put(&mut debugger, &["targetContainerName"], json!(target));
+        }
+        debugger
+    });
+    let all = privileged.chain(std::iter::repeat_with(|| json!({})));
+    all.take(pod.ephemeral_containers).collect()
 }
 
 fn containers(facts: &[ContainerFacts]) -> Value {

@@ -412,3 +412,35 @@ async fn a_record_judged_again_by_the_same_policies_is_decided_the_same() {
     }
     assert!(again >= 8, "{again}");
 }
+
+/// Those that are in the pod already count, and what the privileged among them are.
+#[tokio::test]
+async fn a_record_tells_of_the_debuggers_that_were_there_before() {
+    let gate = gate(vec![permit("developers")]);
+    let mut body: Value =
+        serde_json::from_slice(&review(&debugger("busybox:1.36"), false)).unwrap();
+    let before = [
+        json!({"name": "one", "image": "a"}),
+        json!({"name": "two", "image": "b", "targetContainerName": "app",
+            "securityContext": {"privileged": true}}),
+        json!({"name": "three", "image": "c"}),
+    ];
+    for pod in ["object", "oldObject"] {
+        let list = &mut body["request"][pod]["spec"]["ephemeralContainers"];
+        let added = list.as_array().unwrap().clone();
+        *list = before.iter().cloned().chain(added).collect();
+    }
+    let facts = |body: &[u8]| match decode::decode(body).unwrap().subject {
+        decode::Subject::Debug(debug) => {
+            assert_eq!((debug.faults.as_slice(), debug.request.injections.len()), (&[][..], 1));
+            let pod = debug.request.pod;
+            (pod.ephemeral_containers, pod.privileged_debuggers)
+        }
+        other => panic!("{other:?}"),
+    };
+    let body = body.to_string().into_bytes();
+    asked(&gate, Phase::Validate, &body).await;
+    let again = written(&gate)[0].review().unwrap().to_string();
+    assert_eq!(facts(again.as_bytes()), facts(&body));
+    assert_eq!(facts(&body).0, 3);
+}
