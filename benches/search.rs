@@ -27,6 +27,10 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Appends that wait at once: as many as one transaction takes.
 const TASKS: u64 = 64;
 /// Of each search, the best counts: the rest is what else the machine does.

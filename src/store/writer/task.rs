@@ -131,7 +131,12 @@ impl<D: Destination> Task<D> {
                 self.owes_checkpoint = true;
                 true
             }
-            count = self.channels.entries.recv_many(batch, BATCH) => count > 0,
+            count = self.channels.entries.recv_many(batch, BATCH) => {
+                if count > 0 {
+                    self.wait_for_others(batch).await;
+                }
+                count > 0
+            }
             Some(record) = self.channels.returned.recv() => {
                 self.amendments.push(amendment(*record));
                 true
@@ -145,6 +150,17 @@ impl<D: Destination> Task<D> {
                 true
             }
             () = tokio::time::sleep(RETRY), if !is_writable => true,
+        }
+    }
+
+    /// A sync costs as much for many as for one: those whose requests have been read already and
+    /// are being judged come along. Where there are none, this takes no time.
+    async fn wait_for_others(&mut self, batch: &mut Vec<Waiting>) {
+        tokio::task::yield_now().await;
+        while batch.len() < BATCH
+            && let Ok(waiting) = self.channels.entries.try_recv()
+        {
+            batch.push(waiting);
         }
     }
 
