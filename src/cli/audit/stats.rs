@@ -29,7 +29,7 @@ pub(super) struct Stats {
     #[command(flatten)]
     filter: Filter,
     /// A writer without a checkpoint for longer than this was not there
-    #[arg(long, value_name = "DURATION", default_value = "5m")]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = silence)]
     silence: SignedDuration,
     /// The public key that is trusted: a file, or the key itself; may be given again. Checkpoints
     /// that it did not sign do not count [default: the one beside the ledger, which proves less]
@@ -38,6 +38,11 @@ pub(super) struct Stats {
     /// Tables to read, or an object
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     output: Form,
+}
+
+fn silence(text: &str) -> Result<SignedDuration, &'static str> {
+    let silence = text.parse::<SignedDuration>().ok().filter(SignedDuration::is_positive);
+    silence.ok_or("want a duration, as in `90s` or `5m`")
 }
 
 impl Stats {

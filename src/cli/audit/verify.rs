@@ -190,7 +190,11 @@ impl Verify {
             page = next?;
             progress.at(end - from);
         }
-        Ok(verifier.finish())
+        let mut report = verifier.finish();
+        // Where nothing is there, that much is missing, and said to be.
+        let gone = report.first.saturating_sub(1);
+        report.not_compared = sizes.into_iter().filter(|size| *size < gone).collect();
+        Ok(report)
     }
 
     /// From checkpoint to checkpoint, those of these sizes among them. Another than a trusted one

@@ -143,6 +143,10 @@ fn a_time_that_has_not_come_is_no_silence() {
         assert!(said[0].ends_with("100 % silent [] stopped no"), "{said:?}");
     }
     assert!(coverage(&place, &["--since", "2099-01-01"]).is_empty());
+    for silence in ["0s", "-5m", "soon"] {
+        let silence = format!("--silence={silence}");
+        audit(&place).args(["stats", &silence, "--ledger", "sqlite:x"]).assert().code(64);
+    }
 }
 
 /// What it wrote afterwards, nobody else left.

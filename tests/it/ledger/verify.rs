@@ -582,6 +582,15 @@ fn what_is_dropped_is_said_and_the_rest_is_good() {
             ledger.links("postern-0", 0, 999).await.unwrap().iter().count()
         };
 
+        let kept = stdout(&place.audit(&["checkpoint"]).success());
+        let ledger = runtime.block_on(place.open("postern-0"));
+        let older = runtime.block_on(ledger.signed("postern-0")).unwrap().remove(0).note;
+        runtime.block_on(ledger.close());
+        fs::write(place.path("kept.txt"), format!("{older}\n{kept}")).unwrap();
+        let kept = ["--checkpoint", "kept.txt"];
+        let text = stdout(&place.verify(&kept).success());
+        assert!(!text.contains("  kept  "), "{text}");
+
         // A hold comes first, from somebody who does not write records.
         place.audit(&["hold", "case 17"]).success();
         runtime.block_on(async {
@@ -613,6 +622,11 @@ fn what_is_dropped_is_said_and_the_rest_is_good() {
         let text = stdout(&place.verify(&[]).success());
         assert!(text.contains("postern-0: good, records "), "{text}");
         assert!(text.contains("  before     records up to 30"), "{text}");
+        let text = stdout(&place.verify(&kept).success());
+        assert!(
+            text.contains("  kept       the checkpoint of 1 records has nothing left to be"),
+            "{text}"
+        );
 
         // Without the record that says so it is a hole.
         let said = "DELETE FROM records WHERE record LIKE '%\"event\":\"Dropped\"%'";
