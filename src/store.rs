@@ -318,8 +318,8 @@ impl StoredLedger {
     }
 
     async fn close(&self) {
-        // Readers first: the last connection to go folds SQLite's write-ahead log into the file. But
-        // in PostgreSQL it is they who find where the writer goes on.
+        // Readers first: the last connection to go folds SQLite's write-ahead log into the file.
+        // But in PostgreSQL it is they who find where the writer goes on.
         if !matches!(self.location, Location::Postgres(_)) {
             self.reader.pool.close().await;
         }

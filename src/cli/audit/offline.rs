@@ -78,7 +78,7 @@ pub(super) fn check_proof(path: &Path, keys: &[String], output: Form) -> anyhow:
     good(&text, &object, output)
 }
 
-/// Why a checkpoint is not to be believed. Without the ledger nobody knows which key followed which.
+/// Why a checkpoint is not to be believed. Which key followed which only the ledger tells.
 pub(super) fn distrust(error: &NoteError, note: &str, trusted: &[VerifyingKey]) -> String {
     let hex = |id: [u8; 4]| format!("{:08x}", u32::from_be_bytes(id));
     let signer = Note::parse(note).ok().and_then(|note| note.signer());
