@@ -27,6 +27,7 @@ mod row;
 mod search;
 mod sqlite;
 mod statement;
+mod stopped;
 mod stored;
 mod structure;
 mod writer;
@@ -38,6 +39,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use self::error::StoreError;
+pub use self::inherit::Preface;
 pub use self::links::Links;
 pub use self::location::{Location, LocationError, Server};
 pub use self::memory::MemoryLedger;
@@ -317,10 +319,14 @@ impl StoredLedger {
 
     async fn close(&self) {
         // Readers first: the last connection to go folds SQLite's write-ahead log into the file.
-        self.reader.pool.close().await;
+        // But in PostgreSQL it is they who find where the writer goes on.
+        if !matches!(self.location, Location::Postgres(_)) {
+            self.reader.pool.close().await;
+        }
         if let Some(writer) = &self.writer {
             writer.close().await;
         }
+        self.reader.pool.close().await;
     }
 }
 

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::chronicle::unwritten;
 use crate::ledger::event::What;
 use crate::ledger::{Journal, LedgerError};
-use crate::store::{AnyLedger, Keep, Location, Writing};
+use crate::store::{AnyLedger, Keep, Location, Preface, Writing};
 
 /// How often it is looked for what is old: days are kept, so hours do not matter.
 const PACE: Duration = Duration::from_hours(1);
@@ -74,17 +74,19 @@ impl Heir {
 
     /// What has to be said before this server signs in another's name: which records it has not
     /// written and nobody has signed, and how its key came to that.
-    async fn preface(&self, writer: &str) -> Result<Vec<What>, LedgerError> {
+    async fn preface(&self, writer: &str) -> Result<Preface, LedgerError> {
         let last = self.ledger.last_sequence(writer).await?;
         let trusted = self.writing.signing.as_ref().map_or(&[][..], |signing| &signing.trusted);
         let signed = self.ledger.attested(writer, trusted).await?;
         let unsigned = (signed < last).then(|| What::Foreign { from: signed + 1, to: last });
-        let mut preface: Vec<_> = unsigned.into_iter().collect();
+        let mut events: Vec<_> = unsigned.into_iter().collect();
         if let Some(signing) = &self.writing.signing {
             let (key, rotations) = (signing.key.public(), self.rotations.clone());
             let notes = unwritten(&self.ledger, writer, key, rotations).await?;
-            preface.extend(notes.into_iter().map(|note| What::KeyRotated { note }));
+            events.extend(notes.into_iter().map(|note| What::KeyRotated { note }));
         }
-        Ok(preface)
+        let stopped = self.ledger.stopped(writer, last).await?;
+        let stopped = stopped.filter(|event| event.sequence <= signed);
+        Ok(Preface { events, stopped })
     }
 }

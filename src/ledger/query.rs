@@ -11,8 +11,10 @@ use uuid::Uuid;
 use super::{Finding, Injection, Outcome, Policy, Record};
 use crate::policy::rule::NamePattern;
 
-/// Most terms of one kind that are indexed of one record; only a hostile one has more.
+/// Most terms of one kind that are indexed of one record.
 const MAX_TERMS: usize = 128;
+/// The text of the term that stands for all others of a record that has more.
+const MORE: &str = "\u{1}";
 /// Longest term, in bytes; what is longer is indexed by its beginning.
 const MAX_TERM_BYTES: usize = 256;
 
@@ -160,6 +162,12 @@ impl TermKind {
         }
     }
 
+    /// What every record is indexed under of whose terms of this kind some are left out.
+    #[must_use]
+    pub fn more(self) -> String {
+        self.term(MORE)
+    }
+
     /// The term for this text. Control characters are not part of it: PostgreSQL's text has no NUL.
     #[must_use]
     pub fn term(self, text: &str) -> String {
@@ -197,7 +205,15 @@ const DIFFERS: &str = "differs";
 pub fn terms(record: &Record) -> BTreeSet<String> {
     let mut terms = BTreeSet::new();
     let mut add = |kind: TermKind, texts: &mut dyn Iterator<Item = &str>| {
-        terms.extend(texts.take(MAX_TERMS).map(|text| kind.term(text)));
+        let mut own = BTreeSet::new();
+        for term in texts.map(|text| kind.term(text)) {
+            if own.len() == MAX_TERMS && !own.contains(&term) {
+                own.insert(kind.more());
+                break;
+            }
+            own.insert(term);
+        }
+        terms.append(&mut own);
     };
     let one = |text| std::iter::once::<&str>(text);
     add(TermKind::User, &mut one(&record.requester.username));
@@ -222,8 +238,8 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 /// What every record that matches a query is indexed under.
 #[derive(Debug)]
 pub enum Clue {
-    /// This term.
-    Term(String),
+    /// The term of this kind for this text.
+    Term(TermKind, String),
     /// At least one of the terms of this kind that match.
     Like(TermKind, Pattern),
 }
@@ -277,7 +293,7 @@ impl Query {
         ];
         let mut clues: Vec<Clue> = exact
             .into_iter()
-            .filter_map(|(kind, text)| Some(Clue::Term(kind.term(text.as_deref()?))))
+            .filter_map(|(kind, text)| Some(Clue::Term(kind, text.clone()?)))
             .collect();
         let patterns = [(TermKind::Image, &self.image), (TermKind::Constraint, &self.constraint)];
         for (kind, pattern) in patterns {
@@ -286,7 +302,7 @@ impl Query {
             }
         }
         for (flag, is_wanted) in [(PRIVILEGED, self.privileged), (DIFFERS, self.differs)] {
-            clues.extend(is_wanted.then(|| Clue::Term(TermKind::Flag.term(flag))));
+            clues.extend(is_wanted.then(|| Clue::Term(TermKind::Flag, flag.to_owned())));
         }
         let reason = self.reason.as_deref().unwrap_or_default().to_lowercase();
         clues.extend(reason_clue(&reason));
@@ -303,7 +319,7 @@ fn reason_clue(text: &str) -> Option<Clue> {
     let pattern = match (before, text.ends_with(char::is_alphanumeric)) {
         ([], _) => Pattern::Holds((*last).to_owned()),
         (_, true) => Pattern::Begins((*last).to_owned()),
-        (_, false) => return Some(Clue::Term(TermKind::Reason.term(last))),
+        (_, false) => return Some(Clue::Term(TermKind::Reason, (*last).to_owned())),
     };
     Some(Clue::Like(TermKind::Reason, pattern))
 }

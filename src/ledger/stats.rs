@@ -88,6 +88,8 @@ pub struct Presence {
     pub signed: Vec<Timestamp>,
     /// When it stopped, if that is the last that it had said when the time ended.
     pub stopped: Option<Timestamp>,
+    /// Checkpoints that do not count, because no key that is trusted signed them.
+    pub untrusted: u64,
 }
 
 /// The time that is asked about.
@@ -107,7 +109,7 @@ pub struct Coverage {
     pub writer: String,
     /// When the time that was asked for begins, or the writer itself.
     pub from: Timestamp,
-    /// When that time ends, or its last checkpoint if it had stopped.
+    /// When that time ends, or when it stopped.
     pub to: Timestamp,
     /// When it stopped, if it had not begun again.
     pub stopped: Option<Timestamp>,
@@ -115,6 +117,8 @@ pub struct Coverage {
     pub silent: Vec<Silence>,
     /// Of the time between them, how much was not silent, in percent.
     pub percent: u8,
+    /// Checkpoints that do not count, because no key that is trusted signed them.
+    pub untrusted_checkpoints: u64,
 }
 
 /// A time without a checkpoint.
@@ -131,18 +135,17 @@ impl Coverage {
     /// Nothing of a writer that was not there yet.
     #[must_use]
     pub fn new(writer: &str, presence: &Presence, window: Window, limit: i64) -> Option<Self> {
-        let Presence { began, ref signed, stopped } = *presence;
+        let Presence { began, ref signed, stopped, untrusted } = *presence;
         let Window { since, until } = window;
         let from = since.map_or(began, |since| since.max(began));
         if from >= until {
             return None;
         }
-        let within = signed.iter().copied().filter(|time| (from..until).contains(time));
-        // Silence that lasts is the one that matters.
-        let end = stopped.is_none().then_some(until);
-        let mut times: Vec<_> = [from].into_iter().chain(within).chain(end).collect();
+        // Silence that lasts is the one that matters. Another server may sign for one that stopped.
+        let to = stopped.map_or(until, |stopped| stopped.clamp(from, until));
+        let within = signed.iter().copied().filter(|time| (from..to).contains(time));
+        let mut times: Vec<_> = [from].into_iter().chain(within).chain([to]).collect();
         times.sort_unstable();
-        let to = times.last().copied().unwrap_or(from);
         let silent: Vec<_> = times
             .iter()
             .zip(times.iter().skip(1))
@@ -155,7 +158,8 @@ impl Coverage {
             Some(stopped) if stopped < from && to == from => 0,
             _ => u8::try_from((whole - quiet).max(0) * 100 / whole).unwrap_or(100),
         };
-        Some(Self { writer: writer.to_owned(), from, to, stopped, silent, percent })
+        let (writer, untrusted_checkpoints) = (writer.to_owned(), untrusted);
+        Some(Self { writer, from, to, stopped, silent, percent, untrusted_checkpoints })
     }
 }
 
@@ -173,7 +177,7 @@ mod tests {
     fn a_pause_that_is_too_long_is_a_silence() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let signed = [0, 60, 120, 1120, 1200].map(at).to_vec();
-        let there = Presence { began: at(0), signed, stopped: Some(at(1200)) };
+        let there = Presence { began: at(0), signed, stopped: Some(at(1200)), untrusted: 0 };
         let whole = Window { since: None, until: at(9000) };
         let coverage = Coverage::new("w", &there, whole, 300).unwrap();
         assert_eq!((coverage.from, coverage.to), (at(0), at(1200)));
@@ -190,7 +194,8 @@ mod tests {
     #[test]
     fn a_silence_reaches_to_the_edges_of_what_is_asked_for() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let there = Presence { began: at(0), signed: vec![at(0), at(5000)], stopped: None };
+        let signed = vec![at(0), at(5000)];
+        let there = Presence { began: at(0), signed, stopped: None, untrusted: 0 };
         let window = Window { since: Some(at(1000)), until: at(9000) };
         let coverage = Coverage::new("w", &there, window, 300).unwrap();
         let silent: Vec<_> = coverage.silent.iter().map(|it| (it.from, it.to)).collect();

@@ -71,6 +71,8 @@ pub struct Report {
     pub leftover: Option<(u64, u64)>,
     /// Entries that a server found and went on from although nobody had signed them.
     pub adopted: Vec<Adopted>,
+    /// About how many entries those kept checkpoints are that nothing is left to compare with.
+    pub not_compared: Vec<u64>,
     /// The first thing that is wrong.
     pub fault: Option<Fault>,
 }

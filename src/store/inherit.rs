@@ -2,7 +2,17 @@
 
 use super::{AnyLedger, Location, Writing, postgres};
 use crate::ledger::LedgerError;
-use crate::ledger::event::What;
+use crate::ledger::event::{Event, What};
+
+/// What is written of a writer that is gone where something of it is dropped.
+#[derive(Debug, Default)]
+pub struct Preface {
+    /// What has to be said before.
+    pub events: Vec<What>,
+    /// That it stopped. It is said again if it is dropped, or nobody would know that the writer is
+    /// not silent.
+    pub stopped: Option<Event>,
+}
 
 impl AnyLedger {
     /// Drops what need not be kept any longer of a writer that is gone, as if by itself, once
@@ -15,7 +25,7 @@ impl AnyLedger {
     pub async fn inherit(
         location: &Location,
         writing: Writing,
-        preface: Vec<What>,
+        preface: Preface,
     ) -> Result<bool, LedgerError> {
         let Location::Postgres(server) = location else { return Ok(false) };
         let inherited = postgres::inherit(server, writing, preface).await;

@@ -14,9 +14,8 @@ use super::location::{Location, Server};
 use super::read::Reader;
 use super::statement::{Pool, Statement};
 use super::writer::{Writer, Writing};
-use super::{StoreError, StoredLedger};
+use super::{Preface, StoreError, StoredLedger};
 use crate::ledger::LedgerError;
-use crate::ledger::event::What;
 
 /// How long a server may take to be connected to.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -39,7 +38,7 @@ pub(super) async fn open(server: &Server, writing: Writing) -> Result<StoredLedg
 pub(super) async fn inherit(
     server: &Server,
     writing: Writing,
-    preface: Vec<What>,
+    preface: Preface,
 ) -> Result<bool, StoreError> {
     match PostgresDestination::open(server, &writing.writer, reader(server)).await {
         Ok(destination) => Writer::inherit(destination, writing, preface).await,

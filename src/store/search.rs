@@ -102,23 +102,24 @@ impl Reader {
 
     /// The terms that a clue fits; nothing if they are too many to look up.
     async fn terms(&self, clue: &Clue) -> Result<Option<Vec<i64>>, LedgerError> {
-        let terms: Vec<(i64, String)> = match clue {
-            Clue::Term(term) => {
-                let mut sql = Statement::new("SELECT id, term FROM terms WHERE term = ");
-                sql.bind(term.as_str());
-                self.fetch(sql).await?
-            }
-            Clue::Like(kind, pattern) => {
+        let (Clue::Term(kind, _) | Clue::Like(kind, _)) = clue;
+        let more = kind.more();
+        let mut sql = Statement::new("SELECT id, term FROM terms WHERE term = ");
+        sql.bind(more.as_str());
+        sql.push(" UNION ALL SELECT id, term FROM terms WHERE term ");
+        match clue {
+            Clue::Term(_, text) => sql.push("= ").bind(kind.term(text)),
+            Clue::Like(_, pattern) => {
                 let beginning = kind.term(pattern.beginning());
-                let mut sql = Statement::new("SELECT id, term FROM terms WHERE term >= ");
-                sql.bind(beginning.as_str()).push(" AND term < ");
+                sql.push(">= ").bind(beginning.as_str()).push(" AND term < ");
                 // After it in the order of bytes comes whatever else begins so.
-                sql.bind(format!("{beginning}\u{10ffff}"));
-                let mut terms: Vec<(i64, String)> = self.fetch(sql).await?;
-                terms.retain(|(_, term)| pattern.matches(*kind, term));
-                terms
+                sql.bind(format!("{beginning}\u{10ffff}"))
             }
         };
+        let mut terms: Vec<(i64, String)> = self.fetch(sql).await?;
+        if let Clue::Like(_, pattern) = clue {
+            terms.retain(|(_, term)| *term == more || pattern.matches(*kind, term));
+        }
         let few = terms.len() <= MAX_TERMS;
         Ok(few.then(|| terms.into_iter().map(|(id, _)| id).collect()))
     }

@@ -16,11 +16,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::task::{Channels, Task};
-use super::StoreError;
 use super::row::{Batch, Block, Row};
 use super::statement::{Columns, Statement};
+use super::{Preface, StoreError};
 use crate::ledger::chain::Hash;
-use crate::ledger::event::{Event, What};
+use crate::ledger::event::Event;
 use crate::ledger::note::{SigningKey, VerifyingKey};
 use crate::ledger::tree::Frontier;
 use crate::ledger::{Entry, LedgerError, Record};
@@ -231,7 +231,7 @@ impl Writer {
     pub(super) async fn inherit<D: Destination>(
         destination: D,
         writing: Writing,
-        preface: Vec<What>,
+        preface: Preface,
     ) -> Result<bool, StoreError> {
         // Nobody appends: a queue that stays open says that the writer is not about to end.
         let (_queue, entries) = mpsc::channel(1);

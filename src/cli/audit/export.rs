@@ -90,6 +90,10 @@ impl Export {
         let mut tally = Tally::new(self.format.into(), &query);
         let mut signals = Signals::listen(self.output.as_deref())?;
         let mut sink = Sink::open(self.output.as_deref())?;
+        // An export whose manifest cannot be written is not begun.
+        if let Some(path) = self.manifest.as_deref().filter(|path| !is_stream(path)) {
+            drop(Sink::open(Some(path))?);
+        }
         let written = tokio::select! {
             written = write(&ledger, &query, &mut tally, &mut sink) => written,
             () = signals.came() => Err(anyhow!("interrupted; nothing was exported")),

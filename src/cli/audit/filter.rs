@@ -8,6 +8,10 @@ use super::moment::Moment;
 use crate::cli::Misuse;
 use crate::ledger::{Outcome, Query};
 
+/// Of a value, as it is recorded: no name of Kubernetes is longer. A server takes up no event of
+/// more than 16 KiB, and people may ask for anything.
+const MAX_CHARS: usize = 256;
+
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Filter {
     /// Only decisions of this time and later: `24h`, `7d` ago, or 2026-11-24T08:00:00Z
@@ -117,7 +121,7 @@ pub(super) fn spelled(query: &Query) -> String {
     let mut words = String::new();
     for (name, value) in values {
         if let Some(value) = value {
-            words.push_str(&format!(" --{name} {}", shell_word(&value)));
+            words.push_str(&format!(" --{name} {}", shell_word(&shortened(value))));
         }
     }
     for (name, is_given) in [("differs", differs), ("privileged", privileged)] {
@@ -126,6 +130,16 @@ pub(super) fn spelled(query: &Query) -> String {
         }
     }
     words
+}
+
+fn shortened(value: String) -> String {
+    match value.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => {
+            let begin = value.get(..end).unwrap_or_default();
+            format!("{begin}\u{2026} ({} bytes)", value.len())
+        }
+        None => value,
+    }
 }
 
 #[cfg(test)]
@@ -167,6 +181,23 @@ mod tests {
             [(early, late, true), (late, early, false), (early, early, false), (late, None, true)]
         {
             assert_eq!(in_order(since, until).is_ok(), is_fine, "{since:?} {until:?}");
+        }
+    }
+
+    /// What is longer than that, no server takes up.
+    #[test]
+    fn whatever_is_asked_for_is_short_enough_to_be_recorded() {
+        for text in ["\u{1}", "'", "\u{1f6aa}"] {
+            let long = || Some(text.repeat(30_000));
+            let (user, group, namespace, pod) = (long(), long(), long(), long());
+            let (image, policy, constraint, reason) = (long(), long(), long(), long());
+            let query = Query { user, group, namespace, pod, image, ..Query::default() };
+            let words = spelled(&Query { policy, constraint, reason, ..query });
+            assert!(serde_json::to_string(&words).unwrap().len() < 15 << 10, "{text}");
+            assert!(
+                words.contains(&format!("\u{2026} ({} bytes)", 30_000 * text.len())),
+                "{words}"
+            );
         }
     }
 

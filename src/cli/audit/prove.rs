@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::offline::distrust;
 use super::progress::Progress;
 use super::verify::followed;
 use super::{CANDIDATES, Source, note};
@@ -10,9 +11,13 @@ use crate::ledger::chain::Hash;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::id_prefix::IdPrefix;
 use crate::ledger::note::VerifyingKey;
+use crate::ledger::port::Journal;
 use crate::ledger::tree::{Frontier, Prover, is_included};
 use crate::ledger::verify::StoredCheckpoint;
 use crate::store::{AnyLedger, PAGE, Stored};
+
+/// How often it is begun anew because records were dropped meanwhile.
+const ATTEMPTS: usize = 5;
 
 /// Print a proof that one record is in the ledger, to be checked without it
 ///
@@ -48,8 +53,9 @@ impl Proof {
     /// The checkpoint that confirms the record, or why none does.
     pub(super) fn check(&self, trusted: &[VerifyingKey]) -> Result<Checkpoint, String> {
         let trusted = followed(trusted, &self.rotations);
-        let checkpoint = Checkpoint::verify(&self.checkpoint, &trusted)
-            .map_err(|error| format!("the checkpoint: {error}"))?;
+        let checkpoint = Checkpoint::verify(&self.checkpoint, &trusted).map_err(|error| {
+            format!("the checkpoint: {}", distrust(&error, &self.checkpoint, &trusted))
+        })?;
         let hashes: Option<Vec<_>> = self.hashes.iter().map(|hash| Hash::from_hex(hash)).collect();
         let hashes = hashes.ok_or("the hashes are not hashes")?;
         let Checkpoint { size, root, .. } = checkpoint;
@@ -83,13 +89,15 @@ impl Prove {
 
 async fn prove(ledger: &AnyLedger, stored: &Stored) -> anyhow::Result<Outcome> {
     let (writer, sequence) = place(stored)?;
-    let checkpoints = ledger.signed(&writer).await?;
-    let Some(checkpoint) = checkpoints.last().filter(|last| last.size >= sequence) else {
-        note("no checkpoint was signed since; try again in a minute");
-        return Ok(Outcome::No);
-    };
-    match gather(ledger, &writer, sequence, checkpoint, &checkpoints).await? {
-        Some(hashes) => {
+    for _ in 0..ATTEMPTS {
+        let first = first(ledger, &writer).await?;
+        let checkpoints = ledger.signed(&writer).await?;
+        let Some(checkpoint) = checkpoints.last().filter(|last| last.size >= sequence) else {
+            note("no checkpoint was signed since; try again in a minute");
+            return Ok(Outcome::No);
+        };
+        let begin = begin(first, sequence, &checkpoints);
+        if let Some(hashes) = gather(ledger, &writer, sequence, checkpoint, begin).await? {
             let proof = Proof {
                 record: stored.json.clone(),
                 index: sequence - 1,
@@ -98,13 +106,33 @@ async fn prove(ledger: &AnyLedger, stored: &Stored) -> anyhow::Result<Outcome> {
                 hashes: hashes.iter().map(Hash::to_string).collect(),
             };
             print(&format!("{}\n", serde_json::to_string_pretty(&proof)?))?;
-            Ok(Outcome::Done)
+            return Ok(Outcome::Done);
         }
-        None => {
+        // What was dropped meanwhile is not missing.
+        let now = self::first(ledger, &writer).await?;
+        if now == first {
             note("records of this ledger are missing; `postern audit verify` says which");
-            Ok(Outcome::No)
+            return Ok(Outcome::No);
+        }
+        if now > sequence {
+            note("the record was dropped meanwhile, as old ones are");
+            return Ok(Outcome::No);
         }
     }
+    note("old records are being dropped meanwhile; try again in a minute");
+    Ok(Outcome::No)
+}
+
+/// The number of the first record that is there; 0 where none is.
+async fn first(ledger: &AnyLedger, writer: &str) -> anyhow::Result<u64> {
+    Ok(ledger.entries_after(writer, 0, 1).await?.first().map_or(0, |first| first.sequence))
+}
+
+/// What stands for the records before those that are there, or are being dropped.
+fn begin(first: u64, sequence: u64, checkpoints: &[StoredCheckpoint]) -> Frontier {
+    let mut able = checkpoints.iter().filter(|it| it.size + 1 >= first && it.size < sequence);
+    let base = (first > 1).then(|| able.find_map(|it| Frontier::from_bytes(it.size, &it.frontier)));
+    base.flatten().unwrap_or_default()
 }
 
 fn place(stored: &Stored) -> anyhow::Result<(String, u64)> {
@@ -117,17 +145,19 @@ fn place(stored: &Stored) -> anyhow::Result<(String, u64)> {
     Ok((writer, sequence.max(1)))
 }
 
-/// The hashes, from all records of the writer; nothing where some are missing.
+/// The hashes, from all records of the writer after those that `begin` stands for; nothing where some
+/// are missing.
 async fn gather(
     ledger: &AnyLedger,
     writer: &str,
     sequence: u64,
     checkpoint: &StoredCheckpoint,
-    checkpoints: &[StoredCheckpoint],
+    begin: Frontier,
 ) -> anyhow::Result<Option<Vec<Hash>>> {
     let Some(mut prover) = Prover::new(sequence - 1, checkpoint.size) else { return Ok(None) };
     let mut progress = Progress::new(writer, checkpoint.size);
-    let mut after = 0;
+    let mut after = begin.size();
+    prover.pass(&begin);
     while after < checkpoint.size {
         let page = ledger.links(writer, after, PAGE).await?;
         for link in page.iter() {
@@ -137,13 +167,7 @@ async fn gather(
                 return Ok(prover.finish());
             }
             if link.sequence != after + 1 {
-                // What was dropped is stood for by the checkpoint about it.
-                let dropped = checkpoints.iter().find(|it| it.size + 1 == link.sequence);
-                let base = dropped.and_then(|it| Frontier::from_bytes(it.size, &it.frontier));
-                match base {
-                    Some(base) if after == 0 => prover.pass(&base),
-                    _ => return Ok(None),
-                }
+                return Ok(None);
             }
             prover.push(link.json.as_bytes());
             after = link.sequence;

@@ -8,19 +8,19 @@ use serde_json::json;
 
 use super::Source;
 use super::filter::{Filter, spelled};
+use super::verify::{followed, trusted};
 use crate::cli::{Form, Outcome, print};
 use crate::ledger::checkpoint::Checkpoint;
-use crate::ledger::event::What;
-use crate::ledger::port::{Journal, Kept};
+use crate::ledger::note::VerifyingKey;
+use crate::ledger::port::Journal;
 use crate::ledger::stats::{Count, Coverage, Presence, Tally, Window};
+use crate::ledger::verify::StoredCheckpoint;
 use crate::ledger::{Entry, Query};
 use crate::policy::text::Plain;
 use crate::store::AnyLedger;
 
 /// Rows of each table.
 const ROWS: usize = 10;
-/// Entries that are looked at together from the end of a chain.
-const AT_ONCE: u16 = 100;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Stats {
@@ -29,29 +29,50 @@ pub(super) struct Stats {
     #[command(flatten)]
     filter: Filter,
     /// A writer without a checkpoint for longer than this was not there
-    #[arg(long, value_name = "DURATION", default_value = "5m")]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = silence)]
     silence: SignedDuration,
+    /// The public key that is trusted: a file, or the key itself; may be given again. Checkpoints
+    /// that it did not sign do not count [default: the one beside the ledger, which proves less]
+    #[arg(long, value_name = "KEY")]
+    key: Vec<String>,
     /// Tables to read, or an object
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     output: Form,
 }
 
+fn silence(text: &str) -> Result<SignedDuration, &'static str> {
+    let silence = text.parse::<SignedDuration>().ok().filter(SignedDuration::is_positive);
+    silence.ok_or("want a duration, as in `90s` or `5m`")
+}
+
 impl Stats {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
         let query = self.filter.query(Timestamp::now())?;
+        let trusted = trusted(&self.key, &self.source.location()?)?;
         let ledger =
             self.source.open_for_reading(format!("audit stats{}", spelled(&query))).await?;
         let tally = count(&ledger, query.clone()).await?;
-        let coverage = self.coverage(&ledger, &query).await?;
+        let coverage = self.coverage(&ledger, &query, &trusted).await?;
         ledger.close().await;
+        let is_signed = !trusted.is_empty();
         print(&match self.output {
-            Form::Text => text(&tally, &coverage)?,
-            Form::Json => format!("{}\n", json!({"decisions": tally, "coverage": coverage})),
+            Form::Text => text(&tally, &coverage, is_signed)?,
+            Form::Json => format!(
+                "{}\n",
+                json!({
+                    "decisions": tally, "coverage": coverage, "signaturesChecked": is_signed,
+                })
+            ),
         })?;
         Ok(Outcome::Done)
     }
 
-    async fn coverage(&self, ledger: &AnyLedger, query: &Query) -> anyhow::Result<Vec<Coverage>> {
+    async fn coverage(
+        &self,
+        ledger: &AnyLedger,
+        query: &Query,
+        trusted: &[VerifyingKey],
+    ) -> anyhow::Result<Vec<Coverage>> {
         let now = Timestamp::now();
         // What has not come yet is no silence.
         let until = query.until.filter(|until| *until < now);
@@ -63,7 +84,8 @@ impl Stats {
         writers.dedup();
         let mut coverage = Vec::new();
         for writer in writers {
-            if let Some(presence) = presence(ledger, &writer, until).await? {
+            let asked = (window, until.is_some());
+            if let Some(presence) = presence(ledger, &writer, asked, trusted).await? {
                 let limit = self.silence.as_secs();
                 coverage.extend(Coverage::new(&writer, &presence, window, limit));
             }
@@ -76,57 +98,52 @@ impl Stats {
 async fn presence(
     ledger: &AnyLedger,
     writer: &str,
-    until: Option<Timestamp>,
+    (window, is_over): (Window, bool),
+    trusted: &[VerifyingKey],
 ) -> anyhow::Result<Option<Presence>> {
-    let signed = ledger.signed(writer).await?;
-    let time = |note: &str| Some(Checkpoint::unverified(note).ok()?.time);
-    let signed: Vec<_> =
-        signed.iter().filter_map(|signed| Some((signed.size, time(&signed.note)?))).collect();
+    let trusted = followed(trusted, &ledger.rotations(writer).await?);
+    let stored = ledger.signed(writer).await?;
+    let is_trusted = |told: &&Told<'_>| told.is_trusted(&trusted);
+    let signed: Vec<_> = stored.iter().filter_map(|stored| Told::new(writer, stored)).collect();
     let first = ledger.entries_after(writer, 0, 1).await?;
-    let first = first.first().and_then(entry).map(|entry| entry.time());
-    let times = || signed.iter().map(|(_, time)| *time);
-    let Some(began) = times().chain(first).min() else { return Ok(None) };
-    // A server signs when it has stopped.
-    let last = match until {
-        Some(until) => signed.iter().rfind(|(_, time)| *time < until).map_or(0, |(size, _)| *size),
-        None => ledger.last_sequence(writer).await?,
+    let first = first.first().and_then(|kept| serde_json::from_str::<Entry>(&kept.json).ok());
+    let began = signed.iter().find(is_trusted).map(|told| told.time);
+    let Some(began) = began.into_iter().chain(first.map(|entry| entry.time())).min() else {
+        return Ok(None);
     };
-    let stopped = stopped(ledger, writer, last).await?;
-    Ok(Some(Presence { began, signed: times().collect(), stopped }))
+    // Each costs a little, so only those that are asked about are looked at.
+    let is_within = |time| window.since.is_none_or(|since| since <= time) && time < window.until;
+    let within: Vec<_> = signed.iter().filter(|told| is_within(told.time)).collect();
+    let times: Vec<_> = within.iter().filter(|it| is_trusted(it)).map(|told| told.time).collect();
+    let untrusted = (within.len() - times.len()) as u64;
+    // A server signs when it has stopped.
+    let mut newest = signed.iter().rev().filter(|told| !is_over || told.time < window.until);
+    let attested = newest.find(is_trusted).map_or(0, |told| told.size);
+    let last = if is_over { attested } else { ledger.last_sequence(writer).await? };
+    let stopped = ledger.stopped(writer, last).await?;
+    let stopped = stopped.filter(|event| trusted.is_empty() || event.sequence <= attested);
+    let stopped = stopped.map(|event| event.time);
+    Ok(Some(Presence { began, signed: times, stopped, untrusted }))
 }
 
-/// When a writer stopped, if it is that with which its entries up to this one end. What people left
-/// in the meantime is taken up after it.
-async fn stopped(
-    ledger: &AnyLedger,
-    writer: &str,
-    mut last: u64,
-) -> anyhow::Result<Option<Timestamp>> {
-    while last > 0 {
-        let after = last.saturating_sub(AT_ONCE.into());
-        let entries = ledger.entries_after(writer, after, AT_ONCE.into()).await?;
-        let entries = entries.iter().filter(|kept| kept.sequence <= last).map(entry);
-        let mut entries = entries.rev().peekable();
-        if entries.peek().is_none() {
-            return Ok(None);
-        }
-        match entries.find(|entry| !is_left_by_a_person(entry.as_ref())) {
-            Some(Some(Entry::Event(event))) if event.what == What::Stopped {} => {
-                return Ok(Some(event.time));
-            }
-            Some(_) => return Ok(None),
-            None => last = after,
-        }
+/// What a checkpoint says, and the note that it is from.
+struct Told<'a> {
+    size: u64,
+    time: Timestamp,
+    note: &'a str,
+}
+
+impl<'a> Told<'a> {
+    /// Nothing of one that is about something else than it stands for.
+    fn new(writer: &str, stored: &'a StoredCheckpoint) -> Option<Self> {
+        let told = Checkpoint::unverified(&stored.note).ok()?;
+        let is_it = (told.writer.as_str(), told.size) == (writer, stored.size);
+        is_it.then_some(Self { size: told.size, time: told.time, note: &stored.note })
     }
-    Ok(None)
-}
 
-fn is_left_by_a_person(entry: Option<&Entry>) -> bool {
-    matches!(entry, Some(Entry::Event(event)) if event.what.person().is_some())
-}
-
-fn entry(kept: &Kept) -> Option<Entry> {
-    serde_json::from_str(&kept.json).ok()
+    fn is_trusted(&self, trusted: &[VerifyingKey]) -> bool {
+        trusted.is_empty() || Checkpoint::verify(self.note, trusted).is_ok()
+    }
 }
 
 async fn count(ledger: &AnyLedger, query: Query) -> anyhow::Result<Tally> {
@@ -140,7 +157,7 @@ async fn count(ledger: &AnyLedger, query: Query) -> anyhow::Result<Tally> {
     Ok(tally)
 }
 
-fn text(tally: &Tally, coverage: &[Coverage]) -> Result<String, fmt::Error> {
+fn text(tally: &Tally, coverage: &[Coverage], is_signed: bool) -> Result<String, fmt::Error> {
     let Tally { decisions, allowed, refused, differing, undelivered, .. } = tally;
     let mut text = format!("{decisions} decisions: {allowed} allowed, {refused} refused\n");
     if *differing > 0 {
@@ -154,18 +171,35 @@ fn text(tally: &Tally, coverage: &[Coverage]) -> Result<String, fmt::Error> {
     table(&mut text, "user", most(&tally.users))?;
     table(&mut text, "namespace", most(&tally.namespaces))?;
     table(&mut text, "image", most(&tally.images))?;
-    for Coverage { writer, from, to, stopped, silent, percent } in coverage {
-        let writer = Plain(writer);
-        if let Some(stopped) = stopped.filter(|stopped| stopped < from && from == to) {
-            writeln!(text, "\n{writer} had stopped before, at {stopped:.0}")?;
-            continue;
-        }
-        writeln!(text, "\n{writer} was there {percent} % of the time from {from:.0} to {to:.0}")?;
-        for pause in silent.iter().take(ROWS) {
-            writeln!(text, "  not from {:.0} to {:.0}", pause.from, pause.to)?;
-        }
+    coverage.iter().try_for_each(|coverage| covered(&mut text, coverage))?;
+    if !is_signed && !coverage.is_empty() {
+        text.push_str(
+            "\nno signature was checked: whoever can write here can make a server look present\n",
+        );
     }
     Ok(text)
+}
+
+fn covered(text: &mut String, coverage: &Coverage) -> fmt::Result {
+    let Coverage { writer, from, to, stopped, silent, percent, untrusted_checkpoints } = coverage;
+    let writer = Plain(writer);
+    match stopped.filter(|stopped| stopped < from && from == to) {
+        Some(stopped) => writeln!(text, "\n{writer} had stopped before, at {stopped:.0}")?,
+        None => writeln!(
+            text,
+            "\n{writer} was there {percent} % of the time from {from:.0} to {to:.0}"
+        )?,
+    }
+    for pause in silent.iter().take(ROWS) {
+        writeln!(text, "  not from {:.0} to {:.0}", pause.from, pause.to)?;
+    }
+    if *untrusted_checkpoints > 0 {
+        writeln!(
+            text,
+            "  {untrusted_checkpoints} checkpoints do not count: no trusted key signed them"
+        )?;
+    }
+    Ok(())
 }
 
 fn most(counts: &BTreeMap<String, Count>) -> Vec<(&String, &Count)> {

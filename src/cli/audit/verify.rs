@@ -84,7 +84,7 @@ impl Verify {
             return offline::check_export((manifest, export), &self.key, self.output);
         }
         let location = self.source.location()?;
-        let trusted = self.trusted(&location)?;
+        let trusted = trusted(&self.key, &location)?;
         let ledger = AnyLedger::open_read_only(&location).await?;
         let kept = kept::read(&self.checkpoint)?;
         for (checkpoint, note) in &kept {
@@ -190,7 +190,11 @@ impl Verify {
             page = next?;
             progress.at(end - from);
         }
-        Ok(verifier.finish())
+        let mut report = verifier.finish();
+        // Where nothing is there, that much is missing, and said to be.
+        let gone = report.first.saturating_sub(1);
+        report.not_compared = sizes.into_iter().filter(|size| *size < gone).collect();
+        Ok(report)
     }
 
     /// From checkpoint to checkpoint, those of these sizes among them. Another than a trusted one
@@ -226,24 +230,6 @@ impl Verify {
         to = kept.iter().copied().fold(to, u64::max);
         Ok(Range { from, to: to.max(from) })
     }
-
-    fn trusted(&self, location: &Location) -> anyhow::Result<Vec<VerifyingKey>> {
-        if !self.key.is_empty() {
-            return trusted_keys(&self.key);
-        }
-        if let Location::Sqlite(path) = location {
-            let beside = keys::public_beside(&keys::beside_ledger(path));
-            if beside.exists() {
-                note(
-                    "the key beside the ledger is trusted: whoever could change the ledger could \
-                     change the key too; give --key",
-                );
-                return Ok(keys::public_keys(&beside)?);
-            }
-        }
-        note("no key is given: signatures are not checked, only that everything fits together");
-        Ok(Vec::new())
-    }
 }
 
 /// What is wrong with the database itself, which takes as long as it takes to read all of it.
@@ -265,6 +251,25 @@ async fn look(verifier: &mut Verifier<'_>, page: &Links, to: u64) -> Result<bool
         tokio::task::yield_now().await;
     }
     Ok(true)
+}
+
+/// The keys that are given, or else the one beside the ledger; none where there is none.
+pub(super) fn trusted(given: &[String], location: &Location) -> anyhow::Result<Vec<VerifyingKey>> {
+    if !given.is_empty() {
+        return trusted_keys(given);
+    }
+    if let Location::Sqlite(path) = location {
+        let beside = keys::public_beside(&keys::beside_ledger(path));
+        if beside.exists() {
+            note(
+                "the key beside the ledger is trusted: whoever could change the ledger could \
+                 change the key too; give --key",
+            );
+            return Ok(keys::public_keys(&beside)?);
+        }
+    }
+    note("no key is given, so no signature is checked; give --key");
+    Ok(Vec::new())
 }
 
 /// Keys as such, or files with some.

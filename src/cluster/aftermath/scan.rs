@@ -3,6 +3,7 @@
 //! All pods are listed now and then, a page at a time. A decision is on record before its container
 //! can be in a pod, so what is in a pod and not on record was not decided here. That holds for
 //! servers that share one ledger; with a ledger for each, the others' decisions would be missed.
+//! Of what is older than what the ledger still has, nobody can tell.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,10 +15,11 @@ use kube::{Api, Client};
 use tokio::time::sleep;
 use tracing::warn;
 
+use super::observe::{Sight, sight};
 use super::pod::Pod;
 use super::{Archive, Complaint, Fate, Happened, Keeper, PodContainer, ask};
-use crate::ledger::event::What;
-use crate::ledger::{Cursor, Event, LedgerError, Outcome, Query, Record};
+use crate::ledger::event::{ContainerOutcome, What};
+use crate::ledger::{Cursor, Entry, Event, LedgerError, Outcome, Query, Record};
 use crate::policy::text::Plain;
 
 /// How many pods are listed at once: few, because each comes whole.
@@ -28,6 +30,9 @@ const BETWEEN: Duration = Duration::from_millis(100);
 const DECISIONS: usize = 100;
 /// By how much the clocks of the API server and of Postern may differ.
 const SKEW: SignedDuration = SignedDuration::from_hours(1);
+
+/// How much later than it was decided a container may start.
+const LATE: SignedDuration = SignedDuration::from_mins(10);
 
 /// Searches all pods.
 pub(super) struct Scan<L> {
@@ -45,6 +50,7 @@ struct Found {
     pod: String,
     uid: String,
     created: Option<Timestamp>,
+    started: Option<Timestamp>,
     container: String,
     image: String,
 }
@@ -52,6 +58,12 @@ struct Found {
 impl Found {
     fn key(&self) -> PodContainer {
         (self.uid.clone(), self.container.clone())
+    }
+
+    /// Whether it may have been decided before this time.
+    fn may_be_of(&self, before: Timestamp) -> bool {
+        let since = self.started.or(self.created).unwrap_or(Timestamp::UNIX_EPOCH);
+        since.checked_sub(LATE).is_ok_and(|decided| decided < before)
     }
 }
 
@@ -103,7 +115,13 @@ impl<L: Archive> Scan<L> {
                 Err(error) => failure = Some(error),
             }
         }
-        let told = self.tell(&suspects).await;
+        let told = match self.forgotten().await {
+            Ok(before) => {
+                suspects.retain(|it| before.is_none_or(|before| !it.may_be_of(before)));
+                self.tell(&suspects).await
+            }
+            Err(error) => Err(error),
+        };
         let ended = told.err().or(failure);
         ended.map_or(Ok(()), |error| Err(error.to_string()))
     }
@@ -147,6 +165,20 @@ impl<L: Archive> Scan<L> {
         }
     }
 
+    /// Before when decisions may be gone from the ledger, because it keeps no older ones; nothing
+    /// where all are there.
+    async fn forgotten(&self) -> Result<Option<Timestamp>, LedgerError> {
+        let ledger = &self.keeper.ledger;
+        let mut forgotten = None;
+        for writer in ledger.writers().await? {
+            let first = ledger.entries_after(&writer, 0, 1).await?;
+            let first = first.first().filter(|first| first.sequence > 1);
+            let first = first.and_then(|first| serde_json::from_str::<Entry>(&first.json).ok());
+            forgotten = forgotten.max(first.map(|entry| entry.time()));
+        }
+        Ok(forgotten)
+    }
+
     /// Writes down what nothing allowed, unless that has been done: before a restart, or by
     /// another server.
     async fn tell(&mut self, suspects: &[Found]) -> Result<(), LedgerError> {
@@ -169,7 +201,7 @@ impl<L: Archive> Scan<L> {
 
     async fn write(&self, suspect: &Found) -> Result<(), LedgerError> {
         let Keeper { ledger, cluster, tally } = &self.keeper;
-        let Found { namespace, pod, uid, created: _, container, image } = suspect.clone();
+        let Found { namespace, pod, uid, container, image, .. } = suspect.clone();
         warn!(
             %namespace, %pod, %container,
             "Debug container `{container}` of pod {namespace}/{pod} was allowed by no decision \
@@ -191,9 +223,20 @@ fn ephemeral_containers(pod: &Pod) -> impl Iterator<Item = Found> + '_ {
         pod: text(&metadata.name),
         uid: text(&metadata.uid),
         created: metadata.creation_timestamp.as_ref().map(|time| time.0),
+        started: started(pod, &container.name),
         container: container.name.clone(),
         image: container.image.clone(),
     })
+}
+
+fn started(pod: &Pod, container: &str) -> Option<Timestamp> {
+    match sight(pod, container) {
+        Sight::Is(
+            ContainerOutcome::Running { started_at, .. }
+            | ContainerOutcome::Ended { started_at, .. },
+        ) => started_at,
+        _ => None,
+    }
 }
 
 fn is_about(record: &Record, found: &Found) -> bool {

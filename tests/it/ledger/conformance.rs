@@ -38,6 +38,7 @@ suite! {
     filters_by_image_as_asked_and_as_parsed
     only_a_star_means_anything_in_an_image_filter
     a_search_finds_what_a_look_at_everything_finds
+    a_search_finds_the_last_of_very_many
     finds_by_the_beginning_of_an_id
     counts_what_a_user_was_allowed_to_add
     numbers_without_gaps_under_concurrent_appends
@@ -239,6 +240,36 @@ async fn a_search_finds_what_a_look_at_everything_finds(ledger: &AnyLedger) {
             }
         }
         assert_eq!(found, expected, "{query:?}");
+    }
+}
+
+/// More of one kind than an index takes of one record.
+async fn a_search_finds_the_last_of_very_many(ledger: &AnyLedger) {
+    let names = |what: &str| (0..200).map(|number| format!("{what}-{number}")).collect::<Vec<_>>();
+    let mut crowded = refusal(1);
+    crowded.requester.groups = names("group");
+    crowded.injections = (0..64).map(|number| injection(&format!("tool-{number}:1"))).collect();
+    for number in 0..200 {
+        let mut finding = crowded.findings[0].clone();
+        finding.constraint = format!("spec.rule-{number}");
+        finding.policy.as_mut().unwrap().name = format!("policy-{number}");
+        crowded.findings.push(finding);
+    }
+    crowded.justification = Some(names("word").join(" "));
+    ledger.append(crowded).await.unwrap();
+    for number in 2..300 {
+        ledger.append(record(number)).await.unwrap();
+    }
+    let text = |text: &str| Some(text.to_owned());
+    for query in [
+        Query { group: text("group-199"), ..all() },
+        Query { image: text("tool-63*"), ..all() },
+        Query { policy: text("policy-199"), ..all() },
+        Query { constraint: text("*rule-199"), ..all() },
+        Query { reason: text("word-199"), ..all() },
+        Query { reason: text("rd-198 word-"), ..all() },
+    ] {
+        assert_eq!(ids(ledger, query.clone()).await, [id(1)], "{query:?}");
     }
 }
 

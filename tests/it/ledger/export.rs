@@ -403,3 +403,24 @@ fn what_was_not_compared_with_a_manifest_is_said() {
         assert!(text.starts_with("WRONG: the manifest has no checkpoint"), "{text}");
     }
 }
+
+/// What is not there, or not what it should be, is no answer about an export.
+#[test]
+fn what_cannot_be_read_is_no_answer() {
+    let place = ledger_of([record(1)]);
+    let folder = place.folder.path();
+    let file = |name: &str| folder.join(name).display().to_string();
+    let (out, manifest) = (file("e"), file("m.json"));
+    export(&place, &["--format", "csv", "--output", &out, "--manifest", &manifest]).success();
+    fs::write(file("x"), "x").unwrap();
+    let verify = |args: &[&str]| audit(&place).arg("verify").args(args).assert();
+    verify(&["--manifest", &file("x"), &out]).code(2);
+    verify(&["--manifest", &manifest, &file("x")]).code(1);
+    verify(&["--manifest", &manifest, &file("x"), "--key", &file("y")]).code(2);
+    verify(&["--proof", &file("x"), "--key", &file("y")]).code(2);
+    verify(&["--proof", &file("y")]).code(64);
+    // Neither is an export whose manifest nobody can have.
+    let (out, manifest) = (file("e2"), file("nowhere/m.json"));
+    export(&place, &["--format", "csv", "--output", &out, "--manifest", &manifest]).code(2);
+    assert!(!folder.join("e2").exists() && !folder.join("e2.new").exists());
+}

@@ -27,13 +27,13 @@ fn read() -> What {
     What::Read { by, command: "audit list".to_owned() }
 }
 
-/// A writer with these events, and a checkpoint at each of these times.
+/// A writer with these events, and a checkpoint at each of these times; the key that signed them.
 fn write(
     place: &Place,
     writer: &str,
     events: Vec<(Timestamp, What)>,
     signed: impl IntoIterator<Item = Timestamp>,
-) {
+) -> String {
     let times: Vec<_> = events.iter().map(|(time, _)| *time).collect();
     let (key, _) = SigningKey::generate().unwrap();
     Runtime::new().unwrap().block_on(async {
@@ -62,6 +62,7 @@ fn write(
             execute(&place.file(), sql.leak()).await;
         }
     });
+    key.public().to_string()
 }
 
 /// What is said of each writer: from when to when, the silences, how much.
@@ -142,6 +143,10 @@ fn a_time_that_has_not_come_is_no_silence() {
         assert!(said[0].ends_with("100 % silent [] stopped no"), "{said:?}");
     }
     assert!(coverage(&place, &["--since", "2099-01-01"]).is_empty());
+    for silence in ["0s", "-5m", "soon"] {
+        let silence = format!("--silence={silence}");
+        audit(&place).args(["stats", &silence, "--ledger", "sqlite:x"]).assert().code(64);
+    }
 }
 
 /// What it wrote afterwards, nobody else left.
@@ -167,4 +172,52 @@ fn whoever_writes_after_it_stopped_has_not_stopped() {
     );
     let said = coverage(&place, &[]);
     assert!(said.iter().all(|said| said.ends_with("stopped no")), "{said:?}");
+}
+
+/// Whoever can write into the database can put a checkpoint there, or say that a server stopped.
+#[test]
+fn what_no_trusted_key_signed_is_no_presence() {
+    let place = Place::new();
+    let events = vec![(at(0), started()), (at(5), What::Stopped {})];
+    let minutes = || (0..5).map(at);
+    let key = write(&place, "postern-0", events.clone(), minutes());
+    let forged = write(&place, "postern-1", events, minutes().chain([at(5)]));
+    let until = ["--until", "2026-11-24T08:10:00Z"];
+    let by = |key| coverage(&place, &[&until[..], &["--key", key]].concat());
+    // That it stopped, no checkpoint speaks for.
+    let there = r#"postern-0 0-10 40 % silent ["4-10"] stopped no"#;
+    let stopped = "postern-1 0-5 100 % silent [] stopped 5";
+    assert_eq!(by(&key), [there, r#"postern-1 0-10 0 % silent ["0-10"] stopped no"#]);
+    assert_eq!(by(&forged), [r#"postern-0 0-10 0 % silent ["0-10"] stopped no"#, stopped]);
+    let both = [&until[..], &["--key", &key, "--key", &forged]].concat();
+    assert_eq!(coverage(&place, &both), [there, stopped]);
+    let stats = |args: &[&str]| {
+        let mut command = audit(&place);
+        command.args(["stats", "--ledger", &place.location().to_string()]).args(until).args(args);
+        stdout(&command.assert().success())
+    };
+    let text = stats(&["--key", &key]);
+    assert!(text.contains("  6 checkpoints do not count: no trusted key signed them\n"), "{text}");
+    let nobody = "\nno signature was checked: ";
+    assert!(!text.contains(nobody) && stats(&[]).contains(nobody), "{text}");
+    let json = |args: &[&str]| -> Value {
+        serde_json::from_str(&stats(&[&["-o", "json"], args].concat())).unwrap()
+    };
+    assert_eq!(json(&[])["signaturesChecked"], false);
+    let checked = json(&["--key", &key]);
+    assert_eq!(checked["signaturesChecked"], true);
+    assert_eq!(checked["coverage"][1]["untrustedCheckpoints"], 6);
+}
+
+/// What another server writes and signs in its name, it does not say itself.
+#[test]
+fn a_writer_whose_records_others_drop_has_stopped_all_the_same() {
+    let place = Place::new();
+    let dropped = What::Dropped { through: 0, checkpoint: String::new(), reason: "age".to_owned() };
+    let rotated = What::KeyRotated { note: String::new() };
+    let foreign = What::Foreign { from: 2, to: 2 };
+    let mut events = vec![(at(0), started()), (at(30), What::Stopped {})];
+    events.extend([foreign, rotated, dropped].map(|what| (at(90), what)));
+    write(&place, "postern-0", events, (0..=30).map(at).chain([at(90)]));
+    assert_eq!(coverage(&place, &[]), ["postern-0 0-30 100 % silent [] stopped 30"]);
 }

@@ -582,6 +582,15 @@ fn what_is_dropped_is_said_and_the_rest_is_good() {
             ledger.links("postern-0", 0, 999).await.unwrap().iter().count()
         };
 
+        let kept = stdout(&place.audit(&["checkpoint"]).success());
+        let ledger = runtime.block_on(place.open("postern-0"));
+        let older = runtime.block_on(ledger.signed("postern-0")).unwrap().remove(0).note;
+        runtime.block_on(ledger.close());
+        fs::write(place.path("kept.txt"), format!("{older}\n{kept}")).unwrap();
+        let kept = ["--checkpoint", "kept.txt"];
+        let text = stdout(&place.verify(&kept).success());
+        assert!(!text.contains("  kept  "), "{text}");
+
         // A hold comes first, from somebody who does not write records.
         place.audit(&["hold", "case 17"]).success();
         runtime.block_on(async {
@@ -613,6 +622,11 @@ fn what_is_dropped_is_said_and_the_rest_is_good() {
         let text = stdout(&place.verify(&[]).success());
         assert!(text.contains("postern-0: good, records "), "{text}");
         assert!(text.contains("  before     records up to 30"), "{text}");
+        let text = stdout(&place.verify(&kept).success());
+        assert!(
+            text.contains("  kept       the checkpoint of 1 records has nothing left to be"),
+            "{text}"
+        );
 
         // Without the record that says so it is a hole.
         let said = "DELETE FROM records WHERE record LIKE '%\"event\":\"Dropped\"%'";
@@ -815,6 +829,101 @@ async fn what_gone_servers_wrote_is_dropped_by_those_who_are_there() {
     assert!(events.contains(r#""event":"Foreign","from":302,"to":1306"#), "{events}");
 }
 
+/// That it stopped outlives the record of that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stopped_is_not_silent_once_all_of_it_is_dropped() {
+    let place = Place::postgres();
+    place.fill().await;
+    let ledger = place.open("postern-0").await;
+    ledger.append_event(Event::now("staging", What::Stopped {})).await.unwrap();
+    ledger.close().await;
+    let ledger = place.open("postern-0").await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..1000 {
+        let by = Person { user: "ann".to_owned(), host: "h".to_owned() };
+        let read = Event::now("staging", What::Read { by, command: "list".to_owned() });
+        let ledger = ledger.clone();
+        tasks.spawn(async move { ledger.append_event(read).await.unwrap() });
+    }
+    tasks.join_all().await;
+    ledger.close().await;
+    let site = Site::new();
+    site.install_policies(&[("developers.yaml", POLICIES)]);
+    let key = place.key().display().to_string();
+    let arguments = ["--ledger", &place.ledger, "--ledger-key", &key, "--writer", "postern-1"];
+    let mut server = site.start(&[&arguments[..], &["--keep-records", "1000"]].concat());
+    let reading = place.open("reader").await;
+    until("its records are gone", async || {
+        let first = reading.entries_after("postern-0", 0, 1).await.unwrap();
+        first.first().is_some_and(|first| first.sequence > LENGTH + 1)
+    })
+    .await;
+    reading.close().await;
+    server.signal("TERM");
+    assert!(server.ended().await.success(), "{}", server.log());
+    let stats = place.audit(&["stats", "-o", "json", "--key", "signing.key.pub"]).success();
+    let stats: Value = serde_json::from_str(&stdout(&stats)).unwrap();
+    let gone = &stats["coverage"][0];
+    assert_eq!((&gone["writer"], &gone["silent"]), (&"postern-0".into(), &serde_json::json!([])));
+    assert!(gone["stopped"].is_string(), "{gone}");
+    place.verify(&["--writer", "postern-0"]).success();
+}
+
+/// A server that was killed while it dropped has left some.
+#[test]
+fn a_record_is_proven_beside_what_is_being_dropped() {
+    both(&async |place| {
+        place.fill_again().await;
+        let ledger = place.open("reader").await;
+        let last = ledger.entries_after("postern-0", 302, 1).await.unwrap();
+        ledger.close().await;
+        let last: Value = serde_json::from_str(&last[0].json).unwrap();
+        let prove = || place.audit(&["prove", last["id"].as_str().unwrap()]);
+        let whole: Value = serde_json::from_str(&stdout(&prove().success())).unwrap();
+        place.execute("DELETE FROM records WHERE sequence <= 100").await;
+        let proof: Value = serde_json::from_str(&stdout(&prove().success())).unwrap();
+        assert_eq!(proof, whole);
+        place.execute("DELETE FROM records WHERE sequence = 302").await;
+        let said = prove().code(1);
+        let said = String::from_utf8_lossy(&said.get_output().stderr).into_owned();
+        assert!(said.contains("records of this ledger are missing"), "{said}");
+    });
+}
+
+/// What is looked at without the ledger does not know which key followed which, and says so.
+#[test]
+fn a_manifest_that_another_key_signed_says_which() {
+    let place = Place::sqlite();
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(place.fill());
+    fs::copy(place.path("signing.key.pub"), place.path("kept.pub")).unwrap();
+    let (old, new) = keys::rotate(&place.key()).unwrap();
+    let note = keys::load_or_make(&place.key()).unwrap().rotations.remove(0);
+    runtime.block_on(async {
+        let ledger = place.open("postern-0").await;
+        ledger.append_event(Event::now("staging", What::KeyRotated { note })).await.unwrap();
+        ledger.close().await;
+    });
+    let files = ["--output", "e", "--manifest", "m.json"];
+    place.audit(&[&["export", "--format", "csv"], &files[..]].concat()).success();
+    let verify =
+        |keys: &[&str]| place.audit(&[&["verify", "--manifest", "m.json", "e"], keys].concat());
+    let text = stdout(&verify(&["--key", "kept.pub"]).code(1));
+    let id = |key: &dyn ToString| key.to_string().split('+').nth(1).unwrap().to_owned();
+    let why = format!("key {} signed it, and given is {}; if one was rotated", id(&new), id(&old));
+    assert!(text.contains(&why) && text.contains("give `--key` for both"), "{text}");
+    verify(&["--key", "kept.pub", "--key", &new.to_string()]).success();
+    verify(&["--key", "signing.key.pub"]).success();
+    // What is put in another's place says nothing of either.
+    let manifest = fs::read_to_string(place.path("m.json")).unwrap();
+    let other =
+        manifest.replacen("\"postern-0\": \"postern.dev", "\"postern-1\": \"postern.dev", 1);
+    assert_ne!(other, manifest);
+    fs::write(place.path("m.json"), other).unwrap();
+    let text = stdout(&verify(&["--key", "signing.key.pub"]).code(1));
+    assert!(text.contains("the checkpoint of postern-1: it is one of postern-0"), "{text}");
+}
+
 /// A hand-over of keys outlives the records that it stood among, ranges and proofs.
 #[test]
 fn a_hand_over_is_followed_wherever_it_stands() {
@@ -893,8 +1002,12 @@ fn the_longest_names_are_on_record() {
         ledger.close().await;
         place.verify(&[]).success();
         let user = name.get(..90_000).unwrap().to_owned();
-        let other = stdout(&place.audit(&["list", "--user", &user, "-o", "json"]).success());
-        assert_eq!(other, "");
+        let other = place.audit(&["list", "--user", &user, "-o", "json"]).success();
+        assert_eq!(stdout(&other), "");
+        // That it was asked for too.
+        place.open("postern-0").await.close().await;
+        let events = stdout(&place.audit(&["list", "--events"]).success());
+        assert!(events.contains("audit list --user "), "{events}");
     });
 }
 

@@ -60,6 +60,12 @@ impl Told<'_> {
             writeln!(text, "  unsigned   {line}")?;
         }
         writeln!(text, "  confirmed  {}", self.confirmed(report))?;
+        for size in &report.not_compared {
+            writeln!(
+                text,
+                "  kept       the checkpoint of {size} records has nothing left to be compared with"
+            )?;
+        }
         if self.is_signed && report.untrusted > 0 {
             let count = report.untrusted;
             writeln!(text, "  unknown    {count} of them were signed by another key")?;
@@ -142,6 +148,7 @@ fn writer_as_json(report: &Report) -> Value {
         "newestCheckpoint": newest.map(|newest| json!({
             "size": newest.size, "time": newest.time, "chain": newest.chain.to_string(),
         })),
+        "notCompared": report.not_compared,
         "fault": report.fault.as_ref().map(|fault| json!({
             "sequence": fault.sequence, "message": fault.to_string(),
         })),

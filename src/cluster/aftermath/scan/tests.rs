@@ -145,3 +145,24 @@ fn servers_search_at_times_of_their_own_within_the_interval() {
         (0..10).map(|number| offset(&format!("postern-{number}"), interval)).collect();
     assert!(times.len() > 5 && times.iter().all(|it| *it < interval), "{times:?}");
 }
+
+/// A decision that was dropped allowed what runs longer than decisions are kept.
+#[tokio::test(start_paused = true)]
+async fn nobody_is_accused_by_what_the_ledger_no_longer_has() {
+    let book = Book::default();
+    let mut first = refused();
+    first.time = "2026-03-01T00:00:00Z".parse().unwrap();
+    book.forget_before(&first);
+    let since = |time: &str| json!({"running": {"startedAt": time}});
+    let pods = [pod(
+        "pod-1",
+        &[
+            ("old", since("2026-02-28T12:00:00Z")),
+            ("slow", since("2026-03-01T00:05:00Z")),
+            ("waits", Value::Null),
+            ("new", since("2026-03-01T01:00:00Z")),
+        ],
+    )];
+    let mut desk = desk(book, &pods);
+    assert_eq!(desk.round().await, ["pod-1 new"]);
+}

@@ -2,7 +2,8 @@
 
 use super::super::retention;
 use super::super::upkeep::{self, Pruning};
-use super::{Destination, Entry, Event, Keep, StoreError, Task, What};
+use super::{Destination, Entry, Event, Keep, StoreError, Task, Uuid};
+use crate::store::Preface;
 
 impl<D: Destination> Task<D> {
     /// Drops what need not be kept any longer: first says so, and has that signed.
@@ -12,7 +13,7 @@ impl<D: Destination> Task<D> {
             return Ok(());
         }
         let extent = self.extent().await?;
-        self.drop_before(extent, Vec::new()).await
+        self.drop_before(extent, Preface::default()).await
     }
 
     /// The number of the last entry, and how many bytes all of them have.
@@ -27,7 +28,7 @@ impl<D: Destination> Task<D> {
     /// is written before, if anything is dropped; whether that is so.
     pub(in crate::store::writer) async fn inherit(
         mut self,
-        preface: Vec<What>,
+        preface: Preface,
     ) -> Result<bool, StoreError> {
         let (last, bytes) = self.extent().await?;
         self.drop_before((last.saturating_add(1), bytes), preface).await?;
@@ -45,13 +46,13 @@ impl<D: Destination> Task<D> {
     async fn drop_before(
         &mut self,
         extent: (i64, u64),
-        preface: Vec<What>,
+        Preface { events, stopped }: Preface,
     ) -> Result<(), StoreError> {
         let trusted = self.signing.as_ref().map_or(&[][..], |signing| &signing.trusted);
         let end = retention::end(&mut self.destination, self.keep, extent, trusted).await?;
         let Some((through, what)) = end else { return Ok(()) };
         let cluster = self.signing.as_ref().map_or("", |signing| &signing.cluster);
-        let events = preface.into_iter().chain([what]);
+        let events = events.into_iter().chain([what]);
         let mut entries: Vec<_> =
             events.map(|what| Entry::from(Event::now(cluster, what))).collect();
         // Whoever trusts an earlier key still has to find the way to this one.
@@ -60,6 +61,8 @@ impl<D: Destination> Task<D> {
                 entries.push(Entry::from(Event::now(cluster, what)));
             }
         }
+        let stopped = stopped.filter(|event| event.sequence <= through.unsigned_abs());
+        entries.extend(stopped.map(|event| Entry::from(Event { id: Uuid::now_v7(), ..event })));
         self.write(entries.iter_mut(), Vec::new()).await?;
         self.owes_checkpoint = true;
         self.pruning = Some(Pruning::new(through));
