@@ -312,6 +312,25 @@ fn nothing_at_all_and_misuse_are_no_success() {
 }
 
 #[test]
+fn a_case_that_cannot_be_judged_is_named_in_every_form() {
+    let cases = "
+- name: without its pod
+  debug: kubectl debug web --image=x
+  pod: gone.yaml
+  expect: {allowed: true}
+- name: refused
+  debug: kubectl debug web --image=alpine
+  expect: {allowed: false}
+";
+    let folder = folder(cases);
+    let of = |form| transcript(&folder, &["cases.yaml", "-o", form]);
+    let bad_pod = ["text", "json", "junit"].map(of);
+    fs::write(folder.path().join("policies.yaml"), "kind: x\n").unwrap();
+    let bad_policies = ["text", "json", "junit"].map(of);
+    insta::assert_snapshot!("test_errors", [bad_pod, bad_policies].concat().join("\n"));
+}
+
+#[test]
 fn case_files_are_found_below_a_folder_by_their_names() {
     let folder = folder(RIGHT);
     let path = folder.path();
