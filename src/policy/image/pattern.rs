@@ -136,6 +136,27 @@ impl ImagePattern {
         image.tag.as_deref().is_some_and(|tag| pattern.matches(tag))
     }
 
+    /// Whether it names a tag and no digest, and so allows no image that names a digest.
+    #[must_use]
+    pub fn is_by_tag(&self) -> bool {
+        self.tag.is_some() && self.digest.is_none()
+    }
+
+    /// Whether a list that denies this pattern surely denies all that one allows by `other`. Two
+    /// patterns with wildcards may be so and not be found out.
+    #[must_use]
+    pub fn denies_all_of(&self, other: &Self) -> bool {
+        let path = match self.segments.split_last() {
+            Some((SegmentPattern::Many, above)) => other.segments.starts_with(above),
+            _ => self.segments == other.segments,
+        };
+        let tag = self.tag.is_none()
+            || self.digest.is_some()
+            || (self.tag == other.tag && other.digest.is_none());
+        let digest = self.digest.is_none() || self.digest == other.digest;
+        self.registry.covers(&other.registry) && path && tag && digest
+    }
+
     /// A reference that this pattern allows and that comes closest to `asked`: the pattern itself
     /// where it is literal, or its fixed part with the last word of what was asked.
     #[must_use]
@@ -166,6 +187,13 @@ impl RegistryPattern {
             return Err(PatternError::RegistryWildcard);
         }
         normal_registry(host).map(Self::Exact).map_err(PatternError::Image)
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        match other {
+            Self::Exact(host) => self.matches(host, ListKind::Deny),
+            Self::Any | Self::Below(_) => *self == Self::Any || self == other,
+        }
     }
 
     fn matches(&self, registry: &str, kind: ListKind) -> bool {
