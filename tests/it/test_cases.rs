@@ -189,6 +189,19 @@ fn a_file_in_json_stays_json() {
 }
 
 #[test]
+fn a_file_keeps_its_line_ends() {
+    let folder = folder("");
+    let text = format!("{HEAD}{WRONG}{OPEN}").replace('\n', "\r\n");
+    fs::write(folder.path().join("cases.yaml"), text).unwrap();
+    let (code, out, err) = test(folder.path(), &["--update", "cases.yaml"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    let text = written(&folder);
+    assert_eq!(text.matches('\n').count(), text.matches("\r\n").count(), "{text:?}");
+    assert!(!text.contains("\r\r"), "{text:?}");
+    assert_eq!(test(folder.path(), &["."]).0, Some(0));
+}
+
+#[test]
 fn what_cannot_be_updated_is_left_alone() {
     let shared = "
 - {name: a, debug: kubectl debug web --image=alpine, expect: &no {allowed: true}}
@@ -229,6 +242,10 @@ fn what_is_wrong_with_a_case_file_is_shown_where_it_is() {
   expect: {allowed: true}
 - name: f
   debug: kubectl debug web --image=x
+- name: two pods
+  debug: kubectl debug web --image=x
+  pod: two.yaml
+  expect: {allowed: true}
 - name: g
   review: policies.yaml
   expect: {allowed: true}
@@ -263,7 +280,11 @@ fn what_is_wrong_with_a_case_file_is_shown_where_it_is() {
         ("syntax", "- name: [x\n"),
         ("empty", "  []\n"),
     ];
-    let said = cases.map(|(name, text)| format!("{name}\n{}", transcript(&folder(text), &["."])));
+    let said = cases.map(|(name, text)| {
+        let folder = folder(text);
+        fs::write(folder.path().join("two.yaml"), "kind: Pod\n---\nkind: Pod\n").unwrap();
+        format!("{name}\n{}", transcript(&folder, &["."]))
+    });
     insta::assert_snapshot!("test_faults", said.join("\n"));
 }
 
