@@ -60,6 +60,12 @@ pub enum PatternError {
     /// A wildcard where it would match hosts of other owners.
     #[error("in a registry `*` may only stand alone or as the first label, as in `*.example.com`")]
     RegistryWildcard,
+    /// `registry.example.com`, which a runtime would look for on Docker Hub.
+    #[error(
+        "it reads as an image of Docker Hub: write `HOST/**` for what a registry has, or \
+         `docker.io/library/NAME`"
+    )]
+    HostAlone,
     /// `a**` or `**b`
     #[error("`**` must be a whole path segment")]
     PartialDoubleStar,
@@ -89,6 +95,11 @@ impl ImagePattern {
             // `**` alone, or in front, speaks of every registry.
             None if repository == "**" || repository.starts_with("**/") => {
                 (RegistryPattern::Any, repository.to_owned())
+            }
+            None if !repository.contains('/')
+                && (repository.contains('.') || repository == "localhost") =>
+            {
+                return Err(PatternError::HostAlone);
             }
             None => (RegistryPattern::Exact(HUB.to_owned()), hub_library(HUB, repository)),
         };
