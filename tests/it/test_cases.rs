@@ -91,6 +91,37 @@ const OPEN: &str = "
 # The end.
 ";
 
+/// Something is wrong with each but the last.
+const BAD_VALUES: &str = "\
+- name: a
+  debug: kubectl debug web --image=x --imgae=y
+  expect: {allowed: true}
+- name: b
+  debug: kubectl debug other --image=x
+  expect: {allowed: true}
+- name: c
+  debug: kubectl debug web --image=x --custom=gone.yaml
+  expect: {allowed: true}
+- name: d
+  review: gone.json
+  expect: {allowed: true}
+- name: e
+  debug: kubectl debug web --image=x -t
+  expect: {allowed: true}
+- name: f
+  debug: kubectl debug web --image=x
+- name: two pods
+  debug: kubectl debug web --image=x
+  pod: two.yaml
+  expect: {allowed: true}
+- name: g
+  review: policies.yaml
+  expect: {allowed: true}
+- name: fine
+  debug: kubectl debug web --image=alpine
+  expect: {allowed: false}
+";
+
 fn folder(cases: &str) -> TempDir {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("policies.yaml"), POLICIES).unwrap();
@@ -222,38 +253,7 @@ fn what_cannot_be_updated_is_left_alone() {
 fn what_is_wrong_with_a_case_file_is_shown_where_it_is() {
     let cases = [
         ("shape", "- name: x\n  debgu: kubectl debug web\n"),
-        (
-            "values",
-            "\
-- name: a
-  debug: kubectl debug web --image=x --imgae=y
-  expect: {allowed: true}
-- name: b
-  debug: kubectl debug other --image=x
-  expect: {allowed: true}
-- name: c
-  debug: kubectl debug web --image=x --custom=gone.yaml
-  expect: {allowed: true}
-- name: d
-  review: gone.json
-  expect: {allowed: true}
-- name: e
-  debug: kubectl debug web --image=x -t
-  expect: {allowed: true}
-- name: f
-  debug: kubectl debug web --image=x
-- name: two pods
-  debug: kubectl debug web --image=x
-  pod: two.yaml
-  expect: {allowed: true}
-- name: g
-  review: policies.yaml
-  expect: {allowed: true}
-- name: fine
-  debug: kubectl debug web --image=alpine
-  expect: {allowed: false}
-",
-        ),
+        ("values", BAD_VALUES),
         (
             "sense",
             "\

@@ -67,7 +67,7 @@ pub(super) fn capability(name: &str, at: &Place<'_>, findings: &mut Findings) {
     }
 }
 
-/// The known name that an unknown one is a misspelling of: one letter in four is wrong, two at most.
+/// The known name that an unknown one misspells: one letter in four is wrong, and two at most.
 fn misspelt(name: &str) -> Option<&'static str> {
     let far = |known: &&str| distance(name, known);
     let near = KNOWN.into_iter().min_by_key(far)?;
