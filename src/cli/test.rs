@@ -21,7 +21,7 @@ use self::result::{CaseResult, Count, FileResult, Outcome as Ended};
 use super::check::report::Report;
 use super::{Outcome, print};
 use crate::crd::document::Flaw;
-use crate::folder;
+use crate::folder::{self, Fault, LoadError};
 use crate::ledger::json::printable;
 use crate::policy::set::PolicySet;
 use crate::policy::text::{Line, Lines};
@@ -119,12 +119,22 @@ fn test(path: &Path, is_update: bool) -> anyhow::Result<FileResult> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let policies = match folder::load(&policies(&source, folder)) {
         Ok(policies) => policies,
-        Err(error) => return Ok(none(error.faults)),
+        Err(LoadError { faults }) => {
+            let why: Vec<_> = faults.iter().map(Fault::to_string).collect();
+            let case = |number| error(&source, number, why.join("\n\n"));
+            let cases = (0..source.cases().len()).map(case).collect();
+            return Ok(FileResult { cases, faults, name });
+        }
     };
-    let (mut cases, mut flaws, mut new) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut cases, mut faults, mut new) = (Vec::new(), Vec::new(), Vec::new());
     for (number, case) in source.cases().iter().enumerate() {
         match ask(&source, folder, &policies, number, is_update) {
-            Err(flaw) => flaws.push(flaw),
+            Err(flaw) => {
+                let told = source.pictured(&[flaw]);
+                let why = told.iter().map(Fault::to_string).collect();
+                cases.push(error(&source, number, why));
+                faults.extend(told);
+            }
             Ok(report) => {
                 let result = judge(&source, number, case, &report, is_update);
                 new.extend(result.came.clone().filter(|_| is_update).map(|came| (number, came)));
@@ -135,7 +145,19 @@ fn test(path: &Path, is_update: bool) -> anyhow::Result<FileResult> {
     if !new.is_empty() {
         update::update(path, &source, &new)?;
     }
-    Ok(FileResult { cases, faults: source.pictured(&flaws), name })
+    Ok(FileResult { cases, faults, name })
+}
+
+fn error(source: &Source, number: usize, why: String) -> CaseResult {
+    CaseResult {
+        file: source.name.clone(),
+        line: source.line(number),
+        name: source.cases().get(number).map(|case| case.name.clone()).unwrap_or_default(),
+        outcome: Ended::Error,
+        expected: None,
+        came: None,
+        message: Some(why),
+    }
 }
 
 fn policies(source: &Source, folder: &Path) -> Vec<PathBuf> {
@@ -199,10 +221,12 @@ fn case_text(case: &CaseResult) -> String {
         Ended::Passed => "ok     ",
         Ended::Failed => "FAILED ",
         Ended::Updated => "updated",
+        Ended::Error => "ERROR  ",
     };
     let CaseResult { file, line, name, .. } = case;
     let head = format!("{word} {}:{line}: {}\n", Line(file), Line(name));
-    if case.outcome == Ended::Passed {
+    // Why there is no answer is told on standard error.
+    if matches!(case.outcome, Ended::Passed | Ended::Error) {
         return head;
     }
     head + &case.picture().lines().map(|line| format!("    {line}\n")).collect::<String>()
@@ -213,7 +237,7 @@ fn lines(file: &FileResult) -> anyhow::Result<String> {
     for case in &file.cases {
         lines.push_str(&format!("{}\n", printable(&serde_json::to_string(case)?)));
     }
-    for fault in &file.faults {
+    for fault in file.faults.iter().filter(|_| file.cases.is_empty()) {
         let line = json!({"file": file.name, "outcome": "error", "message": fault.to_string()});
         lines.push_str(&format!("{}\n", printable(&line.to_string())));
     }

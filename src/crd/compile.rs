@@ -4,7 +4,9 @@
 //! all. The defaults that depend on the effect are put in here.
 
 mod broken;
+mod capability;
 mod constraints;
+mod contradiction;
 mod expressions;
 mod hardening;
 mod schedule;
@@ -93,7 +95,7 @@ fn compile(policy: &DebugPolicy, findings: &mut Findings) -> Policy {
     let constraints = limiting.compile(*effect, &at, findings);
     let changing = Changing { defaults, set: set_given };
     let (defaults, set) = changing.compile(*effect, &at, findings);
-    hardening::check_pull_policy(&set, &constraints.images, &at, findings);
+    contradiction::check(&constraints, &set, &at, findings);
     let contact = contact(messages.as_ref(), &at.key("messages"), findings);
     Policy {
         id: Arc::new(PolicyId {

@@ -322,9 +322,9 @@ fn reason(error: &YamlError, path: &FieldPath) -> String {
         YamlError::SerdeMissingField { field, .. } => format!("field `{field}` is missing"),
         YamlError::DuplicateMappingKey { .. } => "this key is there twice".to_owned(),
         YamlError::Unexpected { expected, .. } => {
-            format!("{} is wanted here", plain_type(expected))
+            format!("{} is wanted here", plain_type(expected, path))
         }
-        YamlError::InvalidScalar { ty, .. } => format!("{} is wanted here", plain_type(ty)),
+        YamlError::InvalidScalar { ty, .. } => format!("{} is wanted here", plain_type(ty, path)),
         YamlError::InvalidBooleanStrict { .. } => "`true` or `false` is wanted here".to_owned(),
         YamlError::QuotingRequired { value, .. } => {
             format!("{} does not read as text; put it in quotes", Quoted(value))
@@ -339,9 +339,11 @@ fn reason(error: &YamlError, path: &FieldPath) -> String {
 }
 
 /// The library's words for what it wanted, in those of somebody who writes YAML.
-fn plain_type(wanted: &str) -> &str {
+fn plain_type<'t>(wanted: &'t str, path: &FieldPath) -> &'t str {
     match wanted {
-        "i32" | "i64" => "a whole number",
+        "i32" if path.0.last() != Some(&key("priority")) => "a whole number from 1 to 2147483647",
+        "i32" => "a whole number from -2147483648 to 2147483647",
+        "i64" => "a whole number",
         "u32" | "u64" | "usize" => "a whole number that is not negative",
         _ if wanted.contains("sequence") => "a list",
         _ if wanted.contains("mapping") => "a mapping",

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::policy::image::{AliasError, PatternError};
+use crate::policy::pod_security::Violation;
 use crate::policy::text::{Plain, Quoted};
 
 /// One thing wrong with a policy.
@@ -88,6 +89,8 @@ pub enum Fault {
     ImagePattern { text: String, why: PatternError },
     #[error("{} is not a capability; write `{right}`", Quoted(.text))]
     CapabilitySpelling { text: String, right: String },
+    #[error("{} is not a capability; did you mean `{near}`?", Quoted(.text))]
+    CapabilityNear { text: String, near: &'static str },
     #[error("{} is not a capability: an upper-case name such as `SYS_PTRACE`, or `ALL`", Quoted(.0))]
     Capability(String),
     #[error(
@@ -120,6 +123,23 @@ pub enum Fault {
         "`{set}` is not among `spec.containers.images.pullPolicies`, so every container would be refused"
     )]
     PullPolicyContradiction { set: &'static str },
+    #[error(
+        "{violation}: `spec.containers.podSecurity` is {level}, so what gets this would be refused"
+    )]
+    SetBeyondLevel { violation: Violation, level: &'static str },
+    #[error("`spec.containers.targets.allow` has no {}, so what gets this would be refused", Quoted(.0))]
+    SetTargetNotAllowed(String),
+    #[error(
+        "`spec.containers.images.deny` takes all of it away again, so every image would be refused"
+    )]
+    ImagesDenied,
+    #[error(
+        "an image with a digest is allowed by none of `allow`, which name tags and no digest, so \
+         every image would be refused; leave the tags out, or add the digests"
+    )]
+    DigestBesideTags,
+    #[error("`spec.containers.env.names` does not let {} in, so every container would be refused", Quoted(.0))]
+    ReasonNotAllowed(String),
     #[error("it names neither days nor hours, so it says nothing; leave it out")]
     ScheduleEmpty,
     #[error("{} is not a time zone of the database; write one such as `Europe/Berlin` or `UTC`", Quoted(.0))]

@@ -84,7 +84,7 @@ macro_rules! flags {
     (@short) => { None };
 }
 
-static FLAGS: [Flag; 23] = flags! {
+static FLAGS: [Flag; 22] = flags! {
     "--image" => Meaning::Text(|it, value| {
         it.options.image = value.to_owned();
         Ok(())
@@ -120,7 +120,6 @@ static FLAGS: [Flag; 23] = flags! {
     "--share-processes" => Meaning::AnotherPod,
     "--keep-labels" => Meaning::AnotherPod,
     "--keep-annotations" => Meaning::AnotherPod,
-    "--filename" 'f' => Meaning::AnotherPod,
 };
 
 impl DebugCommand {

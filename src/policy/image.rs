@@ -203,7 +203,7 @@ fn normal_registry(host: &str) -> Result<String, ImageError> {
         Some(_) => return Err(ImageError::Registry),
     };
     let name = match name.as_str() {
-        "index.docker.io" | "registry-1.docker.io" => HUB.to_owned(),
+        "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => HUB.to_owned(),
         _ => name,
     };
     // A bare word with neither dot nor port is a user of Docker Hub, however it is spelled.

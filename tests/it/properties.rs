@@ -5,6 +5,7 @@
 //! `PROPTEST_RNG_SEED` and `PROPTEST_CASES` look further.
 
 mod bad_input;
+mod contradiction;
 mod explanation;
 mod generate;
 mod model;

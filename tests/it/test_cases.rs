@@ -91,6 +91,37 @@ const OPEN: &str = "
 # The end.
 ";
 
+/// Something is wrong with each but the last.
+const BAD_VALUES: &str = "\
+- name: a
+  debug: kubectl debug web --image=x --imgae=y
+  expect: {allowed: true}
+- name: b
+  debug: kubectl debug other --image=x
+  expect: {allowed: true}
+- name: c
+  debug: kubectl debug web --image=x --custom=gone.yaml
+  expect: {allowed: true}
+- name: d
+  review: gone.json
+  expect: {allowed: true}
+- name: e
+  debug: kubectl debug web --image=x -t
+  expect: {allowed: true}
+- name: f
+  debug: kubectl debug web --image=x
+- name: two pods
+  debug: kubectl debug web --image=x
+  pod: two.yaml
+  expect: {allowed: true}
+- name: g
+  review: policies.yaml
+  expect: {allowed: true}
+- name: fine
+  debug: kubectl debug web --image=alpine
+  expect: {allowed: false}
+";
+
 fn folder(cases: &str) -> TempDir {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("policies.yaml"), POLICIES).unwrap();
@@ -189,6 +220,19 @@ fn a_file_in_json_stays_json() {
 }
 
 #[test]
+fn a_file_keeps_its_line_ends() {
+    let folder = folder("");
+    let text = format!("{HEAD}{WRONG}{OPEN}").replace('\n', "\r\n");
+    fs::write(folder.path().join("cases.yaml"), text).unwrap();
+    let (code, out, err) = test(folder.path(), &["--update", "cases.yaml"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    let text = written(&folder);
+    assert_eq!(text.matches('\n').count(), text.matches("\r\n").count(), "{text:?}");
+    assert!(!text.contains("\r\r"), "{text:?}");
+    assert_eq!(test(folder.path(), &["."]).0, Some(0));
+}
+
+#[test]
 fn what_cannot_be_updated_is_left_alone() {
     let shared = "
 - {name: a, debug: kubectl debug web --image=alpine, expect: &no {allowed: true}}
@@ -209,34 +253,7 @@ fn what_cannot_be_updated_is_left_alone() {
 fn what_is_wrong_with_a_case_file_is_shown_where_it_is() {
     let cases = [
         ("shape", "- name: x\n  debgu: kubectl debug web\n"),
-        (
-            "values",
-            "\
-- name: a
-  debug: kubectl debug web --image=x --imgae=y
-  expect: {allowed: true}
-- name: b
-  debug: kubectl debug other --image=x
-  expect: {allowed: true}
-- name: c
-  debug: kubectl debug web --image=x --custom=gone.yaml
-  expect: {allowed: true}
-- name: d
-  review: gone.json
-  expect: {allowed: true}
-- name: e
-  debug: kubectl debug web --image=x -t
-  expect: {allowed: true}
-- name: f
-  debug: kubectl debug web --image=x
-- name: g
-  review: policies.yaml
-  expect: {allowed: true}
-- name: fine
-  debug: kubectl debug web --image=alpine
-  expect: {allowed: false}
-",
-        ),
+        ("values", BAD_VALUES),
         (
             "sense",
             "\
@@ -263,7 +280,11 @@ fn what_is_wrong_with_a_case_file_is_shown_where_it_is() {
         ("syntax", "- name: [x\n"),
         ("empty", "  []\n"),
     ];
-    let said = cases.map(|(name, text)| format!("{name}\n{}", transcript(&folder(text), &["."])));
+    let said = cases.map(|(name, text)| {
+        let folder = folder(text);
+        fs::write(folder.path().join("two.yaml"), "kind: Pod\n---\nkind: Pod\n").unwrap();
+        format!("{name}\n{}", transcript(&folder, &["."]))
+    });
     insta::assert_snapshot!("test_faults", said.join("\n"));
 }
 
@@ -309,6 +330,25 @@ fn nothing_at_all_and_misuse_are_no_success() {
     let (code, out, err) = test(folder.path(), &["."]);
     assert_eq!(code, Some(2), "{out}");
     assert!(err.contains("policies.yaml:1"), "{err}");
+}
+
+#[test]
+fn a_case_that_cannot_be_judged_is_named_in_every_form() {
+    let cases = "
+- name: without its pod
+  debug: kubectl debug web --image=x
+  pod: gone.yaml
+  expect: {allowed: true}
+- name: refused
+  debug: kubectl debug web --image=alpine
+  expect: {allowed: false}
+";
+    let folder = folder(cases);
+    let of = |form| transcript(&folder, &["cases.yaml", "-o", form]);
+    let bad_pod = ["text", "json", "junit"].map(of);
+    fs::write(folder.path().join("policies.yaml"), "kind: x\n").unwrap();
+    let bad_policies = ["text", "json", "junit"].map(of);
+    insta::assert_snapshot!("test_errors", [bad_pod, bad_policies].concat().join("\n"));
 }
 
 #[test]

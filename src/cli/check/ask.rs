@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::Value;
 
@@ -195,7 +195,15 @@ pub(in crate::cli) fn document(path: &Path) -> anyhow::Result<Value> {
     let name = || called(path);
     let bytes = read(path).with_context(name)?;
     let text = String::from_utf8(bytes).context("it is not UTF-8").with_context(name)?;
-    serde_saphyr::from_str(&text).with_context(name)
+    serde_saphyr::from_str(&text).map_err(plainly).with_context(name)
+}
+
+/// The library names functions of its own for those who would want several documents.
+fn plainly(error: serde_saphyr::Error) -> anyhow::Error {
+    match error.without_snippet() {
+        serde_saphyr::Error::MultipleDocuments { .. } => anyhow!("it is more than one document"),
+        _ => error.into(),
+    }
 }
 
 /// What results and errors call a file.

@@ -24,13 +24,12 @@ fn suite(xml: &mut String, file: &FileResult) {
     let name = Escaped(&file.name);
     xml.push_str(&format!("  <testsuite name=\"{name}\"{}>\n", counts([file])));
     file.cases.iter().for_each(|case| element(xml, case));
-    for fault in &file.faults {
+    // Where there are cases, each says why it could not be judged.
+    for fault in file.faults.iter().filter(|_| file.cases.is_empty()) {
         let text = fault.to_string();
-        let first = Escaped(text.lines().next().unwrap_or_default());
         xml.push_str(&format!(
-            "    <testcase name=\"{name}\" classname=\"{name}\" file=\"{name}\">\n      \
-             <error message=\"{first}\">{}</error>\n    </testcase>\n",
-            Escaped(&text)
+            "    <testcase name=\"{name}\" classname=\"{name}\" file=\"{name}\"{}",
+            error(&text)
         ));
     }
     xml.push_str("  </testsuite>\n");
@@ -50,7 +49,15 @@ fn element(xml: &mut String, case: &CaseResult) {
              </testcase>\n",
             Escaped(&case.picture())
         )),
+        Outcome::Error => xml.push_str(&error(case.message.as_deref().unwrap_or_default())),
     }
+}
+
+/// The rest of a test case that could not be judged.
+fn error(text: &str) -> String {
+    let first = Escaped(text.lines().next().unwrap_or_default());
+    let text = Escaped(text);
+    format!(">\n      <error message=\"{first}\">{text}</error>\n    </testcase>\n")
 }
 
 /// Text inside an element or an attribute. What XML has no place for is escaped as for a terminal.

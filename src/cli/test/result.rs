@@ -13,7 +13,7 @@ pub(super) struct FileResult {
     /// The file.
     pub(super) name: String,
     pub(super) cases: Vec<CaseResult>,
-    /// What could not be judged, and why.
+    /// Why something could not be judged: cases, or the file, which then has none.
     pub(super) faults: Vec<Fault>,
 }
 
@@ -32,7 +32,8 @@ pub(super) struct CaseResult {
     /// What came instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) came: Option<Expect>,
-    /// What the user would have been told, where it was another answer than expected.
+    /// What the user would have been told, where it was another answer than expected; or why there
+    /// is no answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message: Option<String>,
 }
@@ -45,6 +46,8 @@ pub(super) enum Outcome {
     Failed,
     /// It failed, and what came is expected from now on.
     Updated,
+    /// It could not be judged.
+    Error,
 }
 
 impl CaseResult {
@@ -75,7 +78,7 @@ pub(super) struct Count {
     pub(super) passed: usize,
     pub(super) failed: usize,
     pub(super) updated: usize,
-    /// Faults; of a file that cannot be read no cases are known.
+    /// Of a file that cannot be read no cases are known, and each fault counts.
     pub(super) not_judged: usize,
 }
 
@@ -83,12 +86,15 @@ impl Count {
     pub(super) fn of<'a>(files: impl IntoIterator<Item = &'a FileResult>) -> Self {
         let mut count = Self::default();
         for file in files {
-            count.not_judged += file.faults.len();
+            if file.cases.is_empty() {
+                count.not_judged += file.faults.len();
+            }
             for case in &file.cases {
                 match case.outcome {
                     Outcome::Passed => count.passed += 1,
                     Outcome::Failed => count.failed += 1,
                     Outcome::Updated => count.updated += 1,
+                    Outcome::Error => count.not_judged += 1,
                 }
             }
         }

@@ -26,7 +26,10 @@ pub(super) fn update(path: &Path, source: &Source, new: &[(usize, Expect)]) -> a
     // From the end, so that what is in front stays where it was.
     for (number, expect) in new.iter().rev() {
         let splice = splice(source, *number, expect, is_json);
-        let (range, written) = splice.with_context(called)?;
+        let (range, mut written) = splice.with_context(called)?;
+        if source.text.contains("\r\n") {
+            written = written.replace('\n', "\r\n");
+        }
         text.replace_range(range, &written);
     }
     if !says(&source.name, &text, source, new) {
@@ -80,7 +83,7 @@ fn splice(
     }
     // Behind a comment that may be at the end of the last line.
     let rest = text.get(case.end..).unwrap_or_default();
-    let end = case.end + rest.find('\n').unwrap_or(rest.len());
+    let end = case.end + rest.lines().next().unwrap_or_default().len();
     let column = column(text, case.start);
     let (outer, inner) = (" ".repeat(column), " ".repeat(column + 2));
     let written = block(expect, column + 2)?;

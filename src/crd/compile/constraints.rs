@@ -15,6 +15,7 @@ use super::super::container::{
 };
 use super::super::debug_policy::{Effect, Justification, Limits};
 use super::super::problem::{Fault, Findings, Place};
+use super::capability::capability;
 use super::words::{self, CONTAINERS, VARIABLES};
 
 const MAX_PATTERN_CHARS: usize = 1024;
@@ -157,22 +158,6 @@ fn allowed_capabilities(
         } else {
             capability(name, &place, findings);
         }
-    }
-}
-
-/// A capability as core/v1 spells it.
-pub(super) fn capability(name: &str, at: &Place<'_>, findings: &mut Findings) {
-    let is_name = |name: &str| {
-        (2..=32).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-    };
-    let upper = name.to_ascii_uppercase();
-    let right = upper.strip_prefix("CAP_").unwrap_or(&upper);
-    if !is_name(right) {
-        findings.add(at, Fault::Capability(name.to_owned()));
-    } else if right != name {
-        let (text, right) = (name.to_owned(), right.to_owned());
-        findings.add(at, Fault::CapabilitySpelling { text, right });
     }
 }
 

@@ -3,7 +3,6 @@
 use crate::policy::name::is_dns_label;
 use crate::policy::removal;
 use crate::policy::request::{self, ConfinementProfile};
-use crate::policy::rule::ImageConstraint;
 use crate::policy::setting::Setting;
 
 use super::super::debug_policy::Effect;
@@ -12,7 +11,7 @@ use super::super::hardening::{
     SeLinuxOptions, SecurityContext, TerminationMessagePolicy, UserId, WindowsOptions,
 };
 use super::super::problem::{Fault, Findings, Place};
-use super::constraints::capability;
+use super::capability::capability;
 
 /// The word for the pod's first container. No container can have this name.
 const FIRST: &str = "First";
@@ -54,24 +53,6 @@ impl Changing<'_> {
             }
         }
         (defaults, set)
-    }
-}
-
-/// A policy that sets what it does not accept refuses everything it was written to permit.
-pub(super) fn check_pull_policy(
-    set: &[Setting],
-    images: &ImageConstraint,
-    spec: &Place<'_>,
-    findings: &mut Findings,
-) {
-    let Some(accepted) = &images.pull_policies else { return };
-    for setting in set {
-        if let Setting::ImagePullPolicy(policy) = setting {
-            let at = spec.key("set");
-            findings.check(accepted.contains(policy), &at.key("imagePullPolicy"), || {
-                Fault::PullPolicyContradiction { set: policy.as_str() }
-            });
-        }
     }
 }
 

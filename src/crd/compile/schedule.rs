@@ -40,9 +40,14 @@ pub(super) fn compile(
     }
 }
 
-/// Only names of the time zone database: `CET` and `+01:00` do not know of summer.
+/// Files of a machine's database that are not of the database: each means something else elsewhere.
+const OF_THE_MACHINE: [&str; 3] = ["localtime", "posixrules", "Factory"];
+
+/// Only names of the time zone database: `+01:00` does not know of summer.
 fn zone(name: &str, at: &Place<'_>, findings: &mut Findings) -> TimeZone {
-    TimeZone::get(name).unwrap_or_else(|_| {
+    let everywhere = !OF_THE_MACHINE.iter().any(|it| it.eq_ignore_ascii_case(name));
+    let found = TimeZone::get(name).ok().filter(|_| everywhere);
+    found.unwrap_or_else(|| {
         findings.add(at, Fault::TimeZone(name.to_owned()));
         TimeZone::UTC
     })

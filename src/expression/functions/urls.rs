@@ -1,6 +1,7 @@
 //! URLs, taken apart as the API server does: nothing is normalised, neither case nor port nor
 //! path.
 
+use core::net::Ipv6Addr;
 use std::rc::Rc;
 
 use super::{Done, Given, Line, fail, misfit};
@@ -38,7 +39,7 @@ impl Url {
         // takes it for a piece of what is before it, then without the fragment for its parts.
         let whole = Self::read(text)?;
         let Some((before, fragment)) = text.split_once('#') else { return Some(whole) };
-        unescaped(fragment, false)?;
+        unescaped(fragment, |_| true)?;
         Self::read(before).map(|parts| Self { text: text.to_owned(), ..parts })
     }
 
@@ -66,7 +67,7 @@ impl Url {
             }
             None => (String::new(), hierarchy),
         };
-        unescaped(path, false)?;
+        unescaped(path, |_| true)?;
         Some(Self::of(text, scheme, &host, path, query))
     }
 
@@ -112,40 +113,62 @@ fn split_host(authority: &str) -> Option<String> {
             if !user.chars().all(plain) {
                 return None;
             }
-            unescaped(user, false)?;
+            unescaped(user, |_| true)?;
             host
         }
         None => authority,
     };
-    let port = if host.starts_with('[') {
-        host.rsplit_once(']')?.1
-    } else {
-        host.find(':').and_then(|at| host.get(at..)).unwrap_or_default()
-    };
-    let port_is_number = match port.strip_prefix(':') {
-        Some(port) => port.chars().all(|c| c.is_ascii_digit()),
-        None => port.is_empty(),
-    };
-    // A host has no spaces and none of the characters that no host may have.
-    let odd = |c: char| {
-        c.is_ascii() && !c.is_ascii_alphanumeric() && !"-._~!$&'()*+,;=:[]<>\"%".contains(c)
-    };
-    if !port_is_number || host.contains(odd) {
-        return None;
+    match host.rfind('[') {
+        Some(0) => bracketed(host),
+        Some(_) => None,
+        None => {
+            let port = host.find(':').and_then(|at| host.get(at..)).unwrap_or_default();
+            is_port(port).then(|| unescaped_host(host, |byte| byte >= 0x80))?
+        }
     }
-    unescaped(host, true)
 }
 
-/// Text with `%xx` read; `None` where a `%` stands for nothing. In a host only bytes beyond ASCII
-/// may be escaped.
-fn unescaped(text: &str, host: bool) -> Option<String> {
+/// An IPv6 address, which may have a zone (RFC 6874), and a port.
+fn bracketed(host: &str) -> Option<String> {
+    let (inside, port) = host.strip_prefix('[')?.rsplit_once(']')?;
+    let (address, zone) = match inside.split_once("%25") {
+        Some((address, zone)) => (address, Some(zone)),
+        None => (inside, None),
+    };
+    address.parse::<Ipv6Addr>().ok().filter(|_| is_port(port))?;
+    let Some(zone) = zone else { return Some(host.to_owned()) };
+    let written_out = |byte: u8| byte == b' ' || is_plain_in_host(char::from(byte));
+    let zone = unescaped_host(zone, written_out).filter(|zone| !zone.is_empty())?;
+    Some(format!("[{address}%{zone}]{port}"))
+}
+
+fn is_port(text: &str) -> bool {
+    match text.strip_prefix(':') {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_digit()),
+        None => text.is_empty(),
+    }
+}
+
+/// A host has no spaces and none of the characters that no host may have.
+fn is_plain_in_host(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:[]<>\"".contains(c)
+}
+
+/// A host or a zone with `%xx` read, where that may stand for such a byte or is `%` itself.
+fn unescaped_host(text: &str, may_be: impl Fn(u8) -> bool) -> Option<String> {
+    let odd = |c: char| c.is_ascii() && c != '%' && !is_plain_in_host(c);
+    if text.contains(odd) { None } else { unescaped(text, |byte| byte == b'%' || may_be(byte)) }
+}
+
+/// Text with `%xx` read; `None` where a `%` stands for nothing, or for what may not be escaped.
+fn unescaped(text: &str, may_be: impl Fn(u8) -> bool) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('%') {
         bytes.extend_from_slice(before.as_bytes());
         let digits = after.get(..2).filter(|two| two.chars().all(|c| c.is_ascii_hexdigit()))?;
         let byte = u8::from_str_radix(digits, 16).ok()?;
-        if host && byte < 0x80 {
+        if !may_be(byte) {
             return None;
         }
         bytes.push(byte);
@@ -161,7 +184,7 @@ fn escape(path: &str) -> String {
     if path.bytes().all(|byte| plain(byte) || b"!'()*[]%".contains(&byte)) {
         return path.to_owned();
     }
-    let decoded = unescaped(path, false).unwrap_or_default();
+    let decoded = unescaped(path, |_| true).unwrap_or_default();
     let mut escaped = String::with_capacity(decoded.len());
     for byte in decoded.bytes() {
         if plain(byte) {
@@ -219,7 +242,7 @@ fn query<'a>(given: &mut Given<'_, 'a>) -> Done<'a> {
     let mut found: Vec<(String, Vec<Value<'a>>)> = Vec::new();
     for pair in url.query.split('&').filter(|pair| !pair.is_empty() && !pair.contains(';')) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let plain = |text: &str| unescaped(&text.replace('+', " "), false);
+        let plain = |text: &str| unescaped(&text.replace('+', " "), |_| true);
         let (Some(key), Some(value)) = (plain(key), plain(value)) else { continue };
         given.budget.steps(found.len())?;
         given.budget.make_list(4)?;

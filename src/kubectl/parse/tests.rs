@@ -55,7 +55,7 @@ fn what_is_another_command_or_not_understood_is_an_error_that_says_so() {
         ("kubectl debug node/n1 --image=x", "`node/n1` is not a pod"),
         ("kubectl debug api --copy-to=b", "`--copy-to` makes another pod"),
         ("kubectl debug api --same-node", "`--same-node` makes another pod"),
-        ("kubectl debug api -f x", "`--filename` makes another pod"),
+        ("kubectl debug -f api.yaml", "`-f` is not a flag that is read here"),
         (
             "kubectl debug api --imag=x",
             "`--imag` is not a flag that is read here; those are `--image`",

@@ -60,6 +60,12 @@ pub enum PatternError {
     /// A wildcard where it would match hosts of other owners.
     #[error("in a registry `*` may only stand alone or as the first label, as in `*.example.com`")]
     RegistryWildcard,
+    /// `registry.example.com`, which a runtime would look for on Docker Hub.
+    #[error(
+        "it reads as an image of Docker Hub: write `HOST/**` for what a registry has, or \
+         `docker.io/library/NAME`"
+    )]
+    HostAlone,
     /// `a**` or `**b`
     #[error("`**` must be a whole path segment")]
     PartialDoubleStar,
@@ -89,6 +95,11 @@ impl ImagePattern {
             // `**` alone, or in front, speaks of every registry.
             None if repository == "**" || repository.starts_with("**/") => {
                 (RegistryPattern::Any, repository.to_owned())
+            }
+            None if !repository.contains('/')
+                && (repository.contains('.') || repository == "localhost") =>
+            {
+                return Err(PatternError::HostAlone);
             }
             None => (RegistryPattern::Exact(HUB.to_owned()), hub_library(HUB, repository)),
         };
@@ -136,6 +147,27 @@ impl ImagePattern {
         image.tag.as_deref().is_some_and(|tag| pattern.matches(tag))
     }
 
+    /// Whether it names a tag and no digest, and so allows no image that names a digest.
+    #[must_use]
+    pub fn is_by_tag(&self) -> bool {
+        self.tag.is_some() && self.digest.is_none()
+    }
+
+    /// Whether a list that denies this pattern surely denies all that one allows by `other`. Two
+    /// patterns with wildcards may be so and not be found out.
+    #[must_use]
+    pub fn denies_all_of(&self, other: &Self) -> bool {
+        let path = match self.segments.split_last() {
+            Some((SegmentPattern::Many, above)) => other.segments.starts_with(above),
+            _ => self.segments == other.segments,
+        };
+        let tag = self.tag.is_none()
+            || self.digest.is_some()
+            || (self.tag == other.tag && other.digest.is_none());
+        let digest = self.digest.is_none() || self.digest == other.digest;
+        self.registry.covers(&other.registry) && path && tag && digest
+    }
+
     /// A reference that this pattern allows and that comes closest to `asked`: the pattern itself
     /// where it is literal, or its fixed part with the last word of what was asked.
     #[must_use]
@@ -166,6 +198,13 @@ impl RegistryPattern {
             return Err(PatternError::RegistryWildcard);
         }
         normal_registry(host).map(Self::Exact).map_err(PatternError::Image)
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        match other {
+            Self::Exact(host) => self.matches(host, ListKind::Deny),
+            Self::Any | Self::Below(_) => *self == Self::Any || self == other,
+        }
     }
 
     fn matches(&self, registry: &str, kind: ListKind) -> bool {

@@ -19,6 +19,7 @@ fn resolves_short_names_as_a_runtime_would() {
         ("busybox:1.36", "docker.io/library/busybox:1.36"),
         ("nicolaka/netshoot", "docker.io/nicolaka/netshoot:latest"),
         ("index.docker.io/busybox", "docker.io/library/busybox:latest"),
+        ("registry.hub.docker.com/a/b:1", "docker.io/a/b:1"),
         ("DOCKER.IO/library/busybox:1", "docker.io/library/busybox:1"),
         ("Registry.Corp/x/y:1", "registry.corp/x/y:1"),
         ("registry.corp:443/x:1", "registry.corp/x:1"),
@@ -144,6 +145,16 @@ fn refuses_patterns_that_reach_further_than_they_read() {
     }
     for pattern in ["", "x/a**", "x/**b", "x y", "x:", "x@sha256:1", "x/[ab]", "x/{a,b}", "x?"] {
         assert!(ImagePattern::parse(pattern).is_err(), "{pattern}");
+    }
+}
+
+#[test]
+fn a_host_alone_is_not_read_as_an_image_of_docker_hub() {
+    for pattern in ["registry.example.com", "registry.example.com:5000", "*.corp", "localhost:1"] {
+        assert_eq!(ImagePattern::parse(pattern), Err(PatternError::HostAlone), "{pattern}");
+    }
+    for pattern in ["docker.io/registry.example.com", "acme/tool.x", "busybox:1.36", "*:1.*"] {
+        assert!(ImagePattern::parse(pattern).is_ok(), "{pattern}");
     }
 }
 

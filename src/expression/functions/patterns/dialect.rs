@@ -2,17 +2,39 @@
 //! and share nearly everything; what differs is that theirs reads `\d`, `\w`, `\s` and `\b` as
 //! ASCII, and gives `[`, `&&`, `--` and `~~` no meaning inside a class.
 
+/// What may stand in `[[:alpha:]]`; our engine reads another word as a class of its letters.
+const POSIX: [&str; 14] = [
+    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",
+    "space", "upper", "word", "xdigit",
+];
+
 /// The pattern for our engine, or what theirs would object to.
 pub(super) fn translated(pattern: &str) -> Result<String, String> {
     let mut translation = Translation { out: String::new(), rest: pattern };
+    let mut repeated = false;
     while let Some(next) = translation.take() {
-        match next {
-            '\\' => translation.escape(false)?,
-            '[' => translation.class()?,
-            '(' => translation.group()?,
+        let repeats = match next {
+            '*' | '+' | '?' => {
+                translation.out.push(next);
+                true
+            }
             '{' => translation.repetition()?,
-            other => translation.out.push(other),
+            '\\' => translation.escape(false).map(|()| false)?,
+            '[' => translation.class().map(|()| false)?,
+            '(' => translation.group().map(|()| false)?,
+            other => {
+                translation.out.push(other);
+                false
+            }
+        };
+        if repeats && repeated {
+            return Err("not a regular expression: it repeats a repetition".to_owned());
         }
+        if repeats && translation.rest.starts_with('?') {
+            translation.take();
+            translation.out.push('?');
+        }
+        repeated = repeats;
     }
     Ok(translation.out)
 }
@@ -62,6 +84,7 @@ impl<'p> Translation<'p> {
                 self.out.push(next);
                 return Ok(());
             }
+            '0'..='7' => return self.octal(next),
             other => {
                 self.out.push('\\');
                 self.out.push(other);
@@ -69,6 +92,9 @@ impl<'p> Translation<'p> {
                 if let ('p' | 'P' | 'x', Some((name, after))) = (other, self.braced()) {
                     self.out.push_str(name);
                     self.rest = after;
+                } else if matches!(other, 'p' | 'P') {
+                    let name = self.take();
+                    self.out.extend(name);
                 }
                 return Ok(());
             }
@@ -76,6 +102,20 @@ impl<'p> Translation<'p> {
         self.out.push('[');
         self.out.push_str(ascii);
         self.out.push(']');
+        Ok(())
+    }
+
+    /// A character by three octal digits at most. A digit alone would be a group found before,
+    /// which neither engine has.
+    fn octal(&mut self, first: char) -> Result<(), String> {
+        let more = self.rest.chars().take(2).take_while(|c| c.is_digit(8)).count();
+        let (digits, after) = self.rest.split_at_checked(more).unwrap_or_default();
+        if first != '0' && digits.is_empty() {
+            return Err("not a regular expression: backreferences are not supported".to_owned());
+        }
+        let value = u32::from_str_radix(&format!("{first}{digits}"), 8).unwrap_or_default();
+        self.out.push_str(&format!("\\x{{{value:x}}}"));
+        self.rest = after;
         Ok(())
     }
 
@@ -101,6 +141,8 @@ impl<'p> Translation<'p> {
         }
         let mut first = true;
         while let Some(next) = self.take() {
+            let is_set =
+                next == '\\' && self.rest.starts_with(['d', 'D', 's', 'S', 'w', 'W', 'p', 'P']);
             match next {
                 ']' if !first => {
                     self.out.push(']');
@@ -110,39 +152,55 @@ impl<'p> Translation<'p> {
                     let Some((name, after)) = self.rest.split_once(":]") else {
                         return Err("not a regular expression: unclosed class".to_owned());
                     };
-                    self.out.push('[');
-                    self.out.push_str(name);
-                    self.out.push_str(":]");
+                    let name = name.trim_start_matches(':');
+                    if !POSIX.contains(&name.trim_start_matches('^')) {
+                        return Err("not a regular expression: there is no such class".to_owned());
+                    }
+                    self.out.push_str(&format!("[:{name}:]"));
                     self.rest = after;
                 }
-                '\\' => self.escape(true)?,
-                '[' | '&' | '~' | ']' => {
-                    self.out.push('\\');
-                    self.out.push(next);
+                other => {
+                    self.in_class(other)?;
+                    let ranges = !is_set && self.rest.starts_with('-');
+                    if ranges && !self.rest.starts_with("-]") {
+                        self.take();
+                        self.out.push('-');
+                        self.take().map_or(Ok(()), |end| self.in_class(end))?;
+                    }
                 }
-                '-' if self.peek() == Some('-') => self.out.push_str("\\-"),
-                other => self.out.push(other),
             }
             first = false;
         }
         Err("not a regular expression: unclosed class".to_owned())
     }
 
-    /// What follows `{`: a brace that counts nothing stands for itself.
-    fn repetition(&mut self) -> Result<(), String> {
-        let counts = self.rest.split_once('}').map_or("", |(counts, _)| counts);
+    /// One character of a class, or what a backslash makes.
+    fn in_class(&mut self, character: char) -> Result<(), String> {
+        match character {
+            '\\' => return self.escape(true),
+            '[' | ']' | '&' | '~' | '-' | '^' => self.out.push('\\'),
+            _ => {}
+        }
+        self.out.push(character);
+        Ok(())
+    }
+
+    /// What follows `{`, and whether it counts: a brace that does not stands for itself.
+    fn repetition(&mut self) -> Result<bool, String> {
+        let (counts, after) = self.rest.split_once('}').unwrap_or_default();
         let (least, most) = counts.split_once(',').unwrap_or((counts, ""));
         let digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
         if least.is_empty() || !digits(least) || !digits(most) {
             self.out.push_str("\\{");
-            return Ok(());
+            return Ok(false);
         }
         let too_many = |text: &str| text.parse().is_ok_and(|count: u64| count > 1000);
         if too_many(least) || too_many(most) {
             return Err("not a regular expression: it repeats more than 1000 times".to_owned());
         }
-        self.out.push('{');
-        Ok(())
+        self.out.push_str(&format!("{{{counts}}}"));
+        self.rest = after;
+        Ok(true)
     }
 
     /// What follows `(`: the flags that only our engine knows are refused.

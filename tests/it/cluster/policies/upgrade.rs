@@ -73,6 +73,9 @@ fn the_definition_is_replaced_under_policies_that_stay_in_force() {
         let ready = condition(&now, "Ready");
         let (status, words) = match name {
             "no-longer-taken" => ("False", "limits nothing beside `podSecurity: privileged`"),
+            // They permitted nothing, and that is said now.
+            "every-field-and-defaults" => ("False", "does not let `REASON` in"),
+            "set" => ("False", "seLinuxOptions.user may not be set"),
             _ => ("True", ""),
         };
         assert_eq!(ready["status"], status, "{name}: {ready}");
