@@ -39,7 +39,9 @@ impl fmt::Display for Removal {
         match self {
             Self::Privileged => f.write_str("privileged is taken away"),
             Self::Capabilities { names, .. } => {
-                write!(f, "capability {} is taken away", Plain(&names.join(", ")))
+                let (what, are) =
+                    if names.len() == 1 { ("capability", "is") } else { ("capabilities", "are") };
+                write!(f, "{what} {} {are} taken away", Plain(&names.join(", ")))
             }
             Self::Mount { volume, .. } => {
                 write!(f, "the mount of volume {} is taken away", Quoted(volume))
