@@ -160,7 +160,11 @@ fn what_is_wrong_in_the_file_is_said_with_the_line() {
         ("access-allow-ttl: 1h\n", "want a duration from 0s to 5m"),
         ("follow-limit: 25h\n", "want 0s, or a duration from 1s to 24h"),
         ("scan-interval: 10ms\n", "want 0s, or a duration from 1s to 24h"),
-        ("pod-events: some\n", "line 1: "),
+        ("pod-events: some\n", "line 1: want true or false"),
+        ("metrics-exemplars: 3\n", "line 1: want true or false"),
+        ("max-in-flight: [1]\n", "line 1: want one word or number"),
+        ("cluster-name: true\n", "line 1: want one word or number; quotes make one of anything"),
+        ("tls-cert: [a]\n", "line 1: want one word, not a list"),
         ("max-in-flight: 0\n", "want a number from 1 to 65536"),
         ("enforcement: enforce\n", "want Enforce, Warn or Audit"),
         (
@@ -180,8 +184,10 @@ fn what_is_wrong_in_the_file_is_said_with_the_line() {
         ("log-format: yaml\n", "want json or text"),
         ("log-level: all\n", "want error, warn, info, debug or trace"),
         ("deadlin: 1s\n", "line 1: there is no setting `deadlin`; `postern serve --help` lists"),
-        ("policies: p\n", "line 1: "),
-        ("- listen\n", "line 1: "),
+        ("policies: p\n", "line 1: want a list, as in `policies: [p]`"),
+        ("forward: \"stdout:\"\n", "line 1: want a list, as in `forward: [\"stdout:\"]`"),
+        ("policies: {a: b}\n", "line 1: want a list"),
+        ("- listen\n", "line 1: want settings as in `deadline: 1s`, one a line"),
     ] {
         let error = file(text).unwrap_err().to_string();
         assert!(error.contains(words), "{text} gives {error}");

@@ -80,6 +80,59 @@ fn what_is_called_wrongly_exits_with_64_and_says_so_on_standard_error() {
     }
 }
 
+/// Which file, what is wrong with it, and what to do; in no library's words.
+#[test]
+fn what_is_wrong_with_a_kubeconfig_is_said_with_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = r#"{
+        "clusters": [{"name": "here", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "ana", "user": {"client-certificate": "/nowhere.crt",
+                                           "client-key": "/nowhere.key"}}],
+        "contexts": [
+            {"name": "nobody", "context": {"cluster": "here", "user": "bob"}},
+            {"name": "away", "context": {"cluster": "there", "user": "ana"}},
+            {"name": "files", "context": {"cluster": "here", "user": "ana"}}]}"#;
+    for (name, text) in [("good", good), ("broken", "users: [\n secret"), ("empty", "")] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let said = |file: &str, rest: &[&str], by_flag: bool| {
+        let mut command = postern();
+        command.current_dir(folder.path()).env("HOME", "/nowhere").env_remove("KUBECONFIG");
+        match (file, by_flag) {
+            ("", _) => &mut command,
+            (file, true) => command.args(["doctor", "--kubeconfig", file]),
+            (file, false) => command.env("KUBECONFIG", file),
+        };
+        if !by_flag {
+            command.arg("doctor");
+        }
+        let output = command.args(rest).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for (file, rest, words) in [
+        ("none", &[][..], "`none` cannot be read: No such file"),
+        ("broken", &[], "it is no kubeconfig: line 1 column 8: unclosed bracket '['\n"),
+        ("empty", &[], "it names no current context; `kubectl config use-context NAME` does\n"),
+        ("good", &["--context", "x"], "no context `x`; `kubectl config get-contexts` lists those"),
+        ("good", &["--context", "nobody"], "it has no user `bob`, whom its context `nobody` names"),
+        ("good", &["--context", "away"], "it has no cluster `there`, which its context names"),
+        ("good", &["--context", "files"], "its `client-certificate` is `/nowhere.crt`, which"),
+    ] {
+        for by_flag in [true, false] {
+            let said = said(file, rest, by_flag);
+            assert!(said.contains(words), "{file} {rest:?}: {said}");
+            assert!(!said.contains("secret") && !said.contains("ailed to"), "{said}");
+        }
+    }
+    let said = said("", &[], false);
+    assert!(said.contains("there is no kubeconfig; name one by --kubeconfig or in KUBECONFIG\n"));
+    let rotate = ["certs", "rotate", "--secret", "a/b", "--kubeconfig", "none"];
+    let output = postern().current_dir(folder.path()).args(rotate).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("kubeconfig `none`: `none` cannot be read: No such file"), "{said}");
+}
+
 #[test]
 fn completions_are_made_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
