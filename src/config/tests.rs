@@ -99,7 +99,7 @@ fn every_setting_can_come_from_the_file() {
         (listen.to_string(), health_listen.to_string()),
         ("127.0.0.1:1".to_owned(), "[::1]:2".to_owned())
     );
-    let files = Serving::Files { certificate: "c".into(), key: "k".into() };
+    let files = Serving::Files { certificate: "c".into(), key: "k".into(), names: vec![] };
     assert_eq!((tls.serving, tls.client_ca), (files, Some("a".into())));
     assert_eq!((tls.client_names, tls.token_file), (vec!["n".to_owned()], Some("t".into())));
     assert_eq!(tls.min_version, TlsVersion::V1_3);
@@ -353,15 +353,14 @@ fn certificates_are_made_here_or_brought() {
         let error = made(arguments).unwrap_err();
         assert!(error.contains(why), "{error}");
     }
-    for only_for_made in [
-        ["--tls-names", "a"],
-        ["--webhook-configurations", "w"],
-        ["--tls-lifetime", "1d"],
-        ["--tls-ca-lifetime", "1d"],
-    ] {
+    for only_for_made in
+        [["--webhook-configurations", "w"], ["--tls-lifetime", "1d"], ["--tls-ca-lifetime", "1d"]]
+    {
         let error = flags(&[&NEEDED[..], &only_for_made].concat()).settings().unwrap_err();
         assert!(error.to_string().contains("want `--tls-secret` as well"), "{error}");
     }
+    let named = flags(&[&NEEDED[..], &["--tls-names", "a.b.svc"]].concat()).settings().unwrap();
+    assert!(matches!(named.tls.serving, Serving::Files { names, .. } if names == ["a.b.svc"]));
 }
 
 #[test]

@@ -187,10 +187,21 @@ fn certificates_are_inspected_as_a_client_would_judge_them() {
     let report: serde_json::Value = serde_json::from_slice(&other.stdout).unwrap();
     assert_eq!(report["accepted"], false);
     assert_eq!(report["certificates"][0]["daysLeft"], 29);
-    // Its own authority is the only one that believes it.
-    let self_signed = certs(&["inspect", "tls.crt", "--ca", "tls.crt", "-o", "yaml"]);
-    assert_eq!(self_signed.status.code(), Some(1));
-    assert!(String::from_utf8(self_signed.stdout).unwrap().contains("accepted: false"));
+    // A stranger does not believe it.
+    assert!(certs(&["issue", "--dir", "other"]).status.success());
+    let stranger = certs(&["inspect", "tls.crt", "--ca", "other/ca.pem", "-o", "yaml"]);
+    assert_eq!(stranger.status.code(), Some(1));
+    assert!(String::from_utf8(stranger.stdout).unwrap().contains("accepted: false"));
+    // Whoever trusts the certificate itself does, as the API server would; by its names only.
+    let itself = ["inspect", "tls.crt", "--ca", "tls.crt", "--host"];
+    assert_eq!(certs(&[&itself[..], &["localhost"]].concat()).status.code(), Some(0));
+    let misnamed = certs(&[&itself[..], &["x.svc"]].concat());
+    assert_eq!(misnamed.status.code(), Some(1));
+    let text = String::from_utf8(misnamed.stdout).unwrap();
+    assert!(text.contains("[-] chain: it is not for 'x.svc'\n"), "{text}");
+    let nobody = certs(&["inspect", "ca.pem", "--ca", "ca.pem"]);
+    let text = String::from_utf8(nobody.stdout).unwrap();
+    assert!(text.contains("[-] chain: it names nobody whom it is for"), "{text}");
 
     // Whoever names no authority is not told that one believes it.
     let unasked = certs(&["inspect", "tls.crt"]);
