@@ -89,4 +89,8 @@ fn the_notes_say_what_is_so() {
     assert!(notes(&open).contains("nobody answers, so everybody gets in"));
     let node = notes(&["hostNetwork=true"]);
     assert!(node.contains("let few make pods in it") && !node.contains("enforce="), "{node}");
+    assert!(!node.contains("a node of its own"), "{node}");
+    let shared = ["ledger.type=postgres", "ledger.postgres.existingSecret=pg"];
+    let many = ["replicaCount=2", "hostNetwork=true", "ledger.signingKey.generate=true"];
+    assert!(notes(&[shared.as_slice(), &many].concat()).contains("needs a node of its own"));
 }
