@@ -79,11 +79,12 @@ struct Standing {
 /// Why nothing was replaced, or what is still to be done.
 pub async fn rotate(rotation: &Rotation, say: impl Fn(&str)) -> Result<Rotated, RotateError> {
     let Rotation { kubeconfig, namespace, name, webhook_configurations, authority } = rotation;
-    let inspector = Inspector::new(kubeconfig.as_deref()).await.map_err(unreached)?;
+    let inspector =
+        Inspector::new(kubeconfig.as_deref()).await.map_err(|error| unreached(&error))?;
     let namespace = namespace.clone().unwrap_or_else(|| inspector.namespace().to_owned());
     let config = client::config(kubeconfig.as_deref(), WATCH).await;
     let client = config.and_then(|config| client::client(&config));
-    let api = api(client.map_err(unreached)?, &namespace);
+    let api = api(client.map_err(|error| unreached(&error))?, &namespace);
 
     let absent = |what: String| RotateError::Absent(format!("there is no {what}"));
     let before = standing(&api, name).await?;
@@ -103,7 +104,7 @@ pub async fn rotate(rotation: &Rotation, say: impl Fn(&str)) -> Result<Rotated, 
         replica: "certs-rotate".to_owned(),
     };
     let Custody { tasks, trouble, leave, pair: _ } =
-        custody(options, |_| {}).await.map_err(unreached)?;
+        custody(options, |_| {}).await.map_err(|error| unreached(&error))?;
     let mut beside = JoinSet::new();
     tasks.into_iter().for_each(|task| drop(beside.spawn(task)));
 
@@ -146,7 +147,7 @@ impl From<String> for RotateError {
     }
 }
 
-fn unreached(error: ConnectError) -> RotateError {
+fn unreached(error: &ConnectError) -> RotateError {
     RotateError::Failed(error.to_string())
 }
 
