@@ -154,13 +154,16 @@ pub fn main() -> ExitCode {
         Ok(Outcome::No) => ExitCode::from(NO),
         Err(error) => {
             drop(writeln!(io::stderr(), "postern: {}", Lines(&sentence(&error))));
-            ExitCode::from(if error.is::<SettingError>() || error.is::<Misuse>() {
-                MISUSE
-            } else if error.is::<Absent>() {
-                NO
-            } else {
-                FAILED
-            })
+            let setting = error.downcast_ref::<SettingError>();
+            ExitCode::from(
+                if setting.is_some_and(SettingError::is_misuse) || error.is::<Misuse>() {
+                    MISUSE
+                } else if error.is::<Absent>() {
+                    NO
+                } else {
+                    FAILED
+                },
+            )
         }
     }
 }

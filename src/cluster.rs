@@ -42,8 +42,8 @@ use crate::policy::request::Fact;
 pub use access::{AccessLimits, AccessTally};
 pub use aftermath::{Aftermath, AftermathOptions, Archive, Fate, Happened, PodContainer, Tally};
 pub use certificates::{
-    Call, Custody, CustodyEvent, CustodyOptions, Inspector, Leave, Rotated, Rotation, custody,
-    rotate,
+    Call, Custody, CustodyEvent, CustodyOptions, Inspector, Leave, RotateError, Rotated, Rotation,
+    custody, rotate,
 };
 pub use checkpoints::CheckpointMap;
 pub use client::ConnectError;

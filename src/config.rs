@@ -190,15 +190,37 @@ impl Given {
 
 /// What is wrong with a settings file, with the line that it is about.
 fn why(text: &str, error: &YamlError) -> String {
+    let line = error.location().map(|location| location.line());
+    let shown = line.and_then(|line| text.lines().nth(usize::try_from(line).ok()?.checked_sub(1)?));
+    let shown = shown.unwrap_or_default();
     let why = match error.without_snippet() {
         YamlError::SerdeUnknownField { field, .. } => {
             format!("there is no setting `{field}`; `postern serve --help` lists them")
         }
+        YamlError::Unexpected { expected: "sequence start", .. } => wants_a_list(shown),
+        YamlError::Unexpected { expected: "mapping start", .. } => {
+            "want settings as in `deadline: 1s`, one a line".to_owned()
+        }
+        YamlError::Unexpected { expected: "string scalar", .. } => {
+            "want one word, not a list".to_owned()
+        }
+        YamlError::InvalidScalar { ty: "boolean", .. } => "want true or false".to_owned(),
         other => UserMessageFormatter.format_message(other).into_owned(),
     };
-    let Some(line) = error.location().map(|location| location.line()) else { return why };
-    let shown = usize::try_from(line).ok().and_then(|line| text.lines().nth(line.checked_sub(1)?));
-    format!("line {line}: {why}\n  {}", shown.unwrap_or_default())
+    match line {
+        Some(line) => format!("line {line}: {why}\n  {shown}"),
+        None => why,
+    }
+}
+
+/// With what to write instead, where the line has it.
+fn wants_a_list(line: &str) -> String {
+    match line.split_once(':').map(|(name, value)| (name.trim(), value.trim())) {
+        Some((name, value)) if !value.is_empty() && !value.contains(['{', '#', ',']) => {
+            format!("want a list, as in `{name}: [{value}]`")
+        }
+        _ => "want a list, as in `[a, b]`".to_owned(),
+    }
 }
 
 const WEBHOOK_PORT: u16 = 8443;

@@ -33,14 +33,17 @@ pub(super) async fn prepare(
         client_names: client_names.clone(),
         only_tls_1_3: *min_version == TlsVersion::V1_3,
     };
+    let mut names = Vec::new();
     let (source, leave, mut tasks) = match serving {
-        Serving::Files { certificate, key } => {
+        Serving::Files { certificate, key, names: called } => {
+            names.clone_from(called);
             let (certificate, key) = (certificate.clone(), key.clone());
             (Source::Files { certificate, key }, None, Vec::new())
         }
+        // What is made here is for the names that are wanted, or made anew.
         Serving::Secret(secret) => in_custody(secret, &settings.writer, metrics).await?,
     };
-    let origin = Origin { source, demands };
+    let origin = Origin { source, demands, names };
     // The watch begins before the files are read, so that no change falls in between.
     let watch = Watch::new(&origin.paths());
     let certificates = Arc::new(Certificates::load(origin).context("cannot serve over TLS")?);

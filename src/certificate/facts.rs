@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls::RootCertStore;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use sha2::{Digest, Sha256};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
@@ -65,6 +66,16 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     v4().or_else(v6)
 }
 
+/// Whether whoever calls this name or address gets there; a name with a `*` must be in it as it is.
+#[must_use]
+pub fn is_for(der: &CertificateDer<'_>, name: &str) -> bool {
+    let Ok(server) = ServerName::try_from(name) else {
+        return facts(der).names.iter().any(|it| it.eq_ignore_ascii_case(name));
+    };
+    ParsedCertificate::try_from(der)
+        .is_ok_and(|certificate| verify_server_name(&certificate, &server).is_ok())
+}
+
 /// SHA-256 over the certificate, in hexadecimal.
 #[must_use]
 pub fn fingerprint(der: &[u8]) -> String {
@@ -92,14 +103,28 @@ pub fn believed(
         .build()
         .map_err(|error| error.to_string())?;
     let (leaf, between) = chain.split_first().ok_or("there is no certificate")?;
+    if name.is_empty() {
+        return Err("it names nobody whom it is for (subjectAltName)".to_owned());
+    }
     let server = ServerName::try_from(name.to_owned())
         .map_err(|_| format!("`{name}` is no name of a server"))?;
     let seconds = u64::try_from(now.as_second()).unwrap_or_default();
     let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
-    verifier
-        .verify_server_cert(leaf, between, &server, &[], at)
-        .map(drop)
-        .map_err(|error| plain(&error))
+    match verifier.verify_server_cert(leaf, between, &server, &[], at) {
+        // As in Go: what is trusted itself needs nobody to vouch for it.
+        Err(error) if authorities.contains(leaf) && needs_a_voucher(&error) => {
+            is_for(leaf, name).then_some(()).ok_or_else(|| format!("it is not for `{name}`"))
+        }
+        outcome => outcome.map(drop).map_err(|error| plain(&error)),
+    }
+}
+
+/// Whether nothing else is wrong but who has signed it, or that it may sign others.
+#[must_use]
+pub fn needs_a_voucher(error: &rustls::Error) -> bool {
+    use rustls::CertificateError as Wrong;
+    use rustls::Error::InvalidCertificate;
+    matches!(error, InvalidCertificate(Wrong::UnknownIssuer | Wrong::Other(_)))
 }
 
 fn plain(error: &rustls::Error) -> String {

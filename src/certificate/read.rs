@@ -10,6 +10,9 @@ use super::Pem;
 /// Larger texts are no certificates.
 pub const READ_AT_MOST: u64 = 1024 * 1024;
 
+/// What some editors begin every text with.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// What is wrong with a text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
@@ -21,8 +24,14 @@ pub enum ReadError {
         /// In words; the content is not shown, it may be a key.
         why: &'static str,
     },
+    /// A key that only a password opens.
+    #[error("`{place}` is encrypted; `openssl pkey -in FILE -out FILE` takes that away")]
+    Encrypted {
+        /// Where.
+        place: String,
+    },
     /// There is no certificate in it.
-    #[error("`{place}` holds no certificate")]
+    #[error("`{place}` holds no certificate in PEM")]
     NoCertificate {
         /// Where.
         place: String,
@@ -143,7 +152,12 @@ fn blocks(pem: &Pem) -> Result<Vec<(SectionKind, Vec<u8>)>, ReadError> {
     if u64::try_from(pem.text.len()).is_ok_and(|length| length > READ_AT_MOST) {
         return Err(broken("it is too large"));
     }
-    PemObject::pem_slice_iter(&pem.text)
+    let text = pem.text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&pem.text);
+    let is_encrypted = |mark: &[u8]| text.windows(mark.len()).any(|part| part == mark);
+    if is_encrypted(b"BEGIN ENCRYPTED PRIVATE KEY") || is_encrypted(b"Proc-Type: 4,ENCRYPTED") {
+        return Err(ReadError::Encrypted { place: pem.place.clone() });
+    }
+    PemObject::pem_slice_iter(text)
         .map(|block| block.map_err(|error| broken(in_words(&error))))
         .collect()
 }

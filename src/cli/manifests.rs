@@ -27,6 +27,9 @@ const BASE: &str = include_str!("../../deploy/base/install.yaml");
 /// The namespace in it.
 const NAMESPACE: &str = "postern-system";
 
+/// Namespaces that every cluster has.
+const EVERYWHERE: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
 /// Print everything that a cluster needs to run Postern
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -35,7 +38,7 @@ pub struct Args {
     #[arg(value_enum, default_value = "base")]
     overlay: Overlay,
 
-    /// Where it goes; the namespace is made
+    /// Where it goes; the namespace is made, unless every cluster has it (as kube-system)
     #[arg(short, long, value_name = "NAME", default_value = NAMESPACE)]
     namespace: String,
 
@@ -90,6 +93,7 @@ fn text(args: &Args) -> anyhow::Result<String> {
     for object in &mut objects {
         rename(object, namespace);
     }
+    objects.retain(|object| is_for(object, namespace));
     if let Some(image) = image {
         ImageRef::parse(image)
             .map_err(|why| Misuse(format!("`--image` is `{}`: {why}", Plain(image))))?;
@@ -110,6 +114,16 @@ pub fn objects(overlay: Overlay) -> anyhow::Result<Vec<Value>> {
         Overlay::Dev => overlay::DEV.apply(base),
         Overlay::HighAvailability => overlay::HIGH_AVAILABILITY.apply(base),
         Overlay::CertManager => overlay::CERT_MANAGER.apply(base),
+    }
+}
+
+/// What is said about a whole namespace is not said where others were before: their pods would be
+/// held to the Pod Security that Postern keeps to itself, and in `kube-system` to its quota.
+fn is_for(object: &Value, namespace: &str) -> bool {
+    match object.get("kind").and_then(Value::as_str) {
+        Some("Namespace") => !EVERYWHERE.contains(&namespace),
+        Some("ResourceQuota") => namespace != "kube-system",
+        _ => true,
     }
 }
 

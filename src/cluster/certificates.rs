@@ -37,7 +37,7 @@ use secret::Keeping;
 use warden::Warden;
 
 pub use inspect::{Call, Inspector};
-pub use rotate::{Rotated, Rotation, rotate};
+pub use rotate::{RotateError, Rotated, Rotation, rotate};
 pub use warden::{CustodyEvent, Leave};
 
 /// How long one watch lasts.

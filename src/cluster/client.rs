@@ -1,6 +1,7 @@
 //! How the cluster is reached, and when it was last heard.
 
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use http::Response;
 use http_body_util::BodyExt;
 use kube::client::{ClientBuilder, DynBody};
-use kube::config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError};
 use kube::{Client, Config};
 use tower::util::MapResponseLayer;
 
@@ -20,30 +21,23 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// Why there is no client. All of them end the start: nothing of it mends itself.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// `--kubeconfig`
-    #[error("kubeconfig `{}` cannot be used", path.display())]
+    /// A file says where it is, and cannot be used.
+    #[error("{place}: {why}")]
     Kubeconfig {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: KubeconfigError,
-    },
-    /// `--context`
-    #[error("context `{context}` cannot be used")]
-    Context {
-        /// Its name.
-        context: String,
-        /// Why.
-        #[source]
-        source: KubeconfigError,
+        /// Which.
+        place: String,
+        /// Why not, and what to do.
+        why: String,
     },
     /// Neither a pod nor a kubeconfig.
-    #[error("this is no pod of a cluster, and there is no kubeconfig; give one by --kubeconfig")]
-    NoCluster(#[source] InferConfigError),
+    #[error(
+        "this is no pod of a cluster, and there is no kubeconfig; name one by --kubeconfig or in \
+         KUBECONFIG"
+    )]
+    NoCluster,
     /// The certificates or tokens are not usable.
-    #[error("the cluster's certificates or tokens cannot be used")]
-    Client(#[source] kube::Error),
+    #[error("the cluster's certificates or tokens cannot be used: {0}")]
+    Client(String),
 }
 
 /// Where the cluster is and who is asking: the file, else what a pod is given, else what kubectl
@@ -61,22 +55,12 @@ pub(super) async fn config_of(
     context: Option<&str>,
     watch: Duration,
 ) -> Result<Config, ConnectError> {
-    let options =
-        KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
     let mut config = match (kubeconfig, context) {
-        (Some(path), _) => {
-            let wrong = |source| ConnectError::Kubeconfig { path: path.to_owned(), source };
-            let file = Kubeconfig::read_from(path).map_err(wrong)?;
-            Config::from_custom_kubeconfig(file, &options).await.map_err(wrong)?
-        }
-        (None, Some(context)) => {
-            let wrong = |source| ConnectError::Context { context: context.to_owned(), source };
-            Config::from_kubeconfig(&options).await.map_err(wrong)?
-        }
         (None, None) => match Config::incluster() {
             Ok(config) => config,
-            Err(_no_pod) => Config::infer().await.map_err(ConnectError::NoCluster)?,
+            Err(_no_pod) => of_kubeconfig(None, None).await?,
         },
+        (file, context) => of_kubeconfig(file, context).await?,
     };
     config.connect_timeout = Some(CONNECT);
     // A list that hangs would hang for ever, because nothing else limits it.
@@ -85,15 +69,99 @@ pub(super) async fn config_of(
     Ok(config)
 }
 
+async fn of_kubeconfig(path: Option<&Path>, context: Option<&str>) -> Result<Config, ConnectError> {
+    let place = match path {
+        Some(path) => format!("kubeconfig `{}`", path.display()),
+        None => "the kubeconfig (KUBECONFIG, else ~/.kube/config)".to_owned(),
+    };
+    let wrong = |error| ConnectError::Kubeconfig { place: place.clone(), why: words(&error) };
+    let file = match path {
+        Some(path) => Kubeconfig::read_from(path).map_err(wrong)?,
+        None => match Kubeconfig::from_env().map_err(wrong)? {
+            Some(file) => file,
+            None => Kubeconfig::read().map_err(|error| match error {
+                KubeconfigError::FindPath => ConnectError::NoCluster,
+                KubeconfigError::ReadConfig(why, _) if why.kind() == ErrorKind::NotFound => {
+                    ConnectError::NoCluster
+                }
+                other => wrong(other),
+            })?,
+        },
+    };
+    if let Some(why) = nobody(&file, context) {
+        return Err(ConnectError::Kubeconfig { place, why });
+    }
+    let context = context.map(str::to_owned);
+    let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
+    Config::from_custom_kubeconfig(file, &options).await.map_err(wrong)
+}
+
+/// A user that is named and not there would be asked for as nobody, whom every answer is kept from.
+fn nobody(file: &Kubeconfig, context: Option<&str>) -> Option<String> {
+    let name = context.or(file.current_context.as_deref())?;
+    let context = file.contexts.iter().find(|it| it.name == name)?.context.as_ref()?;
+    let user = context.user.as_deref().filter(|user| !user.is_empty())?;
+    let is_there = file.auth_infos.iter().any(|it| it.name == user);
+    (!is_there).then(|| {
+        format!("it has no user `{user}`, whom its context `{name}` names; add one under `users`")
+    })
+}
+
+/// What is wrong with a kubeconfig, and what to do.
+fn words(error: &KubeconfigError) -> String {
+    use KubeconfigError as Wrong;
+    match error {
+        Wrong::ReadConfig(why, path) => format!("`{}` cannot be read: {why}", path.display()),
+        Wrong::Parse(error) => {
+            // The lines after it are a picture of the file, in which there are keys.
+            let said = error.to_string().lines().next().unwrap_or_default().to_owned();
+            format!("it is no kubeconfig: {}", said.trim_start_matches("error: "))
+        }
+        Wrong::CurrentContextNotSet => {
+            "it names no current context; `kubectl config use-context NAME` does".to_owned()
+        }
+        Wrong::LoadContext(name) => {
+            format!("it has no context `{name}`; `kubectl config get-contexts` lists those it has")
+        }
+        Wrong::LoadClusterOfContext(name) => {
+            format!("it has no cluster `{name}`, which its context names; add one under `clusters`")
+        }
+        Wrong::MissingClusterUrl => "its cluster has no `server`".to_owned(),
+        Wrong::LoadCertificateAuthority(why) => unread("certificate-authority", why),
+        Wrong::LoadClientCertificate(why) => unread("client-certificate", why),
+        Wrong::LoadClientKey(why) => unread("client-key", why),
+        other => other.to_string(),
+    }
+}
+
+fn unread(field: &str, error: &LoadDataError) -> String {
+    match error {
+        LoadDataError::ReadFile(why, path) => {
+            format!("its `{field}` is `{}`, which cannot be read: {why}", path.display())
+        }
+        LoadDataError::DecodeBase64(why) => format!("its `{field}-data` is not base64: {why}"),
+        LoadDataError::NoBase64DataOrFile => {
+            format!("it has neither `{field}` nor `{field}-data`; a certificate needs its key")
+        }
+    }
+}
+
+fn unusable(error: kube::Error) -> ConnectError {
+    match error {
+        kube::Error::InferKubeconfig(error) => ConnectError::Client(words(&error)),
+        other => ConnectError::Client(other.to_string()),
+    }
+}
+
 /// A client for questions.
 pub(super) fn client(config: &Config) -> Result<Client, ConnectError> {
-    Client::try_from(config.clone()).map_err(ConnectError::Client)
+    Client::try_from(config.clone()).map_err(unusable)
 }
 
 /// A client for one watch, each part of whose answers is a beat of `pulse`: events, and the
 /// bookmarks of a watch on which nothing happens.
 pub(super) fn listening_client(config: &Config, pulse: &Pulse) -> Result<Client, ConnectError> {
-    let builder = ClientBuilder::try_from(config.clone()).map_err(ConnectError::Client)?;
+    let builder = ClientBuilder::try_from(config.clone()).map_err(unusable)?;
     let pulse = pulse.clone();
     let listen = MapResponseLayer::new(move |response: Response<Box<DynBody>>| {
         let pulse = pulse.clone();

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// What is wrong with the settings; exit code 64.
+/// What is wrong with the settings.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingError {
     /// A setting without a default.
@@ -22,7 +22,7 @@ pub enum SettingError {
         /// Why not, with the value unless that may be secret.
         why: String,
     },
-    /// The settings file cannot be read.
+    /// The settings file cannot be read; as with any other file, that is no misuse.
     #[error("`--config` is `{}`; want a readable file: {source}", path.display())]
     Unreadable {
         /// The file.
@@ -38,4 +38,15 @@ pub enum SettingError {
         /// Where and why, with a picture of the line.
         why: String,
     },
+}
+
+impl SettingError {
+    /// Whether the program was called wrongly: exit code 64.
+    #[must_use]
+    pub fn is_misuse(&self) -> bool {
+        match self {
+            Self::Missing { .. } | Self::Value { .. } | Self::File { .. } => true,
+            Self::Unreadable { .. } => false,
+        }
+    }
 }

@@ -45,8 +45,8 @@ pub struct Given {
     )]
     pub(super) tls_secret: Option<SecretName>,
 
-    /// Names and addresses that a certificate made here is for, divided by `,`
-    /// [default: postern.NAMESPACE.svc]
+    /// Names and addresses by which the API server calls, divided by `,`: a certificate made here is
+    /// for them [default: postern.NAMESPACE.svc], one that is brought is looked at for them
     #[arg(
         long,
         env = "POSTERN_TLS_NAMES",

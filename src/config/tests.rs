@@ -99,7 +99,7 @@ fn every_setting_can_come_from_the_file() {
         (listen.to_string(), health_listen.to_string()),
         ("127.0.0.1:1".to_owned(), "[::1]:2".to_owned())
     );
-    let files = Serving::Files { certificate: "c".into(), key: "k".into() };
+    let files = Serving::Files { certificate: "c".into(), key: "k".into(), names: vec![] };
     assert_eq!((tls.serving, tls.client_ca), (files, Some("a".into())));
     assert_eq!((tls.client_names, tls.token_file), (vec!["n".to_owned()], Some("t".into())));
     assert_eq!(tls.min_version, TlsVersion::V1_3);
@@ -160,7 +160,11 @@ fn what_is_wrong_in_the_file_is_said_with_the_line() {
         ("access-allow-ttl: 1h\n", "want a duration from 0s to 5m"),
         ("follow-limit: 25h\n", "want 0s, or a duration from 1s to 24h"),
         ("scan-interval: 10ms\n", "want 0s, or a duration from 1s to 24h"),
-        ("pod-events: some\n", "line 1: "),
+        ("pod-events: some\n", "line 1: want true or false"),
+        ("metrics-exemplars: 3\n", "line 1: want true or false"),
+        ("max-in-flight: [1]\n", "line 1: want one word or number"),
+        ("cluster-name: true\n", "line 1: want one word or number; quotes make one of anything"),
+        ("tls-cert: [a]\n", "line 1: want one word, not a list"),
         ("max-in-flight: 0\n", "want a number from 1 to 65536"),
         ("enforcement: enforce\n", "want Enforce, Warn or Audit"),
         (
@@ -180,8 +184,10 @@ fn what_is_wrong_in_the_file_is_said_with_the_line() {
         ("log-format: yaml\n", "want json or text"),
         ("log-level: all\n", "want error, warn, info, debug or trace"),
         ("deadlin: 1s\n", "line 1: there is no setting `deadlin`; `postern serve --help` lists"),
-        ("policies: p\n", "line 1: "),
-        ("- listen\n", "line 1: "),
+        ("policies: p\n", "line 1: want a list, as in `policies: [p]`"),
+        ("forward: \"stdout:\"\n", "line 1: want a list, as in `forward: [\"stdout:\"]`"),
+        ("policies: {a: b}\n", "line 1: want a list"),
+        ("- listen\n", "line 1: want settings as in `deadline: 1s`, one a line"),
     ] {
         let error = file(text).unwrap_err().to_string();
         assert!(error.contains(words), "{text} gives {error}");
@@ -347,15 +353,14 @@ fn certificates_are_made_here_or_brought() {
         let error = made(arguments).unwrap_err();
         assert!(error.contains(why), "{error}");
     }
-    for only_for_made in [
-        ["--tls-names", "a"],
-        ["--webhook-configurations", "w"],
-        ["--tls-lifetime", "1d"],
-        ["--tls-ca-lifetime", "1d"],
-    ] {
+    for only_for_made in
+        [["--webhook-configurations", "w"], ["--tls-lifetime", "1d"], ["--tls-ca-lifetime", "1d"]]
+    {
         let error = flags(&[&NEEDED[..], &only_for_made].concat()).settings().unwrap_err();
         assert!(error.to_string().contains("want `--tls-secret` as well"), "{error}");
     }
+    let named = flags(&[&NEEDED[..], &["--tls-names", "a.b.svc"]].concat()).settings().unwrap();
+    assert!(matches!(named.tls.serving, Serving::Files { names, .. } if names == ["a.b.svc"]));
 }
 
 #[test]

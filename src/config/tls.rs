@@ -31,6 +31,8 @@ pub enum Serving {
         certificate: PathBuf,
         /// `--tls-key`
         key: PathBuf,
+        /// `--tls-names`; none: nobody has said how the API server calls.
+        names: Vec<String>,
     },
     /// Postern makes it.
     Secret(TlsSecret),
@@ -74,7 +76,11 @@ impl Given {
     }
 
     fn serving(&self) -> Result<Serving, SettingError> {
-        let Some(secret) = &self.tls_secret else { return self.files().map(Serving::from_pair) };
+        let names = self.tls_names.iter().map(|ServerName(name)| name.clone()).collect();
+        let Some(secret) = &self.tls_secret else {
+            let (certificate, key) = self.files()?;
+            return Ok(Serving::Files { certificate, key, names });
+        };
         if self.names_a_file() {
             let why = "Postern makes the certificate itself, or is given one by `--tls-cert` and \
                        `--tls-key`; not both"
@@ -91,7 +97,7 @@ impl Given {
         Ok(Serving::Secret(TlsSecret {
             namespace,
             name,
-            names: self.tls_names.iter().map(|ServerName(name)| name.clone()).collect(),
+            names,
             webhook_configurations: self
                 .webhook_configurations
                 .as_ref()
@@ -108,7 +114,6 @@ impl Given {
 
     fn files(&self) -> Result<(PathBuf, PathBuf), SettingError> {
         for (name, given) in [
-            ("tls-names", !self.tls_names.is_empty()),
             ("webhook-configurations", self.webhook_configurations.is_some()),
             ("tls-lifetime", self.tls_lifetime.is_some()),
             ("tls-ca-lifetime", self.tls_ca_lifetime.is_some()),
@@ -129,19 +134,15 @@ impl Given {
     }
 }
 
-impl Serving {
-    fn from_pair((certificate, key): (PathBuf, PathBuf)) -> Self {
-        Self::Files { certificate, key }
-    }
-}
-
 impl TlsSettings {
     /// As a record names them.
     pub(super) fn named(&self) -> Vec<(&'static str, String)> {
         let path = |path: &PathBuf| path.display().to_string();
         let mut named = match &self.serving {
-            Serving::Files { certificate, key } => {
-                vec![("tls-cert", path(certificate)), ("tls-key", path(key))]
+            Serving::Files { certificate, key, names } => {
+                let pair = vec![("tls-cert", path(certificate)), ("tls-key", path(key))];
+                let names = (!names.is_empty()).then(|| ("tls-names", names.join(",")));
+                pair.into_iter().chain(names).collect()
             }
             Serving::Secret(secret) => secret.named(),
         };

@@ -348,7 +348,8 @@ where
         /// `tls-min-version: 1.3`
         Decimal(f64),
     }
-    let text = match Scalar::deserialize(deserializer)? {
+    let other = |_| D::Error::custom("want one word or number; quotes make one of anything");
+    let text = match Scalar::deserialize(deserializer).map_err(other)? {
         Scalar::Text(text) => text,
         Scalar::Number(number) => number.to_string(),
         Scalar::Decimal(number) => number.to_string(),

@@ -103,7 +103,7 @@ codes! {
         "`matchPolicy: Exact` misses requests that come by another version of the API"
         "Set `matchPolicy: Equivalent`"
     NamespacesExcluded "namespaces-excluded" High
-        "A `namespaceSelector` leaves namespaces out"
+        "A `namespaceSelector` leaves namespaces out; critical where the validating webhook is left none"
         "Remove the `namespaceSelector`; exempt by policy instead"
     PodsExcluded "pods-excluded" High
         "An `objectSelector` leaves pods out, by labels that whoever makes the pod chooses"

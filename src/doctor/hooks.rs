@@ -115,7 +115,12 @@ fn namespaces(hook: &Hook, survey: &Survey) -> Option<Diagnosis> {
     }
     let what = format!("leaves out {} of {} namespaces", out.len(), all.len());
     let found = about(hook, Code::NamespacesExcluded, field, selector.text(), &what);
-    Some(found.seen("namespaces", "left out", listed(&out)))
+    let found = found.seen("namespaces", "left out", listed(&out));
+    if hook.phase == Phase::Validating && out.len() == all.len() {
+        // As if it were not there.
+        return Some(found.at(Severity::Critical));
+    }
+    Some(found)
 }
 
 fn objects(hook: &Hook) -> Option<Diagnosis> {

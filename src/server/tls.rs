@@ -19,6 +19,7 @@ use tracing::{info, warn};
 
 use super::metrics::{CertificateKind, Metrics};
 use super::probes::Check;
+use crate::certificate::facts::is_for;
 use crate::certificate::read::{ReadError, Validity};
 use crate::watch::Watch;
 
@@ -46,11 +47,13 @@ pub struct Certificates {
     state: ArcSwap<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct State {
     /// `None`: there is no certificate yet.
-    expires: Option<Timestamp>,
+    validity: Option<Validity>,
     client_ca_expires: Option<Timestamp>,
+    /// By which API servers call, and for which it is not.
+    not_for: Vec<String>,
     /// What is wrong with what there is now.
     not_taken_over: Option<String>,
 }
@@ -71,14 +74,14 @@ pub enum TlsError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// Certificate and key are not a pair, or of a kind that is not supported.
-    #[error("`{certificate}` and `{key}` cannot be used together: {source}")]
+    #[error("`{certificate}` and `{key}` cannot be used together: {why}")]
     Pair {
         /// Where the certificate is.
         certificate: String,
         /// Where the key is.
         key: String,
-        /// What the TLS library says.
-        source: rustls::Error,
+        /// In words.
+        why: String,
     },
     /// The authorities cannot be used.
     #[error("`{place}` cannot be used as client authority: {why}")]
@@ -111,10 +114,8 @@ impl Certificates {
     pub fn load(origin: Origin) -> Result<Self, TlsError> {
         let (config, state) = match origin.read()? {
             Some(pems) => {
-                let Offer { config, validity, client_ca_expires } =
-                    Offer::new(&pems, origin.demands())?;
-                let expires = Some(validity.until);
-                (config, State { expires, client_ca_expires, not_taken_over: None })
+                let offer = Offer::new(&pems, origin.demands())?;
+                (Arc::clone(&offer.config), State::of(&offer, &origin.names))
             }
             None => (offer::nothing()?, State::default()),
         };
@@ -131,16 +132,15 @@ impl Certificates {
         let outcome = self.read_valid(now);
         let old = self.state.load();
         let (state, outcome) = match outcome {
-            Ok(Some(Offer { config, validity, client_ca_expires })) => {
-                self.config.reload_from_config(config);
-                let expires = Some(validity.until);
-                (State { expires, client_ca_expires, not_taken_over: None }, Ok(()))
+            Ok(Some(offer)) => {
+                let state = State::of(&offer, &self.origin.names);
+                self.config.reload_from_config(offer.config);
+                (state, Ok(()))
             }
             Ok(None) => return Ok(()),
             Err(error) => {
-                let State { expires, client_ca_expires, not_taken_over: _ } = **old;
                 let not_taken_over = Some(error.to_string());
-                (State { expires, client_ca_expires, not_taken_over }, Err(error))
+                (State { not_taken_over, ..State::clone(&old) }, Err(error))
             }
         };
         self.state.store(Arc::new(state));
@@ -151,8 +151,8 @@ impl Certificates {
     fn read_valid(&self, now: Timestamp) -> Result<Option<Offer>, TlsError> {
         let Some(pems) = self.origin.read()? else { return Ok(None) };
         let offer = Offer::new(&pems, self.origin.demands())?;
-        let Validity { from, until } = offer.validity;
-        if offer.validity.holds(now) {
+        let Validity { from, until } = offer.leaf.validity;
+        if offer.leaf.validity.holds(now) {
             return Ok(Some(offer));
         }
         Err(TlsError::NotNow { place: pems.pair.certificate.place, from, until })
@@ -162,6 +162,7 @@ impl Certificates {
     pub async fn keep_fresh(self: Arc<Self>, mut watch: Watch, metrics: Arc<Metrics>) {
         let mut published = self.origin.published();
         self.count(&metrics);
+        self.warn_of_names();
         let mut last_failure = None;
         loop {
             let changed = tokio::select! {
@@ -172,8 +173,9 @@ impl Certificates {
                 Ok(()) => {
                     last_failure = None;
                     self.count(&metrics);
-                    if let Some(expires) = self.state.load().expires {
-                        info!("Certificates loaded, valid until {expires}");
+                    self.warn_of_names();
+                    if let Some(Validity { until, .. }) = self.state.load().validity {
+                        info!("Certificates loaded, valid until {until}");
                     }
                 }
                 Err(error) => {
@@ -189,9 +191,16 @@ impl Certificates {
     }
 
     fn count(&self, metrics: &Metrics) {
-        let State { expires, client_ca_expires, not_taken_over: _ } = **self.state.load();
+        let State { validity, client_ca_expires, .. } = **self.state.load();
+        let expires = validity.map(|validity| validity.until);
         metrics.certificate_loaded(CertificateKind::Serving, expires);
         metrics.certificate_loaded(CertificateKind::ClientCa, client_ca_expires);
+    }
+
+    fn warn_of_names(&self) {
+        if let Some(why) = self.state.load().wrong_names() {
+            warn!("The certificate is served, but API servers will not believe it: {why}");
+        }
     }
 
     /// For the listener.
@@ -202,17 +211,56 @@ impl Certificates {
     /// For readiness.
     #[must_use]
     pub fn check(&self, now: Timestamp) -> Check {
-        let State { expires, not_taken_over, .. } = &**self.state.load();
+        let state = self.state.load();
+        let State { validity, not_taken_over, .. } = &**state;
         let trouble = self.origin.trouble();
         let because = trouble.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-        let state = match (expires, not_taken_over) {
+        let state = match (validity, not_taken_over) {
             (None, Some(why)) => Err(why.clone()),
             (None, None) => Err(format!("there is none yet{because}")),
-            (Some(expires), _) if *expires < now => Err(format!("expired at {expires}{because}")),
+            (Some(Validity { until, .. }), _) if *until < now => {
+                Err(format!("expired at {until}{because}"))
+            }
+            (Some(Validity { from, .. }), _) if now < *from => {
+                Err(format!("not valid before {from}{because}"))
+            }
             (_, Some(why)) => Ok(Some(format!("the old one stays in use: {why}"))),
-            (_, None) => Ok(trouble),
+            (_, None) => Ok(trouble.or_else(|| state.wrong_names())),
         };
         Check { name: "certificate", state }
+    }
+}
+
+impl State {
+    fn of(offer: &Offer, names: &[String]) -> Self {
+        let is_for = |name: &&String| is_for(&offer.leaf.der, name);
+        Self {
+            validity: Some(offer.leaf.validity),
+            client_ca_expires: offer.client_ca_expires,
+            not_for: names.iter().filter(|name| !is_for(name)).cloned().collect(),
+            not_taken_over: None,
+        }
+    }
+
+    /// Not a reason to be less than ready: clients that go by other names may be content.
+    fn wrong_names(&self) -> Option<String> {
+        let names = self.not_for.join("`, `");
+        (!names.is_empty())
+            .then(|| format!("it is not for `{names}` (`--tls-names`); issue one that is"))
+    }
+}
+
+/// Why a certificate and a key do not fit.
+fn misfit(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InconsistentKeys(_) => {
+            "the key is not that of the certificate, the first in its file".to_owned()
+        }
+        rustls::Error::General(_) => {
+            "the key is of no kind that is supported: RSA of 2048 bits or more, ECDSA, Ed25519"
+                .to_owned()
+        }
+        other => other.to_string(),
     }
 }
 

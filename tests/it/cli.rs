@@ -80,6 +80,59 @@ fn what_is_called_wrongly_exits_with_64_and_says_so_on_standard_error() {
     }
 }
 
+/// Which file, what is wrong with it, and what to do; in no library's words.
+#[test]
+fn what_is_wrong_with_a_kubeconfig_is_said_with_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = r#"{
+        "clusters": [{"name": "here", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "ana", "user": {"client-certificate": "/nowhere.crt",
+                                           "client-key": "/nowhere.key"}}],
+        "contexts": [
+            {"name": "nobody", "context": {"cluster": "here", "user": "bob"}},
+            {"name": "away", "context": {"cluster": "there", "user": "ana"}},
+            {"name": "files", "context": {"cluster": "here", "user": "ana"}}]}"#;
+    for (name, text) in [("good", good), ("broken", "users: [\n secret"), ("empty", "")] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let said = |file: &str, rest: &[&str], by_flag: bool| {
+        let mut command = postern();
+        command.current_dir(folder.path()).env("HOME", "/nowhere").env_remove("KUBECONFIG");
+        match (file, by_flag) {
+            ("", _) => &mut command,
+            (file, true) => command.args(["doctor", "--kubeconfig", file]),
+            (file, false) => command.env("KUBECONFIG", file),
+        };
+        if !by_flag {
+            command.arg("doctor");
+        }
+        let output = command.args(rest).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for (file, rest, words) in [
+        ("none", &[][..], "`none` cannot be read: No such file"),
+        ("broken", &[], "it is no kubeconfig: line 1 column 8: unclosed bracket '['\n"),
+        ("empty", &[], "it names no current context; `kubectl config use-context NAME` does\n"),
+        ("good", &["--context", "x"], "no context `x`; `kubectl config get-contexts` lists those"),
+        ("good", &["--context", "nobody"], "it has no user `bob`, whom its context `nobody` names"),
+        ("good", &["--context", "away"], "it has no cluster `there`, which its context names"),
+        ("good", &["--context", "files"], "its `client-certificate` is `/nowhere.crt`, which"),
+    ] {
+        for by_flag in [true, false] {
+            let said = said(file, rest, by_flag);
+            assert!(said.contains(words), "{file} {rest:?}: {said}");
+            assert!(!said.contains("secret") && !said.contains("ailed to"), "{said}");
+        }
+    }
+    let said = said("", &[], false);
+    assert!(said.contains("there is no kubeconfig; name one by --kubeconfig or in KUBECONFIG\n"));
+    let rotate = ["certs", "rotate", "--secret", "a/b", "--kubeconfig", "none"];
+    let output = postern().current_dir(folder.path()).args(rotate).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("kubeconfig `none`: `none` cannot be read: No such file"), "{said}");
+}
+
 #[test]
 fn completions_are_made_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
@@ -134,10 +187,21 @@ fn certificates_are_inspected_as_a_client_would_judge_them() {
     let report: serde_json::Value = serde_json::from_slice(&other.stdout).unwrap();
     assert_eq!(report["accepted"], false);
     assert_eq!(report["certificates"][0]["daysLeft"], 29);
-    // Its own authority is the only one that believes it.
-    let self_signed = certs(&["inspect", "tls.crt", "--ca", "tls.crt", "-o", "yaml"]);
-    assert_eq!(self_signed.status.code(), Some(1));
-    assert!(String::from_utf8(self_signed.stdout).unwrap().contains("accepted: false"));
+    // A stranger does not believe it.
+    assert!(certs(&["issue", "--dir", "other"]).status.success());
+    let stranger = certs(&["inspect", "tls.crt", "--ca", "other/ca.pem", "-o", "yaml"]);
+    assert_eq!(stranger.status.code(), Some(1));
+    assert!(String::from_utf8(stranger.stdout).unwrap().contains("accepted: false"));
+    // Whoever trusts the certificate itself does, as the API server would; by its names only.
+    let itself = ["inspect", "tls.crt", "--ca", "tls.crt", "--host"];
+    assert_eq!(certs(&[&itself[..], &["localhost"]].concat()).status.code(), Some(0));
+    let misnamed = certs(&[&itself[..], &["x.svc"]].concat());
+    assert_eq!(misnamed.status.code(), Some(1));
+    let text = String::from_utf8(misnamed.stdout).unwrap();
+    assert!(text.contains("[-] chain: it is not for 'x.svc'\n"), "{text}");
+    let nobody = certs(&["inspect", "ca.pem", "--ca", "ca.pem"]);
+    let text = String::from_utf8(nobody.stdout).unwrap();
+    assert!(text.contains("[-] chain: it names nobody whom it is for"), "{text}");
 
     // Whoever names no authority is not told that one believes it.
     let unasked = certs(&["inspect", "tls.crt"]);

@@ -460,7 +460,7 @@ async fn what_is_wrong_at_the_start_is_said_before_an_address_is_taken() {
         (vec!["--ledger", "postgres://x"], 64, "`--ledger-key` is not given"),
         (vec!["--listen", "192.0.2.1:1"], 2, "`192.0.2.1:1` cannot be listened on"),
         (vec!["--deadline", "1"], 64, "--deadline"),
-        (vec!["--config", "nowhere.yaml"], 64, "`--config` is `nowhere.yaml`"),
+        (vec!["--config", "nowhere.yaml"], 2, "`--config` is `nowhere.yaml`"),
     ] {
         let mut server = site.launch(&arguments);
         assert_eq!(server.ended().await.code(), Some(code), "{arguments:?}: {}", server.log());

@@ -88,7 +88,12 @@
 {{- $name := include "postern.fullname" . -}}
 {{- if eq (include "postern.certificates" .) "built-in" }}
 - --tls-secret={{ .Release.Namespace }}/{{ include "postern.madeTlsSecret" . }}
+{{- else }}
+- --tls-cert=/etc/postern/tls/tls.crt
+- --tls-key=/etc/postern/tls/tls.key
+{{- end }}
 - --tls-names={{ $name }}.{{ .Release.Namespace }}.svc
+{{- if eq (include "postern.certificates" .) "built-in" }}
 - --webhook-configurations={{ $name }}
 {{- with $v.tls.lifetime }}
 - --tls-lifetime={{ . }}
@@ -96,9 +101,6 @@
 {{- with $v.tls.caLifetime }}
 - --tls-ca-lifetime={{ . }}
 {{- end }}
-{{- else }}
-- --tls-cert=/etc/postern/tls/tls.crt
-- --tls-key=/etc/postern/tls/tls.key
 {{- end }}
 {{- with $v.tls.clientCA.existingSecret }}
 - --client-ca=/etc/postern/client-ca/{{ $v.tls.clientCA.key }}

@@ -55,6 +55,9 @@
 {{- if and $v.namespace.create $v.hostNetwork (ne $v.namespace.podSecurity "privileged") -}}
 {{- fail "hostNetwork: a namespace that enforces Pod Security admits no pod with it. Set namespace.podSecurity=privileged too" -}}
 {{- end -}}
+{{- if and $v.namespace.create (include "postern.everywhere" .) -}}
+{{- fail (printf "namespace.create: every cluster has %s, and pods of others in it, which would be held to namespace.podSecurity. Set namespace.create=false" .Release.Namespace) -}}
+{{- end -}}
 {{- if and $v.policies.examples (not (.Capabilities.APIVersions.Has "postern.dev/v1alpha1")) -}}
 {{- fail "policies.examples: DebugPolicy is not known to the cluster yet. Install first, then: helm upgrade … --reset-then-reuse-values --set policies.examples=true" -}}
 {{- end -}}

@@ -59,6 +59,11 @@ annotations:
 namespace: {{ (index . 0).Release.Namespace | toYaml }}
 {{- end -}}
 
+{{- /* Whether every cluster has the namespace, with pods of others in it. */ -}}
+{{- define "postern.everywhere" -}}
+{{- if has .Release.Namespace (list "default" "kube-node-lease" "kube-public" "kube-system") }}yes{{ end -}}
+{{- end -}}
+
 {{- /* Which of the three ways the certificate comes: "existing", "cert-manager" or "built-in". */ -}}
 {{- define "postern.certificates" -}}
 {{- if .Values.tls.existingSecret -}}existing

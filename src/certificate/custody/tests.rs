@@ -130,7 +130,7 @@ fn another_name_is_another_certificate() {
     let other = Inventory::of(&fresh(), start()).leaf.unwrap().signer;
     let why = believed(from_ref(&other), &chain, "127.0.0.1", start()).unwrap_err();
     assert_eq!(why, "the signature is not that of the authority it names");
-    let why = believed(&authority, &authority, "127.0.0.1", start()).unwrap_err();
+    let why = believed(from_ref(&other), &authority, "127.0.0.1", start()).unwrap_err();
     assert!(why.starts_with("it is not fit for a server: "), "{why}");
 }
 

@@ -145,7 +145,7 @@ fn loads(pair: &Pair) -> Result<(), String> {
     let (_, pair) = tokio::sync::watch::channel(Some(std::sync::Arc::new(pair.clone())));
     let (_, trouble) = tokio::sync::watch::channel(None);
     let source = Source::Published(Published { pair, trouble });
-    let origin = Origin { source, demands: Demands::default() };
+    let origin = Origin { source, demands: Demands::default(), names: Vec::new() };
     Certificates::load(origin).map(drop).map_err(|error| error.to_string())
 }
 

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow};
 use serde_json::json;
 
-use crate::cli::{Form, Outcome, as_json, print};
-use crate::cluster::{Rotated, Rotation, rotate};
+use crate::cli::{Absent, Form, Outcome, as_json, print};
+use crate::cluster::{RotateError, Rotated, Rotation, rotate};
 use crate::config::SecretName;
 use crate::server::tls;
 
@@ -17,7 +17,9 @@ Examples:
   postern certs rotate --ca --secret postern-system/postern-tls
 
 Only for certificates that Postern makes itself (--tls-secret). Whoever runs it needs what Postern
-may do with the Secret, the Lease and the webhook configurations, and get on the Secret.";
+may do with the Secret, the Lease and the webhook configurations, and get on the Secret.
+
+Exit code 1: there is no such Secret, or no such webhook configuration.";
 
 /// Have a certificate that Postern makes replaced now, and wait until it is
 #[derive(Debug, clap::Args)]
@@ -57,7 +59,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     // Whoever closed standard error does not want to know.
     let say = |step: &str| drop(writeln!(io::stderr(), "{step}"));
-    let rotated = runtime.block_on(rotate(&rotation, say)).map_err(|why| anyhow!(why))?;
+    let rotated = runtime.block_on(rotate(&rotation, say)).map_err(failed)?;
     let Rotated { until, authority_until, trusted } = rotated;
     print(&match output {
         Form::Text => format!(
@@ -71,4 +73,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         }))?,
     })?;
     Ok(Outcome::Done)
+}
+
+/// With the exit codes of `certs inspect`.
+fn failed(error: RotateError) -> anyhow::Error {
+    match error {
+        RotateError::Absent(what) => Absent(what).into(),
+        RotateError::Failed(why) => anyhow!(why),
+    }
 }

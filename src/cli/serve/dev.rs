@@ -109,7 +109,7 @@ fn certificates() -> anyhow::Result<(PathBuf, PathBuf)> {
         0 => drop(certs::issue(folder, &[], DAYS, false)?),
         3 => {
             let source = Source::Files { certificate: certificate.clone(), key: key.clone() };
-            let origin = Origin { source, demands: Demands::default() };
+            let origin = Origin { source, demands: Demands::default(), names: Vec::new() };
             if Certificates::load(origin)?.check(Timestamp::now()).state.is_err() {
                 certs::issue(folder, &[], DAYS, true)?;
             }

@@ -17,7 +17,8 @@ use crate::certificate::custody::{Inventory, Leaf, Wanted};
 use crate::certificate::facts::fingerprint;
 use crate::certificate::issue::HEAD_START;
 use crate::certificate::read::{Certificate, Validity};
-use crate::cluster::{client, write};
+use crate::cluster::client::{self, ConnectError};
+use crate::cluster::write;
 
 /// How often it is looked whether it is done.
 const LOOK: Duration = Duration::from_millis(500);
@@ -39,6 +40,17 @@ pub struct Rotation {
     pub webhook_configurations: String,
     /// The authority too.
     pub authority: bool,
+}
+
+/// Why nothing was replaced, or not all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RotateError {
+    /// What was to be replaced is not there, or nobody calls it.
+    #[error("{0}")]
+    Absent(String),
+    /// What went wrong, or what is still to be done.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// What there is after it.
@@ -65,18 +77,20 @@ struct Standing {
 /// # Errors
 ///
 /// Why nothing was replaced, or what is still to be done.
-pub async fn rotate(rotation: &Rotation, say: impl Fn(&str)) -> Result<Rotated, String> {
+pub async fn rotate(rotation: &Rotation, say: impl Fn(&str)) -> Result<Rotated, RotateError> {
     let Rotation { kubeconfig, namespace, name, webhook_configurations, authority } = rotation;
     let inspector =
-        Inspector::new(kubeconfig.as_deref()).await.map_err(|error| error.to_string())?;
+        Inspector::new(kubeconfig.as_deref()).await.map_err(|error| unreached(&error))?;
     let namespace = namespace.clone().unwrap_or_else(|| inspector.namespace().to_owned());
     let config = client::config(kubeconfig.as_deref(), WATCH).await;
     let client = config.and_then(|config| client::client(&config));
-    let api = api(client.map_err(|error| error.to_string())?, &namespace);
+    let api = api(client.map_err(|error| unreached(&error))?, &namespace);
 
+    let absent = |what: String| RotateError::Absent(format!("there is no {what}"));
     let before = standing(&api, name).await?;
+    let before = before.ok_or_else(|| absent(format!("Secret {namespace}/{name}")))?;
     if inspector.calls(webhook_configurations).await?.is_empty() {
-        return Err(format!("there is no webhook configuration `{webhook_configurations}`"));
+        return Err(absent(format!("webhook configuration `{webhook_configurations}`")));
     }
     ask(&api, name, &before, *authority).await?;
     say("asked; a server that holds the Lease does it within seconds, else this command in 20");
@@ -90,7 +104,7 @@ pub async fn rotate(rotation: &Rotation, say: impl Fn(&str)) -> Result<Rotated, 
         replica: "certs-rotate".to_owned(),
     };
     let Custody { tasks, trouble, leave, pair: _ } =
-        custody(options, |_| {}).await.map_err(|error| error.to_string())?;
+        custody(options, |_| {}).await.map_err(|error| unreached(&error))?;
     let mut beside = JoinSet::new();
     tasks.into_iter().for_each(|task| drop(beside.spawn(task)));
 
@@ -99,7 +113,8 @@ pub async fn rotate(rotation: &Rotation, say: impl Fn(&str)) -> Result<Rotated, 
     let outcome = async {
         loop {
             let step = match standing(&api, name).await {
-                Ok(now) => match missing(&before, &now, *authority) {
+                Ok(None) => format!("waiting for Secret {namespace}/{name}"),
+                Ok(Some(now)) => match missing(&before, &now, *authority) {
                     Some(step) => step.to_owned(),
                     None => match unaware(&inspector, webhook_configurations, &now.bundle).await? {
                         Some(step) => step,
@@ -115,7 +130,7 @@ pub async fn rotate(rotation: &Rotation, say: impl Fn(&str)) -> Result<Rotated, 
             if Instant::now() > end {
                 let why = trouble.borrow().clone().map(|why| format!(": {why}"));
                 let why = why.unwrap_or_default();
-                return Err(format!("not done after {PATIENCE:?}: {said}{why}"));
+                return Err(format!("not done after {PATIENCE:?}: {said}{why}").into());
             }
             sleep(LOOK).await;
         }
@@ -126,12 +141,23 @@ pub async fn rotate(rotation: &Rotation, say: impl Fn(&str)) -> Result<Rotated, 
     outcome
 }
 
+impl From<String> for RotateError {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
+
+fn unreached(error: &ConnectError) -> RotateError {
+    RotateError::Failed(error.to_string())
+}
+
 fn api(client: Client, namespace: &str) -> Api<Secret> {
     Api::namespaced(client, namespace)
 }
 
-async fn standing(api: &Api<Secret>, name: &str) -> Result<Standing, String> {
-    let secret = write::read(api, name).await?.ok_or(format!("there is no Secret `{name}`"))?;
+/// `None`: it is not there.
+async fn standing(api: &Api<Secret>, name: &str) -> Result<Option<Standing>, String> {
+    let Some(secret) = write::read(api, name).await? else { return Ok(None) };
     let Holding { contents, foreign, .. } = Holding::of(&secret);
     if foreign {
         return Err(format!(
@@ -140,7 +166,8 @@ async fn standing(api: &Api<Secret>, name: &str) -> Result<Standing, String> {
     }
     let Inventory { leaf, authorities, issuer } = Inventory::of(&contents, Timestamp::now());
     let trusted = authorities.len();
-    Ok(Standing { leaf: leaf?, issuer: issuer?, trusted, bundle: contents.authorities })
+    let (leaf, issuer, bundle) = (leaf?, issuer?, contents.authorities);
+    Ok(Some(Standing { leaf, issuer, trusted, bundle }))
 }
 
 async fn ask(

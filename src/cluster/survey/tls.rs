@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use crate::certificate::facts::{is_for, needs_a_voucher};
 use crate::doctor::authorities;
 use crate::doctor::survey::{
     ClientConfig as Target, Handshake, Hook, ServiceReference, Shown, Trust,
@@ -110,9 +111,23 @@ impl Onlooker {
         Ok(Self { judge, known, schemes, seen: Mutex::new(None) })
     }
 
-    fn trust(&self, verdict: Result<ServerCertVerified, Error>, leaf: &[u8]) -> Trust {
+    fn trust(
+        &self,
+        verdict: Result<ServerCertVerified, Error>,
+        leaf: &CertificateDer<'_>,
+        name: &str,
+    ) -> Trust {
+        let known = self.known.iter().any(|known| known == leaf.as_ref());
         match verdict {
             Ok(_) => Trust::Believed,
+            // Its name was not looked at yet.
+            Err(error) if known && needs_a_voucher(&error) => {
+                if is_for(leaf, name) {
+                    Trust::Believed
+                } else {
+                    Trust::WrongName
+                }
+            }
             Err(Error::InvalidCertificate(why)) => match why {
                 CertificateError::Expired
                 | CertificateError::ExpiredContext { .. }
@@ -120,7 +135,6 @@ impl Onlooker {
                 | CertificateError::NotValidYetContext { .. } => Trust::NotNow,
                 CertificateError::NotValidForName
                 | CertificateError::NotValidForNameContext { .. } => Trust::WrongName,
-                _ if self.known.iter().any(|known| known == leaf) => Trust::Believed,
                 other => Trust::Stranger(other.to_string()),
             },
             Err(other) => Trust::Stranger(other.to_string()),
@@ -141,7 +155,7 @@ impl ServerCertVerifier for Onlooker {
             None => Trust::Stranger("there is no authority to believe".to_owned()),
             Some(judge) => {
                 let verdict = judge.verify_server_cert(leaf, others, name, ocsp, now);
-                self.trust(verdict, leaf)
+                self.trust(verdict, leaf, &name.to_str())
             }
         };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -169,5 +183,31 @@ impl ServerCertVerifier for Onlooker {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.schemes.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+
+    use super::*;
+
+    /// Go believes what is in the bundle itself, but by its names only.
+    #[test]
+    fn a_certificate_that_is_its_own_authority_is_believed_by_its_names() {
+        let mut params = CertificateParams::new(vec!["postern.a.svc".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let made = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        let onlooker = Onlooker::new(&BASE64.encode(made.pem())).unwrap();
+        let trust = |name: &'static str| {
+            let name = ServerName::try_from(name).unwrap();
+            let now = UnixTime::now();
+            onlooker.verify_server_cert(made.der(), &[], &name, &[], now).unwrap();
+            onlooker.seen.lock().unwrap().take().unwrap().1
+        };
+        assert_eq!(trust("postern.a.svc"), Trust::Believed);
+        assert_eq!(trust("postern.b.svc"), Trust::WrongName);
     }
 }

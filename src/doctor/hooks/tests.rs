@@ -155,6 +155,12 @@ fn namespaces_that_are_left_out_are_named() {
     let mut without = survey(all.clone());
     without.namespaces.as_mut().unwrap().remove("shop");
     assert_eq!(diagnose(&without)[0].severity, Severity::Low);
+    // One that selects nobody guards nobody.
+    let nowhere = json!({"matchLabels": {"guarded": "yes"}});
+    let of = |phase| hook(phase, |it| it["namespaceSelector"] = nowhere.clone());
+    let found = diagnose(&survey(vec![of(Phase::Mutating), of(Phase::Validating)]));
+    let severities: Vec<_> = found.iter().map(|it| it.severity).collect();
+    assert_eq!(severities, [Severity::Medium, Severity::Critical]);
     let unknown = Survey { namespaces: None, ..survey(all) };
     assert_eq!(diagnose(&unknown)[0].severity, Severity::High);
 }

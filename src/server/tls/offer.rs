@@ -12,14 +12,14 @@ use rustls::{RootCertStore, ServerConfig};
 
 use super::clients::Named;
 use super::origin::Pems;
-use super::{Demands, TlsError, provider};
+use super::{Demands, TlsError, misfit, provider};
 use crate::certificate::Pem;
-use crate::certificate::read::{self, ReadError, Validity};
+use crate::certificate::read::{self, Certificate, ReadError};
 
-/// A configuration of the TLS library, and until when what is in it is valid.
+/// A configuration of the TLS library, and what is to be known of what is in it.
 pub(super) struct Offer {
     pub(super) config: Arc<ServerConfig>,
-    pub(super) validity: Validity,
+    pub(super) leaf: Certificate,
     pub(super) client_ca_expires: Option<Timestamp>,
 }
 
@@ -32,10 +32,12 @@ impl Offer {
         let chain = read::certificates(&pair.certificate)?;
         let place = || pair.certificate.place.clone();
         let no_certificate = || ReadError::NoCertificate { place: place() };
-        let validity = chain.first().ok_or_else(no_certificate)?.validity;
+        let leaf = chain.first().ok_or_else(no_certificate)?.clone();
         let chain = chain.into_iter().map(|certificate| certificate.der).collect();
-        let wrong =
-            |source| TlsError::Pair { certificate: place(), key: pair.key.place.clone(), source };
+        let wrong = |error| {
+            let (key, why) = (pair.key.place.clone(), misfit(&error));
+            TlsError::Pair { certificate: place(), key, why }
+        };
         let certified =
             CertifiedKey::from_der(chain, read::key(&pair.key)?, &provider).map_err(wrong)?;
         let (verifier, client_ca_expires) = match client_ca {
@@ -49,14 +51,14 @@ impl Offer {
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), validity, client_ca_expires })
+        Ok(Self { config: Arc::new(config), leaf, client_ca_expires })
     }
 }
 
 /// Before there is a certificate: every handshake fails.
 pub(super) fn nothing() -> Result<Arc<ServerConfig>, TlsError> {
     let none = || "none yet".to_owned();
-    let wrong = |source| TlsError::Pair { certificate: none(), key: none(), source };
+    let wrong = |error| TlsError::Pair { certificate: none(), key: none(), why: misfit(&error) };
     let config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()
         .map_err(wrong)?

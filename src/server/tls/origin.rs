@@ -18,6 +18,8 @@ pub struct Origin {
     pub source: Source,
     /// What clients must bring.
     pub demands: Demands,
+    /// By what names API servers call, where that is known.
+    pub names: Vec<String>,
 }
 
 /// Where the pair is found.

@@ -20,7 +20,7 @@ fn files(pem: &str, key_pem: &str) -> (TempDir, Origin) {
     fs::write(&certificate, pem).unwrap();
     fs::write(&key, key_pem).unwrap();
     let source = Source::Files { certificate, key };
-    (folder, Origin { source, demands: Demands::default() })
+    (folder, Origin { source, demands: Demands::default(), names: Vec::new() })
 }
 
 fn load(certificate: &str, key: &str) -> Result<Certificates, String> {
@@ -88,4 +88,42 @@ fn readiness_ends_with_the_certificate() {
     let certificates = load(&certificate, &key).unwrap();
     assert_eq!(certificates.check(year(2029)).state, Ok(None));
     assert_eq!(certificates.check(year(2030)).state, Err("expired at 2030-01-01T00:00:00Z".into()));
+    let early = Err("not valid before 2020-01-01T00:00:00Z".into());
+    assert_eq!(certificates.check(year(2019)).state, early);
+}
+
+#[test]
+fn what_is_wrong_with_a_key_is_said_with_what_to_do() {
+    let (certificate, key) = pair(2020, 2030);
+    let (_, other) = pair(2020, 2030);
+    let error = load(&certificate, &other).unwrap_err();
+    assert!(error.ends_with("the key is not that of the certificate, the first in its file"));
+    let pkcs8 = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    let lines = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n";
+    let pkcs1 = key.replace("KEY-----\nM", &format!("KEY-----\n{lines}M"));
+    for encrypted in [pkcs8, pkcs1] {
+        let error = load(&certificate, &encrypted).unwrap_err();
+        assert!(error.ends_with("is encrypted; `openssl pkey -in FILE -out FILE` takes that away"));
+    }
+}
+
+/// As editors on Windows leave it: what follows it is a certificate all the same.
+#[test]
+fn a_byte_order_mark_hides_no_certificate() {
+    let (certificate, key) = pair(2020, 2030);
+    load(&format!("\u{feff}{certificate}"), &key).unwrap();
+}
+
+#[test]
+fn a_certificate_for_other_names_is_served_and_spoken_of() {
+    let (certificate, key) = pair(2020, 2030);
+    let of = |names: &[&str]| {
+        let (_folder, origin) = files(&certificate, &key);
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        Certificates::load(Origin { names, ..origin }).unwrap().check(year(2024)).state
+    };
+    assert_eq!(of(&["localhost"]), Ok(None));
+    let remark = of(&["postern.a.svc", "localhost", "127.0.0.1", "*.a.svc"]).unwrap().unwrap();
+    let words = "it is not for `postern.a.svc`, `127.0.0.1`, `*.a.svc` (`--tls-names`)";
+    assert!(remark.starts_with(words), "{remark}");
 }

@@ -273,10 +273,22 @@ fn the_network_lets_in_two_ports_and_out_what_is_used() {
         rules.map(|port| port["port"].to_string()).collect()
     };
     assert_eq!(ports("/ingress"), ["\"https\"", "\"health\""]);
-    assert_eq!(ports("/egress"), ["53", "53", "443", "6443", "8443", "16443", "5432"]);
+    assert_eq!(
+        ports("/egress"),
+        ["53", "53", "5353", "5353", "443", "6443", "8443", "16443", "5432"]
+    );
     let alone = render(&[]);
     let egress = list(one(&alone, "NetworkPolicy", "postern"), "/spec/egress");
     assert_eq!(egress.len(), 2, "no database, no port of one");
+    let sends = [
+        "forward.to={https://siem:8088/a,syslog+tls://[::1],stdout:,file:///a,https://siem:8088/b}",
+        "checkpoints.to={https://a.example}",
+        "otlpEndpoint=http://collector:4318",
+    ];
+    let objects = render(&sends);
+    let egress = list(one(&objects, "NetworkPolicy", "postern"), "/spec/egress");
+    let ports: Vec<_> = list(&egress[2], "/ports").iter().map(|it| it["port"].clone()).collect();
+    assert_eq!(ports, [8088, 6514, 443, 4318]);
 }
 
 #[test]
@@ -379,6 +391,31 @@ fn on_the_nodes_network_names_are_still_those_of_the_cluster() {
     let plain = render(&[]);
     let spec = &one(&plain, "Deployment", "postern")["spec"]["template"]["spec"];
     assert!(spec["hostNetwork"].is_null() && spec["dnsPolicy"].is_null());
+}
+
+/// Two servers cannot listen on one node.
+#[test]
+fn on_the_nodes_network_an_old_server_goes_before_a_new_one_comes() {
+    let shared = ["replicaCount=3", "ledger.type=postgres", "ledger.postgres.existingSecret=pg"];
+    let shared = [&shared[..], &["ledger.signingKey.generate=true"]].concat();
+    let rolling = |values: &[&str]| {
+        let objects = render(&[&shared[..], values].concat());
+        one(&objects, "Deployment", "postern")["spec"]["strategy"]["rollingUpdate"].clone()
+    };
+    assert_eq!(rolling(&["hostNetwork=true"]), json!({"maxUnavailable": 1, "maxSurge": 0}));
+    assert_eq!(rolling(&[]), json!({"maxUnavailable": 0, "maxSurge": 1}));
+}
+
+/// Whoever brings the certificate, the server knows by what name it is called.
+#[test]
+fn a_server_is_told_the_name_of_its_service() {
+    let brought = ["tls.existingSecret=tls", "tls.caBundle=-----BEGIN CERTIFICATE-----"];
+    for values in [&[][..], &["certManager.enabled=true"], &brought] {
+        let objects = render(values);
+        let spec = &one(&objects, "Deployment", "postern")["spec"]["template"]["spec"];
+        let name = "--tls-names=postern.postern-system.svc".to_owned();
+        assert!(texts(spec, "/containers/0/args").contains(&name), "{values:?}");
+    }
 }
 
 /// A field that an API server does not know is an error of a server-side apply.

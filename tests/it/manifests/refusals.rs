@@ -198,6 +198,16 @@ fn a_namespace_that_forbids_the_nodes_network_is_not_made_for_it() {
     refuses(&both, "Set namespace.podSecurity=privileged too");
 }
 
+/// The last of two `--namespace` counts.
+#[test]
+fn a_namespace_that_every_cluster_has_is_not_made() {
+    let mut command = template(&["namespace.create=true"]);
+    let output = command.args(["--namespace", "kube-system"]).output().unwrap();
+    assert!(said(&output).contains("Set namespace.create=false"), "{}", said(&output));
+    let text = printed(template(&[]).args(["--namespace", "kube-system"]));
+    assert!(!text.contains("kind: ResourceQuota"));
+}
+
 #[test]
 fn policies_wait_for_their_definition() {
     refuses(&["policies.examples=true"], "Install first, then: helm upgrade");

@@ -133,6 +133,20 @@ fn a_namespace_that_cannot_be_one_is_refused() {
     assert_eq!(output.status.code(), Some(64));
 }
 
+/// Their pods would be refused by the Pod Security that the namespace is given for Postern.
+#[test]
+fn nothing_is_said_of_a_namespace_that_every_cluster_has() {
+    let kinds = |namespace: &str| -> Vec<String> {
+        let objects = objects(&postern(&["-n", namespace])).into_iter();
+        objects.map(|object| object["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    let has = |namespace: &str, kind: &str| kinds(namespace).iter().any(|it| it == kind);
+    assert!(has("security", "Namespace") && has("security", "ResourceQuota"));
+    assert!(!has("default", "Namespace") && has("default", "ResourceQuota"));
+    assert!(!has("kube-system", "Namespace") && !has("kube-system", "ResourceQuota"));
+    assert!(has("kube-system", "Deployment"));
+}
+
 /// The chart holds copies, because it is packed without the rest of the checkout.
 /// `UPDATE_DOCS=1` writes them.
 #[test]

@@ -1,7 +1,7 @@
 //! What is rendered is read as it was meant, whatever the values are.
 
 use super::all;
-use super::helm::{CHART, helm, objects, printed, render};
+use super::helm::{CHART, NAMESPACE, helm, objects, printed, render};
 use super::promises::is_what_it_says;
 
 /// `123` and `true` are names to Kubernetes, and something else to YAML.
@@ -73,7 +73,11 @@ fn what_is_said_twice_is_written_once() {
 
 /// What is printed after an installation with these values.
 fn notes(values: &[&str]) -> String {
-    let mut command = helm(&["install", "postern", CHART, "--dry-run=client"]);
+    notes_in(NAMESPACE, values)
+}
+
+fn notes_in(namespace: &str, values: &[&str]) -> String {
+    let mut command = helm(&["install", "postern", CHART, "--dry-run=client", "-n", namespace]);
     command.args(values.iter().flat_map(|it| ["--set", it]));
     let text = printed(&mut command);
     text.split_once("\nNOTES:\n").unwrap().1.to_owned()
@@ -84,9 +88,15 @@ fn the_notes_say_what_is_so() {
     let usual = notes(&[]);
     assert!(usual.contains("pod-security.kubernetes.io/enforce=restricted"), "{usual}");
     assert!(!usual.contains("nobody answers"), "{usual}");
+    // Where others have pods, the label would keep them out.
+    assert!(!notes_in("kube-system", &[]).contains("enforce=restricted"));
     assert!(notes(&["replicaCount=0"]).contains("so every debug container is refused"));
     let open = ["replicaCount=0", "webhook.validating.failurePolicy=Ignore"];
     assert!(notes(&open).contains("nobody answers, so everybody gets in"));
     let node = notes(&["hostNetwork=true"]);
     assert!(node.contains("let few make pods in it") && !node.contains("enforce="), "{node}");
+    assert!(!node.contains("a node of its own"), "{node}");
+    let shared = ["ledger.type=postgres", "ledger.postgres.existingSecret=pg"];
+    let many = ["replicaCount=2", "hostNetwork=true", "ledger.signingKey.generate=true"];
+    assert!(notes(&[shared.as_slice(), &many].concat()).contains("needs a node of its own"));
 }

@@ -79,9 +79,11 @@ fn a_certificate_for_another_name_is_found_by_inspection_as_the_api_server_finds
     postern.wait_for_readiness(|said| said.contains(remark));
     let (good, report) = inspected(&ground, &postern);
     assert!(!good && report["accepted"] == false, "{report}");
-    let nothing = certs(&ground, &postern, &["inspect", "--secret", "postern-system/none"]);
-    assert_eq!(nothing.status, Some(1), "{nothing:?}");
-    assert!(nothing.stderr.contains("there is no Secret postern-system/none"), "{nothing:?}");
+    for word in ["inspect", "rotate"] {
+        let nothing = certs(&ground, &postern, &[word, "--secret", "postern-system/none"]);
+        assert_eq!(nothing.status, Some(1), "{nothing:?}");
+        assert!(nothing.stderr.contains("there is no Secret postern-system/none"), "{nothing:?}");
+    }
     let why = "calls `127.0.0.1`: certificate not valid for name \\\"127.0.0.1\\\"";
     assert!(report["checks"].to_string().contains(why), "{report}");
 }
