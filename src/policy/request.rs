@@ -218,6 +218,30 @@ pub struct Injection {
     pub unknown_fields: Vec<String>,
 }
 
+impl Injection {
+    /// A container that asks for nothing but this image.
+    #[must_use]
+    pub fn bare(name: &str, image: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            image_asked: image.to_owned(),
+            image: ImageRef::parse(image),
+            pull_policy: None,
+            target: None,
+            argv: Vec::new(),
+            env: Vec::new(),
+            env_from: Vec::new(),
+            mounts: Vec::new(),
+            devices: Vec::new(),
+            interactive: false,
+            security: SecurityContext::default(),
+            termination_message_path: None,
+            termination_message_policy: None,
+            unknown_fields: Vec::new(),
+        }
+    }
+}
+
 /// `imagePullPolicy`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PullPolicy {

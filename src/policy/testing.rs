@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::circumstances::Circumstances;
 use super::expression::Documents;
-use super::image::{ImagePattern, ImageRef};
+use super::image::ImagePattern;
 use super::request::{
     ContainerFacts, DebugRequest, Fact, Injection, PodFacts, PodSpecFacts, PullPolicy, Requester,
-    SecurityContext, Surface,
+    Surface,
 };
 use super::rule::{
     Access, Constraints, Effect, Enforcement, EnvConstraint, ImageConstraint, MountAccess, Policy,
@@ -76,21 +76,9 @@ pub(crate) fn images(patterns: &[&str]) -> ImageConstraint {
 
 pub(crate) fn container(image: &str) -> Injection {
     Injection {
-        name: "debugger".to_owned(),
-        image_asked: image.to_owned(),
-        image: ImageRef::parse(image),
         pull_policy: Some(PullPolicy::IfNotPresent),
-        target: None,
-        argv: Vec::new(),
-        env: Vec::new(),
-        env_from: Vec::new(),
-        mounts: Vec::new(),
-        devices: Vec::new(),
         interactive: true,
-        security: SecurityContext::default(),
-        termination_message_path: None,
-        termination_message_policy: None,
-        unknown_fields: Vec::new(),
+        ..Injection::bare("debugger", image)
     }
 }
 

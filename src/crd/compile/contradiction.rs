@@ -2,7 +2,7 @@
 //!
 //! Only what is sure from the policy alone is said; what depends on a pod or an image is not.
 
-use crate::policy::image::{ImageError, ImagePattern};
+use crate::policy::image::ImagePattern;
 use crate::policy::pod_security;
 use crate::policy::request::{
     ConfinementProfile, Fact, Injection, PodFacts, PodSpecFacts, SecurityContext,
@@ -82,7 +82,7 @@ fn violation(level: Level, setting: &Setting, extra: &[String]) -> Option<pod_se
         seccomp_profile: Some(profile),
         ..SecurityContext::default()
     };
-    let mut container = bare(security);
+    let mut container = Injection { security, ..Injection::bare("", "") };
     // What a container of Windows alone gets is not looked at.
     if !matches!(setting, Setting::WindowsOptions(_)) {
         setting.apply(&mut container);
@@ -98,24 +98,4 @@ fn images(images: &ImageConstraint, at: &Place<'_>, findings: &mut Findings) {
     findings.check(!allow.iter().all(denied), &at.key("allow"), || Fault::ImagesDenied);
     let in_vain = *require_digest && allow.iter().all(ImagePattern::is_by_tag);
     findings.check(!in_vain, &at.key("requireDigest"), || Fault::DigestBesideTags);
-}
-
-fn bare(security: SecurityContext) -> Injection {
-    Injection {
-        name: String::new(),
-        image_asked: String::new(),
-        image: Err(ImageError::Empty),
-        pull_policy: None,
-        target: None,
-        argv: Vec::new(),
-        env: Vec::new(),
-        env_from: Vec::new(),
-        mounts: Vec::new(),
-        devices: Vec::new(),
-        interactive: false,
-        security,
-        termination_message_path: None,
-        termination_message_policy: None,
-        unknown_fields: Vec::new(),
-    }
 }
