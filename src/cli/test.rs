@@ -237,7 +237,7 @@ fn lines(file: &FileResult) -> anyhow::Result<String> {
     for case in &file.cases {
         lines.push_str(&format!("{}\n", printable(&serde_json::to_string(case)?)));
     }
-    for fault in file.faults.iter().filter(|_| file.cases.is_empty()) {
+    for fault in file.faults_of_its_own() {
         let line = json!({"file": file.name, "outcome": "error", "message": fault.to_string()});
         lines.push_str(&format!("{}\n", printable(&line.to_string())));
     }

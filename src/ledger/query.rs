@@ -205,15 +205,14 @@ const DIFFERS: &str = "differs";
 pub fn terms(record: &Record) -> BTreeSet<String> {
     let mut terms = BTreeSet::new();
     let mut add = |kind: TermKind, texts: &mut dyn Iterator<Item = &str>| {
-        let mut own = BTreeSet::new();
+        let mut left = MAX_TERMS;
         for term in texts.map(|text| kind.term(text)) {
-            if own.len() == MAX_TERMS && !own.contains(&term) {
-                own.insert(kind.more());
+            if left == 0 && !terms.contains(&term) {
+                terms.insert(kind.more());
                 break;
             }
-            own.insert(term);
+            left -= usize::from(terms.insert(term));
         }
-        terms.append(&mut own);
     };
     let one = |text| std::iter::once::<&str>(text);
     add(TermKind::User, &mut one(&record.requester.username));

@@ -24,8 +24,7 @@ fn suite(xml: &mut String, file: &FileResult) {
     let name = Escaped(&file.name);
     xml.push_str(&format!("  <testsuite name=\"{name}\"{}>\n", counts([file])));
     file.cases.iter().for_each(|case| element(xml, case));
-    // Where there are cases, each says why it could not be judged.
-    for fault in file.faults.iter().filter(|_| file.cases.is_empty()) {
+    for fault in file.faults_of_its_own() {
         let text = fault.to_string();
         xml.push_str(&format!(
             "    <testcase name=\"{name}\" classname=\"{name}\" file=\"{name}\"{}",

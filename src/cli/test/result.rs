@@ -50,6 +50,13 @@ pub(super) enum Outcome {
     Error,
 }
 
+impl FileResult {
+    /// The faults that no case tells: where there are cases, each says why it could not be judged.
+    pub(super) fn faults_of_its_own(&self) -> &[Fault] {
+        if self.cases.is_empty() { &self.faults } else { &[] }
+    }
+}
+
 impl CaseResult {
     /// What was expected beside what came, with the answer that the user would have had.
     pub(super) fn picture(&self) -> String {
@@ -86,9 +93,7 @@ impl Count {
     pub(super) fn of<'a>(files: impl IntoIterator<Item = &'a FileResult>) -> Self {
         let mut count = Self::default();
         for file in files {
-            if file.cases.is_empty() {
-                count.not_judged += file.faults.len();
-            }
+            count.not_judged += file.faults_of_its_own().len();
             for case in &file.cases {
                 match case.outcome {
                     Outcome::Passed => count.passed += 1,
