@@ -77,8 +77,13 @@ pub enum Trouble {
     Late,
     #[error("the answer is HTTP {0}")]
     Status(u16),
-    #[error("the answer is HTTP 413: a single batch is too large")]
+    #[error("the answer is HTTP 413: a batch is too large, smaller ones are tried")]
     TooLarge,
+    #[error(
+        "the answer is HTTP 413: entry {sequence} alone, with {bytes} bytes, is too large; no entry is \
+         skipped, so the receiver has to take more"
+    )]
+    EntryTooLarge { sequence: u64, bytes: usize },
     #[error("the answer is not HTTP: {0}")]
     Http(String),
     #[error("the host is not a name that a certificate could have")]

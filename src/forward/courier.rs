@@ -64,10 +64,9 @@ impl<J: Journal> Courier<J> {
                         return;
                     }
                 }
+                // There is nothing to wait for before it gets fewer entries.
+                Err(Trouble::TooLarge) => self.tally.failed(&self.label),
                 Err(trouble) => {
-                    if matches!(trouble, Trouble::TooLarge) {
-                        delivered.most = (delivered.most / 2).max(1);
-                    }
                     self.tally.failed(&self.label);
                     complaint.failed(&trouble.to_string());
                     sleep(backoff.next()).await;
@@ -91,9 +90,18 @@ impl<J: Journal> Courier<J> {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             return Ok(false);
         };
-        let (first, last) = (first.sequence, last.sequence);
-        let number = entries.len() as u64;
-        self.carrier.carry(entries).await?;
+        let (first, last, bytes) = (first.sequence, last.sequence, first.json.len() + 1);
+        let number = entries.len();
+        match self.carrier.carry(entries).await {
+            Err(Trouble::TooLarge) if number == 1 => {
+                return Err(Trouble::EntryTooLarge { sequence: first, bytes });
+            }
+            Err(Trouble::TooLarge) => {
+                delivered.most = number / 2;
+                return Err(Trouble::TooLarge);
+            }
+            carried => carried?,
+        }
         if first > after + 1 {
             warn!(
                 "{} ({}) never got entries {} to {}: the ledger dropped them before",
@@ -103,8 +111,8 @@ impl<J: Journal> Courier<J> {
                 first - 1
             );
         }
-        self.tally.forwarded(&self.label, number);
-        *delivered = Delivered { through: last, most: (delivered.most * 2).min(BATCH) };
+        self.tally.forwarded(&self.label, number as u64);
+        *delivered = Delivered { through: last, most: (delivered.most + 1).min(BATCH) };
         Ok(true)
     }
 
