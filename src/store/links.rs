@@ -13,7 +13,7 @@ use crate::ledger::verify::Link;
 
 /// Places of the sequence that are one text: enough that a row no longer counts, and little enough
 /// that SQLite's allocations stay small.
-const RUN: i64 = 16;
+const RUN: i64 = 32;
 
 /// Before an entry's texts stand its number and time, seven lengths and its hash.
 const WORDS: usize = 10;

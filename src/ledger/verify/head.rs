@@ -1,9 +1,12 @@
 //! As much of an entry as its columns repeat.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::ledger::query::column;
 
@@ -42,24 +45,50 @@ struct HeadRequester<'a> {
     username: Cow<'a, str>,
 }
 
+/// The name, which a decision has in an object and an event as it is. Read by hand: an untagged
+/// enum would copy the object first.
+struct HeadPod<'a>(Cow<'a, str>);
+
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum HeadPod<'a> {
-    Decision {
-        #[serde(borrow)]
-        name: Cow<'a, str>,
-    },
-    Event(#[serde(borrow)] Cow<'a, str>),
+struct Named<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for HeadPod<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PodVisitor)
+    }
+}
+
+struct PodVisitor;
+
+impl<'de> Visitor<'de> for PodVisitor {
+    type Value = HeadPod<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a pod or its name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(HeadPod(name.into()))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(HeadPod(name.to_owned().into()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, pod: A) -> Result<Self::Value, A::Error> {
+        let Named { name } = Named::deserialize(MapAccessDeserializer::new(pod))?;
+        Ok(HeadPod(name))
+    }
 }
 
 impl Head<'_> {
     /// User, namespace and pod.
     pub(super) fn columns(&self) -> (&str, &str, &str) {
         let username = self.requester.as_ref().map_or("", |requester| &requester.username);
-        let pod = match &self.pod {
-            Some(HeadPod::Decision { name } | HeadPod::Event(name)) => name,
-            None => "",
-        };
+        let pod = self.pod.as_ref().map_or("", |HeadPod(name)| name);
         (username, text(self.namespace.as_ref()).unwrap_or_default(), pod)
     }
 
