@@ -13,6 +13,7 @@
 mod attested;
 mod error;
 mod export;
+mod index;
 mod inherit;
 mod journal;
 pub mod keys;

@@ -95,7 +95,10 @@ impl Verify {
         for writer in writers {
             reports.push(self.verify(&ledger, &writer, &trusted, &kept).await?);
         }
-        let misfits = if self.asks_for_a_part() { Vec::new() } else { misfits(&ledger).await? };
+        let misfits = match self.asks_for_a_part() {
+            true => Vec::new(),
+            false => misfits(&ledger, &reports).await?,
+        };
         ledger.close().await;
         let nothing = self.nothing(&reports);
         let is_good = nothing.is_none() && misfits.is_empty() && reports.iter().all(is_good);
@@ -232,10 +235,17 @@ impl Verify {
     }
 }
 
-/// What is wrong with the database itself, which takes as long as it takes to read all of it.
-async fn misfits(ledger: &AnyLedger) -> Result<Vec<String>, LedgerError> {
-    let _progress = Progress::waiting("the database itself");
-    ledger.misfits().await
+/// What is wrong with the database itself, which takes as long as it takes to read all of it twice.
+async fn misfits(ledger: &AnyLedger, reports: &[Report]) -> Result<Vec<String>, LedgerError> {
+    let progress = Progress::waiting("the database itself");
+    let mut found = ledger.misfits().await?;
+    drop(progress);
+    // Where a record is not what was written, nobody knows what it should be found by.
+    for Report { writer, last, .. } in reports.iter().filter(|report| report.fault.is_none()) {
+        let mut progress = Progress::new(&format!("the index of {}", Plain(writer)), *last);
+        found.extend(ledger.unsearchable(writer, |through| progress.at(through)).await?);
+    }
+    Ok(found)
 }
 
 /// Pushes a page as far as `to`, a few at a time: between them whoever fetches the next page has

@@ -52,7 +52,8 @@ async fn forge(connection: &mut SqliteConnection, what: What) {
     .unwrap();
 }
 
-/// Writes another name into every record, computes all hashes anew and removes what was signed.
+/// Writes another name into every record and the index, computes all hashes anew and removes what
+/// was signed.
 async fn rewrite(connection: &mut SqliteConnection) {
     let records: Vec<(i64, String)> =
         sqlx::query_as("SELECT sequence, record FROM records ORDER BY sequence")
@@ -71,6 +72,8 @@ async fn rewrite(connection: &mut SqliteConnection) {
             .await
             .unwrap();
     }
+    let index = "UPDATE terms SET term = replace(term, 'jane', 'eve')";
+    sqlx::query(index).execute(&mut *connection).await.unwrap();
     sqlx::query("DELETE FROM checkpoints").execute(connection).await.unwrap();
 }
 
@@ -265,6 +268,45 @@ fn a_database_that_is_not_as_a_server_made_it_is_told() {
         assert!(text.contains(expected), "{sql}\n{text}");
         let json: Value = serde_json::from_str(&stdout(&place.verify(&["-o", "json"]))).unwrap();
         assert_eq!(json["good"], false, "{sql}");
+    }
+}
+
+/// The chain holds what searches find in the end, and not what they look at for that.
+#[test]
+fn an_index_that_has_searches_pass_records_by_is_told() {
+    let image = "image docker.io/library/busybox:1.36";
+    let lacks =
+        format!("searches for `{image}` pass by records 1 to 256 of postern-0, where it occurs");
+    let of_image = "(SELECT id FROM terms WHERE term = 'image docker.io/library/busybox:1.36')";
+    let ways = [
+        (format!("DELETE FROM postings WHERE term = {of_image}"), lacks.as_str()),
+        (format!("UPDATE terms SET term = 'image x' WHERE id = {of_image}"), &lacks),
+        (
+            "UPDATE blocks SET last = 100; INSERT INTO blocks (writer, first, last, oldest, newest) \
+             SELECT writer, 300, 300, oldest, newest FROM blocks; \
+             INSERT INTO postings (term, block) \
+             SELECT term, (SELECT MAX(id) FROM blocks) FROM postings"
+                .to_owned(),
+            "record 101 of postern-0 is not in the index that searches go by",
+        ),
+        (
+            "UPDATE blocks SET last = 9223372036854775807, first = -5, newest = oldest".to_owned(),
+            "the index has another time for record ",
+        ),
+    ];
+    let runtime = Runtime::new().unwrap();
+    for make in [Place::sqlite, Place::postgres] {
+        for (sql, expected) in ways.clone() {
+            let place = make();
+            runtime.block_on(async {
+                place.fill().await;
+                let text = stdout(&place.verify(&[]).success());
+                assert!(!text.contains("WRONG"), "{text}");
+                place.execute(sql.clone().leak()).await;
+            });
+            let text = stdout(&place.verify(&[]).code(1));
+            assert!(text.contains(expected), "{sql}\n{text}");
+        }
     }
 }
 
