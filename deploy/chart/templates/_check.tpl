@@ -72,9 +72,30 @@
 {{- if eq (int $v.ports.https) (int $v.ports.health) -}}
 {{- fail "ports.https and ports.health: they must differ" -}}
 {{- end -}}
+{{- if regexMatch "^(127\\.|\\[[0:]+:0*1\\]$)" $v.listenAddress -}}
+{{- fail (printf "listenAddress: at %s neither the API server nor the probes find the server. Want 0.0.0.0, or [::] where pods have IPv6 only" $v.listenAddress) -}}
+{{- end -}}
+{{- include "postern.checkFiles" . -}}
 {{- include "postern.checkArguments" . -}}
 {{- include "postern.checkTimes" . -}}
 {{- include "postern.checkCertificateTimes" . -}}
+{{- end -}}
+
+{{- /* The container's own file system is read-only. */ -}}
+{{- define "postern.checkFiles" -}}
+{{- $folders := list -}}
+{{- range include "postern.places" . | fromYamlArray }}{{ if .writable }}{{ $folders = append $folders .path }}{{ end }}{{ end -}}
+{{- range .Values.extraVolumeMounts }}{{ if not .readOnly }}{{ $folders = append $folders .mountPath }}{{ end }}{{ end -}}
+{{- range concat .Values.forward.to .Values.checkpoints.to -}}
+{{- if hasPrefix "file:" . -}}
+{{- $path := regexReplaceAll "^file:(//)?" . "" | regexFind "^[^?]*" | clean -}}
+{{- $below := false -}}
+{{- range $folders }}{{ if hasPrefix (printf "%s/" (clean .)) $path }}{{ $below = true }}{{ end }}{{ end -}}
+{{- if not $below -}}
+{{- fail (printf "forward.to and checkpoints.to: %s is on no volume that can be written. Mount one with extraVolumes and extraVolumeMounts, and name a file below its mountPath%s" . (ternary ", or below /var/lib/postern" "" (has "/var/lib/postern" $folders))) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- /* What the chart finds its own by is nobody's to set. */ -}}

@@ -89,6 +89,22 @@ namespace: {{ (index . 0).Release.Namespace | toYaml }}
 {{- include "postern.fullname" . }}-checkpoints
 {{- end -}}
 
+{{- /* The ConfigMaps that checkpoints go to, as a map: the names of each namespace. */ -}}
+{{- define "postern.checkpointMaps" -}}
+{{- $maps := dict -}}
+{{- if .Values.checkpoints.configMap.enabled -}}
+{{- $maps = dict .Release.Namespace (list (include "postern.checkpointMap" .)) -}}
+{{- end -}}
+{{- range .Values.checkpoints.to -}}
+{{- if hasPrefix "configmap:" . -}}
+{{- $place := splitn "/" 2 (trimPrefix "configmap:" .) -}}
+{{- $names := get $maps $place._0 | default list -}}
+{{- $maps = set $maps $place._0 (append $names $place._1 | uniq) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $maps -}}
+{{- end -}}
+
 {{- /* Whether anything is asked of pods after a decision. */ -}}
 {{- define "postern.readsPods" -}}
 {{- if not (and (eq .Values.settings.followLimit "0s") (eq .Values.settings.scanInterval "0s")) }}yes{{ end -}}

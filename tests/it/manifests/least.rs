@@ -118,8 +118,12 @@ fn given(objects: &[Value]) -> BTreeSet<Right> {
             assert_eq!(subjects[0]["kind"], "ServiceAccount");
             assert_eq!(subjects[0]["namespace"], "postern-system");
             assert_eq!(bound["roleRef"]["kind"], role);
-            let name = bound["roleRef"]["name"].as_str().unwrap();
-            given.extend(rights(super::one(objects, role, name)));
+            let (name, namespace) = (&bound["roleRef"]["name"], &bound["metadata"]["namespace"]);
+            let is_it = |it: &&&Value| {
+                it["metadata"]["name"] == *name && it["metadata"]["namespace"] == *namespace
+            };
+            let roles = all(objects, role);
+            given.extend(rights(roles.iter().find(is_it).unwrap()));
         }
     }
     given
@@ -142,6 +146,28 @@ fn postern_has_the_rights_that_have_a_reason_and_no_others() {
     let everything = [&REASONS[..], &[SECRET, CHECKPOINTS, SIGNING_KEY]].concat();
     let values = ["checkpoints.configMap.enabled=true", "ledger.signingKey.generate=true"];
     assert_eq!(given(&render(&values)), expected(&everything));
+}
+
+/// Wherever they are, and no others in that namespace.
+#[test]
+fn the_config_maps_that_checkpoints_are_sent_to_can_be_written() {
+    let to = "checkpoints.to={configmap:postern-system/more,configmap:vault/seals,file:/var/lib/postern/a}";
+    let objects = render(&[to]);
+    let of = |namespace: &str| {
+        let there = |it: &&Value| it["metadata"]["namespace"] == namespace;
+        let objects: Vec<_> = objects.iter().filter(there).cloned().collect();
+        given(&objects).into_iter().filter(|(_, resource, ..)| resource == "configmaps").collect()
+    };
+    for (namespace, name) in [("postern-system", "more"), ("vault", "seals")] {
+        let reason = (CHECKPOINTS.0, CHECKPOINTS.1, name, CHECKPOINTS.3, CHECKPOINTS.4);
+        let rights: BTreeSet<Right> = of(namespace);
+        assert_eq!(rights, expected(&[reason]), "{namespace}");
+    }
+    let both = render(&["checkpoints.configMap.enabled=true", to]);
+    let own: Vec<_> = all(&both, "Role").into_iter().flat_map(rights).collect();
+    for name in ["postern-checkpoints", "more", "seals"] {
+        assert_eq!(own.iter().filter(|(_, _, it, _)| it == name).count(), 2, "{name}");
+    }
 }
 
 /// What is not used is not given.

@@ -281,7 +281,7 @@ fn the_network_lets_in_two_ports_and_out_what_is_used() {
     let egress = list(one(&alone, "NetworkPolicy", "postern"), "/spec/egress");
     assert_eq!(egress.len(), 2, "no database, no port of one");
     let sends = [
-        "forward.to={https://siem:8088/a,syslog+tls://[::1],stdout:,file:///a,https://siem:8088/b}",
+        "forward.to={https://siem:8088/a,syslog+tls://[::1],stdout:,file:///var/lib/postern/a,https://siem:8088/b}",
         "checkpoints.to={https://a.example}",
         "otlpEndpoint=http://collector:4318",
     ];

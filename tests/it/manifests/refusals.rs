@@ -154,6 +154,40 @@ fn what_no_api_server_would_take_is_refused() {
     refuses(&["certManager.enabled=true", "certManager.issuerRef.kind=ClusterIssuer"], "name");
 }
 
+/// The server would start, complain for ever and send nothing.
+#[test]
+fn a_file_is_written_to_a_volume_only() {
+    for wrong in
+        ["file:/x", "file:x", "file:///var/lib/postern/../x", "file:/var/lib/postern?keep=3"]
+    {
+        for list in ["forward.to", "checkpoints.to"] {
+            refuses(&[&format!("{list}[0]={wrong}")], "or below /var/lib/postern");
+        }
+    }
+    let shared = |value| [super::SEVERAL, &[value]].concat();
+    refuses(&shared("forward.to[0]=file:/var/lib/postern/x"), "extraVolumeMounts");
+    printed(&mut template(&["forward.to[0]=file:///var/lib/postern/sent/a.jsonl?keep=3"]));
+    let mounted = |value| {
+        let volume = "extraVolumes[0].name=sent";
+        let mount = "extraVolumeMounts[0].name=sent,extraVolumeMounts[0].mountPath=/sent/";
+        [super::SEVERAL, &[volume, mount, "checkpoints.to[0]=file:/sent/a"], value].concat()
+    };
+    printed(&mut template(&mounted(&[])));
+    refuses(&mounted(&["extraVolumeMounts[0].readOnly=true"]), "can be written");
+}
+
+#[test]
+fn what_nobody_could_call_or_drain_is_not_installed() {
+    for loopback in ["127.0.0.1", "127.1.2.3", "[::1]", "[0:0:0:0:0:0:0:1]"] {
+        refuses(&[&format!("listenAddress={loopback}")], "Want 0.0.0.0, or [::]");
+    }
+    printed(&mut template(&["listenAddress=[::]"]));
+    for none in ["0", "0%", "null"] {
+        let none = format!("podDisruptionBudget.maxUnavailable={none}");
+        refuses(&[super::SEVERAL, &[&none]].concat(), "maxUnavailable");
+    }
+}
+
 /// Two releases do not share what each keeps for itself, and no value is taken for YAML.
 #[test]
 fn values_stay_what_they_are() {

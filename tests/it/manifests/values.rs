@@ -130,6 +130,41 @@ fn compare(schema: &Value, value: &Value, path: &str) {
     }
 }
 
+/// Helm takes `null` for "no default either": where a template or the server cannot do without, that is
+/// refused by name. What is left out is no ledger, no level and no budget otherwise.
+#[test]
+fn a_value_that_is_needed_cannot_be_taken_away() {
+    let may_be_away = [
+        "resources",
+        "podSecurityContext",
+        "topologySpreadConstraints",
+        // Refused with a sentence.
+        "networkPolicy.apiServerPorts",
+        "networkPolicy.metricsFrom",
+        "grafana.dashboard.labels",
+    ];
+    let text = fs::read_to_string("deploy/chart/values.schema.json").unwrap();
+    let schema: Value = serde_json::from_str(&text).unwrap();
+    let defaults = defaults();
+    for Documented { path, .. } in documented() {
+        let empty =
+            ["null", "\"\"", "[]", "{}"].contains(&at(&defaults, &path).to_string().as_str());
+        let mut here = &schema;
+        for part in path.split('.') {
+            let required = texts(here, "/required");
+            let is_away = empty || may_be_away.iter().any(|it| path.starts_with(it));
+            assert!(is_away || required.iter().any(|it| it == part), "{path}");
+            here = &here["properties"][part];
+        }
+    }
+    for away in ["ledger.type", "clusterName", "settings.podEvents", "forward.to", "tls"] {
+        let output = template(&[&format!("{away}=null")]).output().unwrap();
+        let name = away.rsplit('.').next().unwrap();
+        let said = super::helm::said(&output);
+        assert!(said.contains(&format!("missing property '{name}'")), "{away}: {said}");
+    }
+}
+
 /// A mistyped value is not silently nothing.
 #[test]
 fn what_is_no_value_is_refused_by_name() {
