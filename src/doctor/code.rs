@@ -109,7 +109,7 @@ codes! {
         "An `objectSelector` leaves pods out, by labels that whoever makes the pod chooses"
         "Remove the `objectSelector`; exempt by policy instead"
     ConditionsExclude "conditions-exclude" Medium
-        "`matchConditions` leave requests out; high where it is a group that may add debug containers"
+        "`matchConditions` leave requests out; high where it is a group that may add debug containers, critical where one holds for no debugging"
         "Remove what is not meant as the emergency exit"
     ConditionsFail "conditions-fail" High
         "A match condition cannot be evaluated, so Postern is not asked: debug containers are refused, or pass where failures are ignored"

@@ -1,9 +1,12 @@
 //! Match conditions: the emergency exit, and every other way past.
 
+use serde_json::json;
+
 use super::super::access;
 use super::super::survey::{Hook, MatchCondition, Phase, Survey};
 use super::super::{Code, Diagnosis, Severity};
 use super::about;
+use crate::expression::{Bindings, Program, Wanted};
 
 /// What the chart and docs/emergency.md call the emergency exit.
 const EXIT: &str = "not-break-glass";
@@ -11,12 +14,22 @@ const EXIT: &str = "not-break-glass";
 pub(super) fn diagnose(hook: &Hook, survey: &Survey) -> Vec<Diagnosis> {
     let conditions = &hook.webhook.match_conditions;
     let groups = conditions.iter().filter_map(|it| break_glass(&it.expression)).count();
-    let found = conditions.iter().enumerate().map(|(position, condition)| {
+    let found = conditions.iter().enumerate().filter_map(|(position, condition)| {
         let MatchCondition { name, expression } = condition;
         let field = format!("matchConditions[{position}]");
         let found =
             |code, what: &str| about(hook, code, &field, format!("{name}: {expression}"), what);
-        match break_glass(expression) {
+        match always(expression) {
+            // Whatever it says, it leaves no debugging out.
+            Some(true) => return None,
+            Some(false) if hook.phase == Phase::Validating => {
+                let what = "is asked about nothing, because of a condition that never holds";
+                let found = found(Code::ConditionsExclude, what).at(Severity::Critical);
+                return Some(found.remedy("Take the condition away"));
+            }
+            _ => {}
+        }
+        Some(match break_glass(expression) {
             None => found(Code::ConditionsExclude, "leaves requests out by a condition"),
             Some(group) if name != EXIT && access::may_debug(survey, &group) => {
                 let what =
@@ -35,9 +48,40 @@ pub(super) fn diagnose(hook: &Hook, survey: &Survey) -> Vec<Diagnosis> {
                 found(Code::ConditionsExclude, &what)
             }
             Some(group) => found(Code::BreakGlass, &format!("is not asked about group `{group}`")),
-        }
+        })
     });
     found.collect()
+}
+
+/// What it gives for every request that adds debug containers; `None`: it depends, or cannot be told.
+fn always(expression: &str) -> Option<bool> {
+    // The rest of a request is another's each time.
+    let fixed = json!({
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "resource": {"group": "", "version": "v1", "resource": "pods"},
+        "subResource": "ephemeralcontainers",
+        "operation": "UPDATE",
+    });
+    // A request has them all, so that whoever asks whether it has one is answered right.
+    let others = [
+        "uid",
+        "requestKind",
+        "requestResource",
+        "requestSubResource",
+        "name",
+        "namespace",
+        "userInfo",
+        "dryRun",
+        "options",
+    ];
+    let program = Program::compile(expression, Wanted::Bool, &["request"]).ok()?;
+    let depends = program.reads("request").is_some_and(|read| {
+        read.takes_all_fields() || others.iter().any(|field| read.field(field).is_some())
+    });
+    if depends {
+        return None;
+    }
+    program.holds(&Bindings::new().with("request", &fixed)).ok()
 }
 
 /// The group of `!("GROUP" in request.userInfo.groups)`, however it is spaced and quoted; the chart asks

@@ -182,6 +182,42 @@ fn only_the_emergency_exit_is_a_harmless_condition() {
     assert_eq!(condition(two), ["conditions-exclude"]);
 }
 
+/// A condition that never holds takes the webhook away; one that always does takes nothing.
+#[test]
+fn a_condition_that_never_holds_leaves_nothing_guarded() {
+    let told = |expression: &str, phase: Phase| {
+        let conditions = json!([{"name": "c", "expression": expression}]);
+        let change = |it: &mut Value| it["matchConditions"] = conditions;
+        let found = match phase {
+            Phase::Validating => vec![hook(Phase::Mutating, |_| ()), hook(phase, change)],
+            Phase::Mutating => vec![hook(phase, change), hook(Phase::Validating, |_| ())],
+        };
+        diagnose(&survey(found)).iter().map(|it| it.severity).collect::<Vec<_>>()
+    };
+    for never in [
+        "false",
+        "1 > 2",
+        "request.operation == 'CREATE'",
+        "request.subResource == '' && request.resource.resource == 'pods'",
+        "!(request.subResource in ['ephemeralcontainers', 'exec'])",
+    ] {
+        assert_eq!(told(never, Phase::Validating), [Severity::Critical], "{never}");
+        assert_eq!(told(never, Phase::Mutating), [Severity::Medium], "{never}");
+    }
+    for always in ["true", "request.subResource == 'ephemeralcontainers'"] {
+        assert_eq!(told(always, Phase::Validating), [], "{always}");
+    }
+    for depends in [
+        "request.namespace != 'shop'",
+        "has(request.userInfo) && false",
+        "object == null",
+        "request.subResources == ''",
+        "authorizer.group('').resource('pods').check('get').allowed()",
+    ] {
+        assert_eq!(told(depends, Phase::Validating), [Severity::Medium], "{depends}");
+    }
+}
+
 /// One group is the emergency exit; who debugs every day is not.
 #[test]
 fn a_group_that_debugs_every_day_is_no_emergency_exit() {
