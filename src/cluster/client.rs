@@ -1,7 +1,7 @@
 //! How the cluster is reached, and when it was last heard.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -70,23 +70,21 @@ pub(super) async fn config_of(
 }
 
 async fn of_kubeconfig(path: Option<&Path>, context: Option<&str>) -> Result<Config, ConnectError> {
-    let place = match path {
-        Some(path) => format!("kubeconfig `{}`", path.display()),
-        None => "the kubeconfig (KUBECONFIG, else ~/.kube/config)".to_owned(),
+    let paths = path.map_or_else(of_environment, |path| vec![path.to_owned()]);
+    let place = match paths.as_slice() {
+        [] => "the kubeconfig (~/.kube/config)".to_owned(),
+        paths => place(paths),
     };
     let wrong = |error| ConnectError::Kubeconfig { place: place.clone(), why: words(&error) };
-    let file = match path {
-        Some(path) => Kubeconfig::read_from(path).map_err(wrong)?,
-        None => match Kubeconfig::from_env().map_err(wrong)? {
-            Some(file) => file,
-            None => Kubeconfig::read().map_err(|error| match error {
-                KubeconfigError::FindPath => ConnectError::NoCluster,
-                KubeconfigError::ReadConfig(why, _) if why.kind() == ErrorKind::NotFound => {
-                    ConnectError::NoCluster
-                }
-                other => wrong(other),
-            })?,
-        },
+    let file = match paths.as_slice() {
+        [] => Kubeconfig::read().map_err(|error| match error {
+            KubeconfigError::FindPath => ConnectError::NoCluster,
+            KubeconfigError::ReadConfig(why, _) if why.kind() == ErrorKind::NotFound => {
+                ConnectError::NoCluster
+            }
+            other => wrong(other),
+        })?,
+        paths => merged(paths)?,
     };
     if let Some(why) = nobody(&file, context) {
         return Err(ConnectError::Kubeconfig { place, why });
@@ -94,6 +92,28 @@ async fn of_kubeconfig(path: Option<&Path>, context: Option<&str>) -> Result<Con
     let context = context.map(str::to_owned);
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
     Config::from_custom_kubeconfig(file, &options).await.map_err(wrong)
+}
+
+/// Every file that KUBECONFIG names. The library would read them too, and not say which is wrong.
+fn of_environment() -> Vec<PathBuf> {
+    let value = std::env::var_os("KUBECONFIG").unwrap_or_default();
+    std::env::split_paths(&value).filter(|path| !path.as_os_str().is_empty()).collect()
+}
+
+/// All of them as one. As for kubectl, one that is not there is no matter if another is.
+fn merged(paths: &[PathBuf]) -> Result<Kubeconfig, ConnectError> {
+    let none = !paths.iter().any(|path| path.exists());
+    let mut paths = paths.iter().filter(|path| none || path.exists());
+    paths.try_fold(Kubeconfig::default(), |all, path| {
+        let file = Kubeconfig::read_from(path).and_then(|file| all.merge(file));
+        let place = place(std::slice::from_ref(path));
+        file.map_err(|error| ConnectError::Kubeconfig { place, why: words(&error) })
+    })
+}
+
+fn place(paths: &[PathBuf]) -> String {
+    let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    format!("kubeconfig `{}`", paths.join("`, `"))
 }
 
 /// A user that is named and not there would be asked for as nobody, whom every answer is kept from.
