@@ -268,6 +268,46 @@ fn who_breaks_the_glass_is_not_asked_about_and_leaves_a_trace() {
     assert!(!annotations.is_some_and(signed), "{event}");
 }
 
+/// docs/emergency.md says so, and its lines are typed.
+#[test]
+fn the_emergency_group_is_added_to_the_conditions_that_are_there_and_taken_away_alone() {
+    let cluster = Cluster::start();
+    let values = [
+        "webhook.validating.matchConditions[0].name=not-robots",
+        "webhook.validating.matchConditions[0].expression=request.userInfo.username != 'robot'",
+    ];
+    let configurations = |object: &Value| {
+        object["kind"].as_str().is_some_and(|kind| kind.ends_with("WebhookConfiguration"))
+    };
+    let mut installed = render(&values);
+    installed.retain(configurations);
+    assert!(apply(&cluster, &installed, &[]).success());
+    let names = |kind: &str| -> Vec<String> {
+        let got = cluster.get(NAMESPACE, &format!("{kind}webhookconfiguration/postern"));
+        list(&got, "/webhooks/0/matchConditions").iter().map(|it| it["name"].to_string()).collect()
+    };
+    let page = std::fs::read_to_string("docs/emergency.md").unwrap();
+    let type_after = |comment: &str| {
+        let mut lines = page.lines().skip_while(|line| *line != format!("# {comment}"));
+        let line = lines.nth(1).unwrap_or_else(|| panic!("{comment}"));
+        // Only the patch is in quotes.
+        let (words, patch) = line.split_once(" -p='").unwrap();
+        let words = words.split(' ').skip(1).chain(["-p", patch.strip_suffix('\'').unwrap()]);
+        cluster.kubectl("admin").args(words).ok();
+    };
+    let (robots, glass) = ("\"not-robots\"".to_owned(), "\"not-break-glass\"".to_owned());
+    type_after("a group that is not asked about");
+    type_after("and in the mutating one");
+    let mut both = names("validating");
+    both.sort();
+    assert_eq!(both, [glass.clone(), robots.clone()]);
+    assert_eq!(names("mutating"), [glass]);
+    type_after("the group is asked about again");
+    type_after("in the mutating one as well");
+    assert_eq!(names("validating"), [robots]);
+    assert!(names("mutating").is_empty());
+}
+
 #[test]
 fn the_chart_is_packed_with_all_it_needs() {
     let folder = tempfile::tempdir().unwrap();
