@@ -133,6 +133,10 @@ fn plain(error: &rustls::Error) -> String {
     match wrong {
         Wrong::UnknownIssuer => "no trusted authority has signed it".to_owned(),
         Wrong::BadSignature => "the signature is not that of the authority it names".to_owned(),
+        Wrong::Expired | Wrong::ExpiredContext { .. } => "a certificate of it has ended".to_owned(),
+        Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
+            "a certificate of it has not begun".to_owned()
+        }
         // As in `Other(OtherError(CaUsedAsEndEntity))`, for which there is no word yet.
         Wrong::Other(why) => format!("it is not fit for a server: {why}"),
         other => other.to_string(),

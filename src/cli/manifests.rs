@@ -38,7 +38,8 @@ pub struct Args {
     #[arg(value_enum, default_value = "base")]
     overlay: Overlay,
 
-    /// Where it goes; the namespace is made, unless every cluster has it (as kube-system)
+    /// Where it goes; the namespace is made, unless every cluster has it (as kube-system). One that
+    /// is there is given labels that hold all its pods to restricted Pod Security
     #[arg(short, long, value_name = "NAME", default_value = NAMESPACE)]
     namespace: String,
 

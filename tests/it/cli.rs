@@ -125,6 +125,15 @@ fn what_is_wrong_with_a_kubeconfig_is_said_with_its_name() {
             assert!(!said.contains("secret") && !said.contains("ailed to"), "{said}");
         }
     }
+    // One of several; one that is not there is passed over, as kubectl does it.
+    for (files, words) in [
+        ("good:broken", "kubeconfig `broken`: it is no kubeconfig: line 1"),
+        ("none:good:", "kubeconfig `none`, `good`: it names no current context"),
+        ("none:nowhere", "kubeconfig `none`: `none` cannot be read: No such file"),
+    ] {
+        let said = said(files, &[], false);
+        assert!(said.contains(words), "{files}: {said}");
+    }
     let said = said("", &[], false);
     assert!(said.contains("there is no kubeconfig; name one by --kubeconfig or in KUBECONFIG\n"));
     let rotate = ["certs", "rotate", "--secret", "a/b", "--kubeconfig", "none"];
@@ -222,5 +231,66 @@ fn certificates_are_inspected_as_a_client_would_judge_them() {
         (&["rotate"], 64),
     ] {
         assert_eq!(certs(arguments).status.code(), Some(code), "{arguments:?}");
+    }
+}
+
+/// A leaf, and after it an intermediate that ended years ago; and their authority.
+fn ended_between() -> (String, String) {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+    let params = |name: &str, is_ca| {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.is_ca = is_ca;
+        params
+    };
+    let key = || KeyPair::generate().unwrap();
+    let authority = || IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = CertifiedIssuer::self_signed(params("root", authority()), key()).unwrap();
+    let mut between = params("between", authority());
+    between.not_before = rcgen::date_time_ymd(2019, 1, 1);
+    between.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let between = CertifiedIssuer::signed_by(between, key(), &root).unwrap();
+    let leaf = params("localhost", IsCa::NoCa).signed_by(&key(), &between).unwrap();
+    (format!("{}{}", leaf.pem(), between.pem()), root.pem())
+}
+
+#[test]
+fn an_intermediate_that_ended_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, root) = ended_between();
+    for (name, text) in [("chain.pem", &chain), ("root.pem", &root)] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    for (further, words) in [
+        (&[][..], "[-] validity: certificate 2 of 2: it ended at 2020-01-01T00:00:00Z\n"),
+        (&["--ca", "root.pem"], "[-] chain: a certificate of it has ended\nNOT accepted\n"),
+    ] {
+        let arguments = [&["certs", "inspect", "chain.pem"], further].concat();
+        let output = postern().current_dir(folder.path()).args(arguments).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.code() == Some(1) && text.contains(words), "{text}");
+    }
+}
+
+#[test]
+fn a_server_that_speaks_no_tls_is_called_that() {
+    use std::io::Write as _;
+    let answers: [(&[u8], &str); 2] = [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "it does not speak TLS; is this the port for"),
+        (b"", "it hangs up before it shows a certificate"),
+    ];
+    for (answer, words) in answers {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let mut socket = listener.accept().unwrap().0;
+            std::io::Read::read(&mut socket, &mut [0; 4096]).unwrap();
+            socket.write_all(answer).unwrap();
+        });
+        let output = postern().args(["certs", "inspect", "--url", &url]).output().unwrap();
+        server.join().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(words), "{said}");
     }
 }

@@ -28,8 +28,8 @@ Examples:
 With --secret or --kubeconfig it is looked up how the webhook configurations call Postern and whom
 they trust, and whether the certificate would do.
 
-Without --ca, --secret or --kubeconfig only its dates are looked at: nobody is known who would
-believe it.
+Without --ca, --secret or --kubeconfig only dates are looked at, those of the whole chain: nobody is
+known who would believe it.
 
 Exit code 1: it would not be accepted, or there is no such Secret.";
 
@@ -192,7 +192,13 @@ fn judge(
     }
     let leaf = chain.first().context("there is no certificate")?;
     let described: Vec<_> = chain.iter().map(|it| Described::of(it, now)).collect();
-    checks.insert(0, Check::of("validity", valid(leaf.validity, now), "it is valid now"));
+    let asked = !authorities.is_empty() || calls.is_some();
+    let dates = valid(leaf.validity, now).and_then(|()| match asked {
+        // Whoever believes it may do without one of those between.
+        true => Ok(()),
+        false => between_valid(&chain, now),
+    });
+    checks.insert(0, Check::of("validity", dates, "it is valid now"));
     let first = described.first().and_then(|it| it.names.first().cloned());
     let host = args.host.clone().or(host).or(first);
     let ders: Vec<_> = chain.iter().map(|it| it.der.clone()).collect();
@@ -211,7 +217,7 @@ fn judge(
         checks.push(Check::of("caBundle", Err(why), ""));
     }
     let accepted = match checks.iter().all(|check| check.ok) {
-        true if authorities.is_empty() && calls.is_none() => None,
+        true if !asked => None,
         all => Some(all),
     };
     let authorities = authorities.iter().map(|it| Described::of(it, now)).collect();
@@ -224,6 +230,16 @@ fn valid(valid: Validity, now: Timestamp) -> Result<(), String> {
         (false, false) => Err(format!("it ended at {}", valid.until)),
         (false, true) => Ok(()),
     }
+}
+
+/// Of the certificates after the first, which vouch for it.
+fn between_valid(chain: &[Certificate], now: Timestamp) -> Result<(), String> {
+    let number = chain.len();
+    let mut between = chain.iter().enumerate().skip(1);
+    between.try_for_each(|(position, it)| {
+        let which = |why| format!("certificate {} of {number}: {why}", position + 1);
+        valid(it.validity, now).map_err(which)
+    })
 }
 
 /// As the API server calls.

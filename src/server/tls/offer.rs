@@ -14,7 +14,9 @@ use super::clients::Named;
 use super::origin::Pems;
 use super::{Demands, TlsError, misfit, provider};
 use crate::certificate::Pem;
+use crate::certificate::facts::{Facts, facts};
 use crate::certificate::read::{self, Certificate, ReadError};
+use crate::policy::text::Quoted;
 
 /// A configuration of the TLS library, and what is to be known of what is in it.
 pub(super) struct Offer {
@@ -76,6 +78,16 @@ impl ResolvesServerCert for Nothing {
     }
 }
 
+/// Whether anybody could be let in by it. One that signed itself may stand for itself alone.
+fn vouches(authority: &Certificate) -> Result<(), String> {
+    let Facts { subject, issuer, is_authority, .. } = facts(&authority.der);
+    if is_authority || subject == issuer {
+        return Ok(());
+    }
+    let (subject, issuer) = (Quoted(&subject), Quoted(&issuer));
+    Err(format!("({subject}) is no authority; give the one that signed it ({issuer})"))
+}
+
 fn clients(
     pem: &Pem,
     names: &[String],
@@ -85,7 +97,9 @@ fn clients(
     let authorities = read::certificates(pem)?;
     let expires = authorities.iter().map(|authority| authority.validity.until).min();
     let mut roots = RootCertStore::empty();
-    for authority in authorities {
+    for (position, authority) in authorities.into_iter().enumerate() {
+        vouches(&authority)
+            .map_err(|why| unusable(format!("certificate {} {why}", position + 1)))?;
         roots.add(authority.der).map_err(|error| unusable(error.to_string()))?;
     }
     let verifier =

@@ -21,10 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 ///
-/// Nobody is there, or nobody who speaks TLS.
+/// Nobody is there, or nobody who speaks TLS; in words.
 pub async fn shown(host: &str, port: u16) -> io::Result<Vec<CertificateDer<'static>>> {
     let looking = async {
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| io::Error::other(format!("`{host}` is no name of a server")))?;
         let socket = TcpStream::connect((host, port)).await?;
         let provider = Arc::new(provider());
         let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -33,12 +34,30 @@ pub async fn shown(host: &str, port: u16) -> io::Result<Vec<CertificateDer<'stat
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Onlooker(provider)))
             .with_no_client_auth();
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await?;
+        let connecting = TlsConnector::from(Arc::new(config)).connect(name, socket);
+        let stream = connecting.await.map_err(in_words)?;
         let (_, connection) = stream.get_ref();
         let chain = connection.peer_certificates().unwrap_or_default();
         Ok(chain.iter().map(|it| it.clone().into_owned()).collect())
     };
-    timeout(PATIENCE, looking).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    let late = |_| Err(io::Error::other(format!("it shows nothing within {PATIENCE:?}")));
+    timeout(PATIENCE, looking).await.unwrap_or_else(late)
+}
+
+/// Why a handshake came to no end.
+fn in_words(error: io::Error) -> io::Error {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    let why = match (tls, error.kind()) {
+        (Some(Error::InvalidMessage(_)), _) => {
+            "it does not speak TLS; is this the port for the API server, not the one of the probes?"
+        }
+        (Some(Error::AlertReceived(_)), _) => "it refuses the handshake, and shows no certificate",
+        (_, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
+            "it hangs up before it shows a certificate"
+        }
+        _ => return error,
+    };
+    io::Error::other(why)
 }
 
 /// Believes everything, because nothing follows from it.

@@ -127,3 +127,38 @@ fn a_certificate_for_other_names_is_served_and_spoken_of() {
     let words = "it is not for `postern.a.svc`, `127.0.0.1`, `*.a.svc` (`--tls-names`)";
     assert!(remark.starts_with(words), "{remark}");
 }
+
+/// The certificate of a client in place of its authority's would let nobody in.
+#[test]
+fn client_authorities_are_authorities() {
+    use rcgen::{BasicConstraints, CertifiedIssuer, IsCa};
+    let params = |name: &str| {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params
+    };
+    let mut authority = params("house");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let client = params("kube-apiserver").signed_by(&KeyPair::generate().unwrap(), &authority);
+    let (client, authority) = (client.unwrap().pem(), authority.pem());
+    // One that signed itself stands for itself.
+    let (itself, _) = pair(2020, 2030);
+    let loaded = |pem: &str| {
+        let (certificate, key) = pair(2020, 2030);
+        let (folder, mut origin) = files(&certificate, &key);
+        let path = folder.path().join("clients.pem");
+        fs::write(&path, pem).unwrap();
+        origin.demands.client_ca = Some(path);
+        Certificates::load(origin).map(drop).map_err(|error| error.to_string())
+    };
+    for good in [authority.clone(), itself] {
+        loaded(&good).unwrap();
+    }
+    let error = loaded(&format!("{authority}{client}")).unwrap_err();
+    assert!(error.contains("client authority: certificate 2 (`CN=kube-apiserver`)"), "{error}");
+    assert!(
+        error.ends_with("is no authority; give the one that signed it (`CN=house`)"),
+        "{error}"
+    );
+}
