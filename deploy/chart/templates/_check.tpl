@@ -1,6 +1,10 @@
 {{- /* What no schema can tell. Each says what to do instead. */ -}}
 {{- define "postern.check" -}}
 {{- $v := .Values -}}
+{{- $name := include "postern.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "fullnameOverride: no Service can be called %s, after the release. Set a name that begins with a letter and has only lower-case letters, digits and -" $name) -}}
+{{- end -}}
 {{- if and (gt (int $v.replicaCount) 1) (eq $v.ledger.type "sqlite") -}}
 {{- fail "replicaCount: more than one server cannot share a SQLite file. Set ledger.type=postgres and ledger.postgres.existingSecret, or replicaCount=1" -}}
 {{- end -}}

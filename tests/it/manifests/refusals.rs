@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::helm::{printed, render, said, template};
+use super::helm::{CHART, helm, printed, render, said, template};
 use super::{all, texts};
 
 #[track_caller]
@@ -141,6 +141,13 @@ fn what_no_api_server_would_take_is_refused() {
         refuses(&[&format!("{name}=foo.bar")], name);
         refuses(&[&format!("{name}=9a")], name);
         refuses(&[&format!("{name}={}", "a".repeat(60))], name);
+    }
+    // The Service is called after the release.
+    for release in ["a.b", "1st"] {
+        let mut command = helm(&["template", release, CHART]);
+        let output = command.output().unwrap();
+        assert!(said(&output).contains("fullnameOverride: no Service"), "{}", said(&output));
+        printed(command.args(["--set", "fullnameOverride=door"]));
     }
     for labels in [
         "commonLabels",
