@@ -137,7 +137,10 @@ fn plain(error: &rustls::Error) -> String {
         Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
             "a certificate of it has not begun".to_owned()
         }
-        // As in `Other(OtherError(CaUsedAsEndEntity))`, for which there is no word yet.
+        // There is no word of the library's for it yet.
+        Wrong::Other(why) if why.to_string() == "CaUsedAsEndEntity" => {
+            "the first certificate is an authority's, where the server's own is wanted".to_owned()
+        }
         Wrong::Other(why) => format!("it is not fit for a server: {why}"),
         other => other.to_string(),
     }

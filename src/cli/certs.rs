@@ -198,6 +198,8 @@ fn write(path: &Path, content: &str, secrecy: Secrecy) -> anyhow::Result<()> {
         Secrecy::Secret => 0o600,
     };
     let beside = path.with_added_extension("new");
+    // Left by a run that was cut off; it would stand in the way for ever.
+    drop(fs::remove_file(&beside));
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(mode);
     let put = |mut file: File| {

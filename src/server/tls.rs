@@ -25,7 +25,7 @@ use crate::watch::Watch;
 
 use offer::Offer;
 
-pub use origin::{Origin, Published, Source};
+pub use origin::{Origin, Published, Source, read_file};
 pub use shown::shown;
 
 /// What clients must bring, and how old a TLS they may speak.

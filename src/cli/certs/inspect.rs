@@ -2,8 +2,7 @@
 
 mod report;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
@@ -120,7 +119,7 @@ async fn find(args: &Args, inspector: Option<&Inspector>) -> anyhow::Result<Foun
         return of_url(url).await;
     }
     let path = args.file.as_ref().context("there is nothing to inspect")?;
-    let pem = read_file(path)?;
+    let pem = tls::read_file(path)?;
     let (chain, place) = (read::certificates(&pem)?, pem.place);
     Ok(Found { place, chain, authorities: Vec::new(), checks: Vec::new(), host: None })
 }
@@ -184,7 +183,7 @@ fn judge(
 ) -> anyhow::Result<Report> {
     let Found { place, chain, mut authorities, mut checks, host } = found;
     if let Some(path) = &args.ca {
-        authorities = read::certificates(&read_file(path)?)?;
+        authorities = read::certificates(&tls::read_file(path)?)?;
     }
     if args.host.is_some() && authorities.is_empty() {
         let why = "`--host` is asked of whoever believes it; give `--ca FILE` as well";
@@ -253,9 +252,4 @@ fn called(call: &Call, chain: &[Der], now: Timestamp) -> Check {
     let right = format!("the {kind} webhook `{webhook}` believes it as `{host}`");
     let wrong = |why| format!("the {kind} webhook `{webhook}` calls `{host}`: {why}");
     Check::of("caBundle", outcome.map_err(wrong), &right)
-}
-
-fn read_file(path: &Path) -> anyhow::Result<Pem> {
-    let text = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    Ok(Pem { place: path.display().to_string(), text })
 }

@@ -27,6 +27,17 @@ fn nothing_is_overwritten_unless_forced() {
     assert_eq!(mode(&issued.key), 0o600);
 }
 
+/// With only three of four replaced, certificate and key would be no pair.
+#[test]
+fn what_a_run_that_was_cut_off_left_is_no_obstacle() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["tls.crt.new", "ca.key.new"] {
+        fs::write(folder.path().join(name), "half").unwrap();
+    }
+    issue(folder.path(), &[], 1, false).unwrap();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
+}
+
 #[test]
 fn one_file_alone_is_not_overwritten_either() {
     let folder = tempfile::tempdir().unwrap();

@@ -111,7 +111,12 @@ pub(super) async fn changed(published: &mut Option<Receiver<Option<Arc<Pair>>>>)
     std::future::pending().await
 }
 
-fn read_file(path: &Path) -> Result<Pem, TlsError> {
+/// The text of a file, with its name.
+///
+/// # Errors
+///
+/// What the file system says.
+pub fn read_file(path: &Path) -> Result<Pem, TlsError> {
     let wrong = |source| TlsError::File { path: path.to_owned(), source };
     let mut text = Vec::new();
     let file = File::open(path).map_err(wrong)?;
