@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use http::Response;
 use http_body_util::BodyExt;
-use kube::client::{ClientBuilder, DynBody};
-use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError};
+use kube::client::{AuthError, ClientBuilder, DynBody};
+use kube::config::{
+    Context, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError, NamedCluster,
+};
 use kube::{Client, Config};
 use tower::util::MapResponseLayer;
 
@@ -86,13 +88,22 @@ async fn of_kubeconfig(path: Option<&Path>, context: Option<&str>) -> Result<Con
         })?,
         paths => merged(paths)?,
     };
-    if let Some(why) = nobody(&file, context) {
+    if let Some(why) = nobody(&file, context).or_else(|| through_a_proxy(&file, context)) {
         return Err(ConnectError::Kubeconfig { place, why });
     }
     let context = context.map(str::to_owned);
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
-    Config::from_custom_kubeconfig(file, &options).await.map_err(wrong)
+    let mut config = Config::from_custom_kubeconfig(file, &options).await.map_err(wrong)?;
+    // That of HTTPS_PROXY, which may have nothing to do with the cluster.
+    config.proxy_url = None;
+    // The library panics at its first question.
+    match config.cluster_url.scheme_str() {
+        Some("http" | "https") => Ok(config),
+        _ => Err(ConnectError::Kubeconfig { place, why: NO_URL.to_owned() }),
+    }
 }
+
+const NO_URL: &str = "the `server` of its cluster is no URL; want `https://HOST:PORT`";
 
 /// Every file that KUBECONFIG names. The library would read them too, and not say which is wrong.
 fn of_environment() -> Vec<PathBuf> {
@@ -118,13 +129,28 @@ fn place(paths: &[PathBuf]) -> String {
 
 /// A user that is named and not there would be asked for as nobody, whom every answer is kept from.
 fn nobody(file: &Kubeconfig, context: Option<&str>) -> Option<String> {
-    let name = context.or(file.current_context.as_deref())?;
-    let context = file.contexts.iter().find(|it| it.name == name)?.context.as_ref()?;
+    let (name, context) = context_of(file, context)?;
     let user = context.user.as_deref().filter(|user| !user.is_empty())?;
     let is_there = file.auth_infos.iter().any(|it| it.name == user);
     (!is_there).then(|| {
         format!("it has no user `{user}`, whom its context `{name}` names; add one under `users`")
     })
+}
+
+fn through_a_proxy(file: &Kubeconfig, context: Option<&str>) -> Option<String> {
+    let (_, Context { cluster, .. }) = context_of(file, context)?;
+    let is_named = |it: &&NamedCluster| it.name == *cluster;
+    let proxy = file.clusters.iter().find(is_named)?.cluster.as_ref()?.proxy_url.as_deref()?;
+    (!proxy.is_empty()).then(|| {
+        format!("its cluster `{cluster}` has a `proxy-url`; API servers are asked without a proxy")
+    })
+}
+
+/// Of this name, else the current one.
+fn context_of<'a>(file: &'a Kubeconfig, name: Option<&'a str>) -> Option<(&'a str, &'a Context)> {
+    let name = name.or(file.current_context.as_deref())?;
+    let named = file.contexts.iter().find(|it| it.name == name)?;
+    Some((name, named.context.as_ref()?))
 }
 
 /// What is wrong with a kubeconfig, and what to do.
@@ -146,6 +172,8 @@ fn words(error: &KubeconfigError) -> String {
         Wrong::LoadClusterOfContext(name) => {
             format!("it has no cluster `{name}`, which its context names; add one under `clusters`")
         }
+        Wrong::ParseClusterUrl(_) => NO_URL.to_owned(),
+        Wrong::ParseProxyUrl(_) => "HTTPS_PROXY is no URL; mend it, or unset it".to_owned(),
         Wrong::MissingClusterUrl => "its cluster has no `server`".to_owned(),
         Wrong::LoadCertificateAuthority(why) => unread("certificate-authority", why),
         Wrong::LoadClientCertificate(why) => unread("client-certificate", why),
@@ -169,7 +197,31 @@ fn unread(field: &str, error: &LoadDataError) -> String {
 fn unusable(error: kube::Error) -> ConnectError {
     match error {
         kube::Error::InferKubeconfig(error) => ConnectError::Client(words(&error)),
+        kube::Error::Auth(error) => ConnectError::Client(credentials(&error)),
         other => ConnectError::Client(other.to_string()),
+    }
+}
+
+/// Why there is no token. What a program printed may be one, and is never shown.
+pub(super) fn credentials(error: &AuthError) -> String {
+    match error {
+        AuthError::AuthExecStart(why) => {
+            format!("the `exec` command of the kubeconfig cannot be run: {why}")
+        }
+        AuthError::AuthExecRun { out, .. } => {
+            format!("the `exec` command of the kubeconfig failed ({})", out.status)
+        }
+        AuthError::AuthExecParse(_) => {
+            "the `exec` command of the kubeconfig does not print an ExecCredential".to_owned()
+        }
+        AuthError::AuthExec(_) => {
+            "an `auth-provider` of the kubeconfig is not supported; use `exec` or a token"
+                .to_owned()
+        }
+        AuthError::ReadTokenFile(why, path) => {
+            format!("its `tokenFile` is `{}`, which cannot be read: {why}", path.display())
+        }
+        other => other.to_string(),
     }
 }
 

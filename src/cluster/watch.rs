@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt, Stream, StreamExt};
+use kube::client::AuthError;
 use kube::runtime::watcher::{self, Event};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::client;
 use super::health::Health;
 
 /// Pauses between attempts, from the first to the longest.
@@ -141,8 +143,14 @@ pub(super) fn reason(error: &kube::Error) -> String {
         kube::Error::Api(status) if status.message.is_empty() => {
             format!("it answers with status {} and no reason, as no API server does", status.code)
         }
+        kube::Error::Api(status) if status.message.trim_start().starts_with('<') => {
+            format!("it answers with status {} and a page, as no API server does", status.code)
+        }
         kube::Error::Api(status) => status.message.clone(),
         other => {
+            if let Some(error) = refused_credentials(other) {
+                return client::credentials(error);
+            }
             let mut text = without_type(&other.to_string()).to_owned();
             let mut source = std::error::Error::source(other);
             while let Some(cause) = source {
@@ -158,6 +166,12 @@ pub(super) fn reason(error: &kube::Error) -> String {
 }
 
 /// `ServiceError: client error` → `client error`: what a type is called tells nobody anything.
+/// Where it is a token that could not be renewed.
+fn refused_credentials(error: &kube::Error) -> Option<&AuthError> {
+    let mut causes = std::iter::successors(std::error::Error::source(error), |it| it.source());
+    causes.find_map(|cause| cause.downcast_ref())
+}
+
 fn without_type(text: &str) -> &str {
     let is_type = |name: &str| name.ends_with("Error") && !name.contains(' ');
     text.split_once(": ").filter(|(name, _)| is_type(name)).map_or(text, |(_, rest)| rest)

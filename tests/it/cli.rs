@@ -234,8 +234,8 @@ fn certificates_are_inspected_as_a_client_would_judge_them() {
     }
 }
 
-/// A leaf, and after it an intermediate that ended years ago; and their authority.
-fn ended_between() -> (String, String) {
+/// A leaf, and after it an intermediate that ends in that year; and their authority.
+fn chain_until(year: i32) -> (String, String) {
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
     let params = |name: &str, is_ca| {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -248,7 +248,7 @@ fn ended_between() -> (String, String) {
     let root = CertifiedIssuer::self_signed(params("root", authority()), key()).unwrap();
     let mut between = params("between", authority());
     between.not_before = rcgen::date_time_ymd(2019, 1, 1);
-    between.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    between.not_after = rcgen::date_time_ymd(year, 1, 1);
     let between = CertifiedIssuer::signed_by(between, key(), &root).unwrap();
     let leaf = params("localhost", IsCa::NoCa).signed_by(&key(), &between).unwrap();
     (format!("{}{}", leaf.pem(), between.pem()), root.pem())
@@ -257,7 +257,7 @@ fn ended_between() -> (String, String) {
 #[test]
 fn an_intermediate_that_ended_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
-    let (chain, root) = ended_between();
+    let (chain, root) = chain_until(2020);
     for (name, text) in [("chain.pem", &chain), ("root.pem", &root)] {
         fs::write(folder.path().join(name), text).unwrap();
     }
@@ -270,6 +270,22 @@ fn an_intermediate_that_ended_is_noticed() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.code() == Some(1) && text.contains(words), "{text}");
     }
+}
+
+#[test]
+fn what_is_no_chain_is_told_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, root) = chain_until(2040);
+    fs::write(folder.path().join("root.pem"), root).unwrap();
+    let (leaf, between) = chain.split_at(chain.rfind("-----BEGIN").unwrap());
+    fs::write(folder.path().join("swapped.pem"), format!("{between}{leaf}")).unwrap();
+    let swapped = ["certs", "inspect", "swapped.pem", "--ca", "root.pem", "--host", "localhost"];
+    let output = postern().current_dir(folder.path()).args(swapped).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("the first certificate is an authority's, where the"), "{text}");
+    let endless = postern().args(["certs", "inspect", "/dev/zero"]).output().unwrap();
+    let said = String::from_utf8(endless.stderr).unwrap();
+    assert!(said.contains("`/dev/zero` is not PEM: it is too large"), "{said}");
 }
 
 #[test]
@@ -292,5 +308,55 @@ fn a_server_that_speaks_no_tls_is_called_that() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(words), "{said}");
+    }
+}
+
+/// What the client library would panic at, refuse because of the environment, or show of a token.
+#[test]
+fn a_kubeconfig_that_cannot_work_is_refused_with_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = r#"{"server": "https://127.0.0.1:1"}"#;
+    let exec = |command: &str| {
+        format!(
+            r#"{{"exec": {{"apiVersion": "client.authentication.k8s.io/v1", "command": "{command}",
+                "args": ["hush-token"], "interactiveMode": "Never"}}}}"#
+        )
+    };
+    let proxy = r#"{"server": "https://127.0.0.1:1", "proxy-url": "http://ana:hush@10.0.0.1"}"#;
+    for (cluster, user, words) in [
+        (
+            r#"{"server": "127.0.0.1:6443"}"#,
+            "{}",
+            "`server` of its cluster is no URL; want `https:",
+        ),
+        (r#"{"server": "ht!tp://a"}"#, "{}", "`server` of its cluster is no URL; want `https:"),
+        (proxy, "{}", "has a `proxy-url`; API servers are asked without a proxy"),
+        (here, "{}", "cannot be asked: client error (Connect): tcp connect error"),
+        (here, &exec("/nowhere/exec"), "`exec` command of the kubeconfig cannot be run: No such"),
+        (here, &exec("false"), "`exec` command of the kubeconfig failed (exit status: 1)"),
+        (here, &exec("echo"), "`exec` command of the kubeconfig does not print an ExecCredential"),
+        (here, r#"{"auth-provider": {"name": "gcp"}}"#, "`auth-provider` of the kubeconfig is not"),
+        (
+            here,
+            r#"{"tokenFile": "/nowhere"}"#,
+            "its `tokenFile` is `/nowhere`, which cannot be read",
+        ),
+    ] {
+        let text = format!(
+            r#"{{"current-context": "c", "clusters": [{{"name": "k", "cluster": {cluster}}}],
+                "users": [{{"name": "u", "user": {user}}}],
+                "contexts": [{{"name": "c", "context": {{"cluster": "k", "user": "u"}}}}]}}"#
+        );
+        let path = folder.path().join("config");
+        fs::write(&path, text).unwrap();
+        let mut command = postern();
+        command.arg("doctor").arg("--kubeconfig").arg(path).env("HTTPS_PROXY", "http://10.0.0.1");
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(
+            said.contains(words) && !said.contains("hush") && !said.contains("panic"),
+            "{said}"
+        );
     }
 }

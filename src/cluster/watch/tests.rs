@@ -185,3 +185,23 @@ fn a_watch_lasts_shorter_than_the_silence_that_counts() {
         assert_eq!(duration(Duration::from_secs(limit)), Duration::from_secs(expected));
     }
 }
+
+#[test]
+fn a_page_is_not_what_an_api_server_says() {
+    let page = kube::core::Status {
+        message: "<!DOCTYPE HTML>\n<p>No".to_owned(),
+        code: 404,
+        ..Default::default()
+    };
+    let said = reason(&kube::Error::Api(Box::new(page)));
+    assert_eq!(said, "it answers with status 404 and a page, as no API server does");
+}
+
+/// In the library's words is a picture of what was printed.
+#[test]
+fn a_token_that_could_not_be_renewed_is_not_shown() {
+    let broken = serde_saphyr::from_str::<u8>("hush").unwrap_err();
+    let error = AuthError::AuthExecParse(Box::new(broken));
+    let said = reason(&kube::Error::Service(Box::new(error)));
+    assert!(said.ends_with("does not print an ExecCredential"), "{said}");
+}
