@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use anyhow::bail;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
 
 use self::report::Report;
@@ -54,11 +54,13 @@ pub struct Args {
     pod: Option<String>,
 
     /// As whom to try; else as whoever runs this
-    #[arg(long = "as", id = "as_user", value_name = "USER")]
+    #[arg(long = "as", id = "as_user", value_name = "USER",
+          value_parser = NonEmptyStringValueParser::new())]
     user: Option<String>,
 
     /// A group of who tries; give all, the API server adds but `system:authenticated`
-    #[arg(long = "as-group", value_name = "GROUP", requires = "as_user")]
+    #[arg(long = "as-group", value_name = "GROUP", requires = "as_user",
+          value_parser = NonEmptyStringValueParser::new())]
     groups: Vec<String>,
 
     /// The policies that the server has in files, beside those of the cluster

@@ -256,13 +256,18 @@ fn stale(ours: &[&Hook], others: &[&Hook]) -> Vec<Diagnosis> {
         .map(|hook| {
             let object = hook.object();
             let kind = hook.phase.kind().to_lowercase();
+            let right = format!("--webhook-configurations {}", hook.configuration);
+            let remedy = match ours {
+                // Whoever mistyped the name is not told to take the guard away.
+                [] => format!("If that is the right one: {right}"),
+                _ => format!(
+                    "kubectl delete {kind} {}; if that is the right one: {right}",
+                    hook.configuration
+                ),
+            };
             Diagnosis::new(Code::StaleConfiguration, format!("{object} leads to Postern as well"))
                 .seen(object, hook.field("name"), &hook.webhook.name)
-                .remedy(format!(
-                    "kubectl delete {kind} {0}; if that is the right one: --webhook-configurations \
-                     {0}",
-                    hook.configuration
-                ))
+                .remedy(remedy)
         })
         .collect()
 }

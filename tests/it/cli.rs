@@ -71,6 +71,9 @@ fn what_is_called_wrongly_exits_with_64_and_says_so_on_standard_error() {
         vec!["ready", "https://localhost"],
         vec!["schema", "crd"],
         vec!["certs", "issue", "--days", "x"],
+        // An empty one would be nobody else than who runs this.
+        vec!["doctor", "--as", ""],
+        vec!["doctor", "--as", "ana", "--as-group", ""],
         vec!["completion", "cmd"],
         vec!["man"],
     ] {

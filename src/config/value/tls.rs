@@ -89,7 +89,11 @@ impl FromStr for ServerName {
             return Ok(Self(address.to_string()));
         }
         let name = text.strip_prefix("*.").unwrap_or(text);
-        let is_name = text.len() <= 253 && name.split('.').all(is_label);
+        // As in 10.0.0.300, which nobody is called by.
+        let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+        let is_name = text.len() <= 253
+            && name.split('.').all(is_label)
+            && !name.rsplit('.').next().is_some_and(is_number);
         is_name.then(|| Self(text.to_owned())).ok_or(Wanted("a DNS name or an IP address"))
     }
 }

@@ -72,7 +72,12 @@ fn missing_ones_are_missing() {
     assert_eq!(codes(vec![hook(Phase::Validating, |_| ())]), ["mutating-missing"]);
     let mut elsewhere = hook(Phase::Validating, |_| ());
     elsewhere.configuration = "old".to_owned();
-    assert_eq!(codes(vec![elsewhere]), ["webhook-missing", "stale-configuration"]);
+    let found = diagnose(&survey(vec![elsewhere]));
+    let found: Vec<_> = found.iter().map(|it| (it.code.as_str(), it.remedy.as_str())).collect();
+    assert_eq!(found[0].0, "webhook-missing");
+    // It may be the only guard there is.
+    let remedy = "If that is the right one: --webhook-configurations old";
+    assert_eq!(found[1], ("stale-configuration", remedy));
 }
 
 /// What the API server itself refuses today, or a later one might have stored.
