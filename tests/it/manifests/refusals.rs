@@ -48,6 +48,14 @@ fn what_the_server_would_not_start_with_is_refused() {
     refuses(&["tls.lifetime=90d", "certManager.enabled=true"], "certManager.duration");
     refuses(&["forward.to[0]=ftp://collector"], "forward");
     refuses(&["forward.to[0]=syslog://collector:514"], "forward");
+    for wrong in ["https://ana:secret@siem/", "syslog+tls://siem/path", "https:///in"] {
+        refuses(&[&format!("forward.to[0]={wrong}")], "forward");
+    }
+    for fine in ["https://siem:8088/in@1?a=b", "http://[::1]?a=b", "syslog+tls://[::1]:6514/"] {
+        serve_takes(&[&format!("forward.to[0]={fine}")]);
+    }
+    refuses(&["checkpoints.to[0]=https://ana:secret@witness"], "checkpoints");
+    refuses(&["listenAddress=256.0.0.1"], "listenAddress");
     refuses(&["ledger.keepFor=0d"], "keepFor");
     refuses(&["settings.deadline=0s"], "deadline");
     refuses(&["settings.deadline=5ms"], "deadline");
