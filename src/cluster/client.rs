@@ -88,7 +88,8 @@ async fn of_kubeconfig(path: Option<&Path>, context: Option<&str>) -> Result<Con
         })?,
         paths => merged(paths)?,
     };
-    if let Some(why) = nobody(&file, context).or_else(|| through_a_proxy(&file, context)) {
+    let wrong_with = [nobody, no_header, through_a_proxy];
+    if let Some(why) = wrong_with.iter().find_map(|wrong| wrong(&file, context)) {
         return Err(ConnectError::Kubeconfig { place, why });
     }
     let context = context.map(str::to_owned);
@@ -96,9 +97,11 @@ async fn of_kubeconfig(path: Option<&Path>, context: Option<&str>) -> Result<Con
     let mut config = Config::from_custom_kubeconfig(file, &options).await.map_err(wrong)?;
     // That of HTTPS_PROXY, which may have nothing to do with the cluster.
     config.proxy_url = None;
-    // The library panics at its first question.
-    match config.cluster_url.scheme_str() {
-        Some("http" | "https") => Ok(config),
+    // The library panics at the first question to one without a scheme, and URLs are shown.
+    let url = &config.cluster_url;
+    let has_password = url.authority().is_some_and(|it| it.as_str().contains('@'));
+    match url.scheme_str() {
+        Some("http" | "https") if !has_password => Ok(config),
         _ => Err(ConnectError::Kubeconfig { place, why: NO_URL.to_owned() }),
     }
 }
@@ -134,6 +137,19 @@ fn nobody(file: &Kubeconfig, context: Option<&str>) -> Option<String> {
     let is_there = file.auth_infos.iter().any(|it| it.name == user);
     (!is_there).then(|| {
         format!("it has no user `{user}`, whom its context `{name}` names; add one under `users`")
+    })
+}
+
+/// A line break at the end of a token is enough for the library to panic.
+fn no_header(file: &Kubeconfig, context: Option<&str>) -> Option<String> {
+    let (_, context) = context_of(file, context)?;
+    let user = context.user.as_deref()?;
+    let named = file.auth_infos.iter().find(|it| it.name == user)?;
+    // Its text is hidden from everything but its writing.
+    let written = serde_json::to_value(named.auth_info.as_ref()?).ok()?;
+    let token = written.get("token")?.as_str()?;
+    http::HeaderValue::from_str(token).is_err().then(|| {
+        format!("the `token` of its user `{user}` holds a line break or the like; take it away")
     })
 }
 

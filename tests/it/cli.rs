@@ -333,6 +333,8 @@ fn a_kubeconfig_that_cannot_work_is_refused_with_a_sentence() {
             "`server` of its cluster is no URL; want `https:",
         ),
         (r#"{"server": "ht!tp://a"}"#, "{}", "`server` of its cluster is no URL; want `https:"),
+        (r#"{"server": "https://ana:hush@a"}"#, "{}", "is no URL; want `https://HOST:PORT`"),
+        (here, r#"{"token": "hush\n"}"#, "the `token` of its user `u` holds a line break or the"),
         (proxy, "{}", "has a `proxy-url`; API servers are asked without a proxy"),
         (here, "{}", "cannot be asked: client error (Connect): tcp connect error"),
         (here, &exec("/nowhere/exec"), "`exec` command of the kubeconfig cannot be run: No such"),
