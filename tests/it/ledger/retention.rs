@@ -208,3 +208,36 @@ async fn first_after_a_while(ledger: &AnyLedger) -> u64 {
     .await;
     first(ledger).await
 }
+
+/// SQLite gives the numbers of blocks that are gone again where none are left.
+#[test]
+fn once_everything_was_dropped_the_index_begins_anew() {
+    for mut place in [Place::sqlite(), Place::postgres()] {
+        Runtime::new().unwrap().block_on(async {
+            place.fill().await;
+            place.every = Duration::from_millis(200);
+            place.keep = Keep { entries: Some(10), ..Keep::default() };
+            let ledger = place.open("postern-0").await;
+            let append = async || {
+                let record = Record { id: Uuid::now_v7(), ..record(1) };
+                ledger.append(record).await.unwrap();
+            };
+            for _ in 0..15 {
+                append().await;
+            }
+            until("everything is dropped that is in a block", async || first(&ledger).await > 256)
+                .await;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            // The second block of 256 entries, and the third.
+            while ledger.last_sequence("postern-0").await.unwrap() < 800 {
+                append().await;
+            }
+            ledger.close().await;
+        });
+        let text = stdout(&place.verify(&[]).success());
+        assert!(!text.contains("WRONG"), "{text}");
+        let lines = stdout(&place.audit(&["list", "-o", "json"]).success()).lines().count();
+        let of_image = ["list", "-o", "json", "--image", "*busybox*"];
+        assert_eq!(stdout(&place.audit(&of_image).success()).lines().count(), lines);
+    }
+}
