@@ -185,8 +185,14 @@ fn is_registry(first: &str) -> bool {
 fn normal_registry(host: &str) -> Result<String, ImageError> {
     let (name, port) = if let Some(bracketed) = host.strip_prefix('[') {
         let (address, port) = bracketed.split_once(']').ok_or(ImageError::Registry)?;
+        // No runtime takes one that ends as an IPv4 address does, though it may be the same.
+        if address.contains('.') {
+            return Err(ImageError::Registry);
+        }
         let address: core::net::Ipv6Addr = address.parse().map_err(|_| ImageError::Registry)?;
-        (format!("[{address}]"), port)
+        // Whoever connects to an address of IPv4 in the form of IPv6 comes to the same server.
+        let mapped = address.to_ipv4_mapped();
+        (mapped.map_or_else(|| format!("[{address}]"), |address| address.to_string()), port)
     } else {
         let (name, port) = host.find(':').map_or((host, ""), |colon| host.split_at(colon));
         if !name.split('.').all(is_host_label) {
