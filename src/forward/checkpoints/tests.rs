@@ -82,8 +82,6 @@ fn what_a_power_failure_left_of_a_note_is_cut_off() {
         bytes: Some(1),
     };
     let note = checkpoint.sign(&SigningKey::generate().unwrap().0);
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notes");
     for before in ["", "a remark\n", &note, &format!("{note}\n").repeat(200)] {
         for end in 0..note.len() {
             for behind in [&[][..], &[0; 100]] {
@@ -96,8 +94,9 @@ fn what_a_power_failure_left_of_a_note_is_cut_off() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notes");
-    let notes = format!("{note}\n").repeat(200);
-    std::fs::write(&path, format!("{notes}{}", &note[..300])).unwrap();
+    // Longer than what is looked at.
+    let notes = format!("{note}\n").repeat(400);
+    std::fs::write(&path, [notes.as_bytes(), &note.as_bytes()[..200]].concat()).unwrap();
     NoteFile::new(path.clone()).unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), notes);
     for whole in [&note, &format!("{note}\nwhat is this?\n"), "what is this?\n", "", "\n"] {
