@@ -219,8 +219,8 @@ impl<'a> Note<'a> {
     }
 }
 
-/// The notes of a text, after each other with empty lines between; and what follows that is no whole
-/// note.
+/// The notes of a text, after each other with empty lines between; and what follows that is no
+/// whole note.
 #[must_use]
 pub fn split(text: &str) -> (Vec<&str>, &str) {
     let mut notes = Vec::new();

@@ -74,6 +74,10 @@ impl ImageRef {
     pub fn parse(text: &str) -> Result<Self, ImageError> {
         let Parts { registry, repository, tag, digest } = Parts::split(text)?;
         let registry = match registry {
+            // No runtime takes an IPv6 address that ends as one of IPv4 does.
+            Some(host) if host.starts_with('[') && host.contains('.') => {
+                return Err(ImageError::Registry);
+            }
             Some(host) => normal_registry(host)?,
             None => HUB.to_owned(),
         };
@@ -185,10 +189,6 @@ fn is_registry(first: &str) -> bool {
 fn normal_registry(host: &str) -> Result<String, ImageError> {
     let (name, port) = if let Some(bracketed) = host.strip_prefix('[') {
         let (address, port) = bracketed.split_once(']').ok_or(ImageError::Registry)?;
-        // No runtime takes one that ends as an IPv4 address does, though it may be the same.
-        if address.contains('.') {
-            return Err(ImageError::Registry);
-        }
         let address: core::net::Ipv6Addr = address.parse().map_err(|_| ImageError::Registry)?;
         // Whoever connects to an address of IPv4 in the form of IPv6 comes to the same server.
         let mapped = address.to_ipv4_mapped();

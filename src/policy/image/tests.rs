@@ -113,6 +113,7 @@ fn matches_part_by_part() {
 
     assert!(matches("10.0.0.1:5000/**", "[::ffff:a00:1]:5000/x"));
     assert!(matches("[::ffff:a00:1]:5000/**", "10.0.0.1:5000/x"));
+    assert!(matches("[::ffff:10.0.0.1]:5000/**", "10.0.0.1:5000/x"));
 
     assert!(matches("busybox", "docker.io/library/busybox:1.36"));
     assert!(matches("busybox", "busybox"));
