@@ -39,7 +39,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-pub use self::error::StoreError;
+pub use self::error::{StoreError, may_pass};
 pub use self::inherit::Preface;
 pub use self::links::Links;
 pub use self::location::{Location, LocationError, Server};

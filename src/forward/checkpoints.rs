@@ -1,13 +1,14 @@
 //! Checkpoints, sent to where somebody keeps them who does not keep the ledger.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::time::sleep;
+use tracing::warn;
 
 use super::backoff::{Backoff, Complaint};
 use super::courier::blocking;
@@ -16,9 +17,14 @@ use super::file::open_private;
 use super::http::Poster;
 use super::target::{TargetError, Url, file_path};
 use super::{Credentials, Tally, Trouble};
+use crate::ledger::checkpoint::{Checkpoint, ORIGIN};
+use crate::ledger::note::split;
 use crate::policy::text::Quoted;
 
 const NOTE: &str = "text/plain; charset=utf-8";
+
+/// So much of a file's end has its last note in it, and whatever is left of one behind that.
+const END: u64 = 64 * 1024;
 
 /// Where checkpoints go, as `--checkpoint-to` spells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,15 +121,19 @@ pub trait Place: Send + 'static {
 
 /// A file to which notes are appended, with an empty line between.
 #[derive(Debug, Clone)]
-pub struct NoteFile(PathBuf);
+pub struct NoteFile {
+    path: PathBuf,
+    /// Whether it may end within a note.
+    is_torn: bool,
+}
 
 impl NoteFile {
     /// # Errors
     ///
     /// It cannot be written.
     pub fn new(path: PathBuf) -> Result<Self, Trouble> {
-        open_private(&path).map_err(Trouble::while_("open it"))?;
-        Ok(Self(path))
+        cut(&path).map_err(Trouble::while_("open it"))?;
+        Ok(Self { path, is_torn: false })
     }
 }
 
@@ -131,8 +141,16 @@ impl Place for NoteFile {
     type Error = Trouble;
 
     async fn put(&mut self, note: Arc<str>) -> Result<(), Trouble> {
-        let path = self.0.clone();
-        blocking(move || append(&path, &note)).await
+        let (path, is_torn) = (self.path.clone(), self.is_torn);
+        let put = blocking(move || {
+            if is_torn {
+                cut(&path)?;
+            }
+            append(&path, &note)
+        });
+        let put = put.await;
+        self.is_torn = put.is_err();
+        put
     }
 }
 
@@ -148,6 +166,50 @@ fn append(path: &Path, note: &str) -> io::Result<()> {
         file.set_len(before)?;
     }
     written
+}
+
+/// Takes away what is left at the end of a file of a note that was not written to its end, as
+/// after a power failure: no reader would take the file with more behind it.
+fn cut(path: &Path) -> io::Result<()> {
+    let mut file = open_private(path)?;
+    let size = file.metadata()?.len();
+    file.seek(SeekFrom::Start(size.saturating_sub(END)))?;
+    let mut end = Vec::new();
+    file.read_to_end(&mut end)?;
+    let bytes = torn(&end) as u64;
+    if bytes == 0 {
+        return Ok(());
+    }
+    file.set_len(size.saturating_sub(bytes))?;
+    file.sync_all()?;
+    warn!(
+        "`{}` ended within a checkpoint, as after a power failure; the {bytes} bytes of it were \
+         cut off, every whole one is left",
+        path.display()
+    );
+    Ok(())
+}
+
+/// How many bytes at the end of a file are the beginning of a note. Whatever else is there is not
+/// ours to take away.
+fn torn(end: &[u8]) -> usize {
+    // Of what did not reach the disk some file systems keep the length.
+    let written = end.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let unwritten = end.len() - written;
+    let written = end.get(..written).unwrap_or_default();
+    let (mut at, mut begin) = (0, None);
+    for line in written.split_inclusive(|byte| *byte == b'\n') {
+        if line.starts_with(ORIGIN.as_bytes()) || ORIGIN.as_bytes().starts_with(line) {
+            begin = Some(at);
+        }
+        at += line.len();
+    }
+    let last = written.get(begin.unwrap_or(0)..).unwrap_or_default();
+    let text = String::from_utf8_lossy(last);
+    let (notes, rest) = split(&text);
+    let is_whole = notes.last().is_some_and(|note| Checkpoint::unverified(note).is_ok());
+    let is_torn = !is_whole && (notes.is_empty() || rest.trim().is_empty());
+    if begin.is_some() && is_torn { last.len() + unwritten } else { unwritten }
 }
 
 /// A receiver to which notes are posted.

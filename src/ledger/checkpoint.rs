@@ -20,7 +20,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 
 use super::chain::Hash;
-use super::note::{NAME, Note, NoteError, SigningKey, VerifyingKey};
+use super::note::{Note, NoteError, SigningKey, VerifyingKey};
+
+/// What every checkpoint begins with, before its writer's name.
+pub const ORIGIN: &str = "postern.dev/ledger/";
 
 /// What a writer says about its records.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +54,7 @@ impl Checkpoint {
         let cluster: String = cluster.chars().map(plain).collect();
         let bytes = bytes.map(|bytes| format!("bytes {bytes}\n")).unwrap_or_default();
         format!(
-            "{NAME}/{writer}\n{size}\n{root}\ntime {time}\nchain {chain}\ncluster {cluster}\n{bytes}"
+            "{ORIGIN}{writer}\n{size}\n{root}\ntime {time}\nchain {chain}\ncluster {cluster}\n{bytes}"
         )
     }
 
@@ -88,7 +91,7 @@ impl Checkpoint {
 
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
-        let writer = lines.next()?.strip_prefix(NAME)?.strip_prefix('/')?.to_owned();
+        let writer = lines.next()?.strip_prefix(ORIGIN)?.to_owned();
         let size = lines.next()?.parse().ok()?;
         let root = Hash::from_slice(&BASE64.decode(lines.next()?).ok()?)?;
         let time = lines.next()?.strip_prefix("time ")?.parse().ok()?;

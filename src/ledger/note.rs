@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 pub const NAME: &str = "postern.dev/ledger";
 /// Of Ed25519, in a key's id and encoding.
 const ALGORITHM: u8 = 1;
+/// Of Ed25519.
+const SIGNATURE_BYTES: usize = 64;
 /// Longest note that is read; one has less than a kilobyte.
 const MAX_NOTE_BYTES: usize = 16 << 10;
 /// Most signatures that are looked at.
@@ -170,7 +172,11 @@ impl<'a> Note<'a> {
             let (name, signature) = line.split_once(' ').ok_or(NoteError::NotANote)?;
             let signature = BASE64.decode(signature).map_err(|_| NoteError::NotANote)?;
             // Others may sign below ours.
-            if let (NAME, Some((id, signature))) = (name, signature.split_first_chunk()) {
+            if name == NAME {
+                let parts = signature.split_first_chunk();
+                // One that was cut off may decode all the same.
+                let parts = parts.filter(|(_, signature)| signature.len() == SIGNATURE_BYTES);
+                let (id, signature) = parts.ok_or(NoteError::NotANote)?;
                 signatures.push((*id, signature.to_owned()));
             }
         }
@@ -211,6 +217,25 @@ impl<'a> Note<'a> {
     pub fn unverified(&self) -> &'a str {
         self.text
     }
+}
+
+/// The notes of a text, after each other with empty lines between; and what follows that is no
+/// whole note.
+#[must_use]
+pub fn split(text: &str) -> (Vec<&str>, &str) {
+    let mut notes = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("\n\n\u{2014} ") {
+        let end = rest.get(at + 2..).map(|below| {
+            let signatures =
+                below.split_inclusive('\n').take_while(|it| it.starts_with('\u{2014}'));
+            at + 2 + signatures.map(str::len).sum::<usize>()
+        });
+        let Some((whole, after)) = end.and_then(|end| rest.split_at_checked(end)) else { break };
+        notes.push(whole);
+        rest = after;
+    }
+    (notes, rest)
 }
 
 /// What a rotation's note begins with; the new key's spelling is its second line.

@@ -74,6 +74,10 @@ impl ImageRef {
     pub fn parse(text: &str) -> Result<Self, ImageError> {
         let Parts { registry, repository, tag, digest } = Parts::split(text)?;
         let registry = match registry {
+            // No runtime takes an IPv6 address that ends as one of IPv4 does.
+            Some(host) if host.starts_with('[') && host.contains('.') => {
+                return Err(ImageError::Registry);
+            }
             Some(host) => normal_registry(host)?,
             None => HUB.to_owned(),
         };
@@ -186,7 +190,9 @@ fn normal_registry(host: &str) -> Result<String, ImageError> {
     let (name, port) = if let Some(bracketed) = host.strip_prefix('[') {
         let (address, port) = bracketed.split_once(']').ok_or(ImageError::Registry)?;
         let address: core::net::Ipv6Addr = address.parse().map_err(|_| ImageError::Registry)?;
-        (format!("[{address}]"), port)
+        // Whoever connects to an address of IPv4 in the form of IPv6 comes to the same server.
+        let mapped = address.to_ipv4_mapped();
+        (mapped.map_or_else(|| format!("[{address}]"), |address| address.to_string()), port)
     } else {
         let (name, port) = host.find(':').map_or((host, ""), |colon| host.split_at(colon));
         if !name.split('.').all(is_host_label) {

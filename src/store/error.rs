@@ -1,6 +1,11 @@
 //! What can go wrong with a store, in words.
 
+use std::fmt;
+use std::io::ErrorKind;
 use std::path::PathBuf;
+
+use sqlx::error::DatabaseError;
+use sqlx::sqlite::SqliteError;
 
 use super::MAX_WRITER_NAME;
 use crate::ledger::LedgerError;
@@ -21,6 +26,15 @@ pub enum StoreError {
     WriterName { name: String },
     #[error("`{}` does not exist", .path.display())]
     Missing { path: PathBuf },
+    #[error(
+        "`{}` is a folder; give the file in it, as in `sqlite:{}`",
+        .path.display(), .path.join("postern.db").display()
+    )]
+    Folder { path: PathBuf },
+    #[error("`{}` is not a file", .path.display())]
+    NotAFile { path: PathBuf },
+    #[error("`{}` cannot be read: {source}", .path.display())]
+    NotRead { path: PathBuf, source: std::io::Error },
     #[error(
         "`{}` was removed or replaced under the server; put the same file back, or restart the \
          server to go on with what is there",
@@ -83,7 +97,7 @@ pub enum StoreError {
     NotText { place: String },
     #[error("another writer took up what was left here")]
     Taken,
-    #[error("`{place}`: {source}")]
+    #[error("`{place}`: {}", Told(.source))]
     Sql { place: String, source: sqlx::Error },
     #[error("it cannot be read back: {source}")]
     Unread { source: Box<LedgerError> },
@@ -96,5 +110,63 @@ pub enum StoreError {
 impl StoreError {
     pub(super) fn while_doing(self, what: &'static str) -> LedgerError {
         LedgerError::Failed { what, source: Box::new(self) }
+    }
+}
+
+/// Whether an error of reading may pass by itself, as one of the network does.
+#[must_use]
+pub fn may_pass(error: &LedgerError) -> bool {
+    let LedgerError::Failed { source, .. } = error else { return false };
+    match source.downcast_ref() {
+        Some(StoreError::Missing { .. }) => true,
+        Some(StoreError::Sql { source, .. }) => match source {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(error) => is_passing(error.as_ref()),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn is_passing(error: &dyn DatabaseError) -> bool {
+    let code = error.code().unwrap_or_default();
+    if error.try_downcast_ref::<SqliteError>().is_some() {
+        // Busy, locked, no memory, read error, full, not opened, out of date, and of those that
+        // say "read-only" the ones by which a log waits to be recovered.
+        let code: u32 = code.parse().unwrap_or_default();
+        return matches!(code & 0xff, 5 | 6 | 7 | 10 | 13 | 14 | 17)
+            || matches!(code, 264 | 520 | 1288);
+    }
+    // Connection, rolled back, too little of something, in use, ended by somebody, system.
+    matches!(code.get(..2), Some("08" | "40" | "53" | "55" | "57" | "58"))
+}
+
+/// What a database says, and what to do about it.
+struct Told<'a>(&'a sqlx::Error);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(error) = self;
+        let advice = match error {
+            sqlx::Error::PoolTimedOut => "see whether it runs and can be reached",
+            sqlx::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                "see whether it runs, and whether host and port are right"
+            }
+            sqlx::Error::Database(error) => advice(error.code().as_deref().unwrap_or_default()),
+            _ => "",
+        };
+        if advice.is_empty() { error.fmt(f) } else { write!(f, "{error}; {advice}") }
+    }
+}
+
+/// What to do about an error of PostgreSQL.
+fn advice(code: &str) -> &'static str {
+    match code {
+        "28P01" | "28000" => "give the user in the URL, and the password there or in PGPASSWORD",
+        "3D000" => "see whether the URL names the database, or make it with `createdb`",
+        "42501" => "the user needs the right to it, or another user is to be given",
+        "53300" => "wait until others are done, or raise `max_connections`",
+        "57P03" => "wait until it is ready",
+        _ => "",
     }
 }

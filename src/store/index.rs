@@ -42,7 +42,10 @@ impl AnyLedger {
                     Plain(writer)
                 )));
             }
-            if let Some(wrong) = reader.unindexed(writer, block).await? {
+            // What was dropped meanwhile is no longer in the index either.
+            if let Some(wrong) = reader.unindexed(writer, block).await?
+                && reader.decision(writer, first, last).await?.is_some()
+            {
                 return Ok(Some(wrong));
             }
             through = last;

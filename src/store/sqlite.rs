@@ -52,9 +52,7 @@ pub(super) async fn misfits(
 /// Changes something beside the records, on a connection of its own.
 pub(super) async fn change(path: &Path, sql: Statement) -> Result<(), StoreError> {
     let failed = |error| sql_error(path, error);
-    if !path.is_file() {
-        return Err(StoreError::Missing { path: path.to_owned() });
-    }
+    file::look(path)?;
     let options = options(path, BUSY);
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
     let pool = Pool::Sqlite(pool.map_err(failed)?);
@@ -77,10 +75,18 @@ fn options(path: &Path, busy: Duration) -> SqliteConnectOptions {
 fn sql_error(path: &Path, source: sqlx::Error) -> StoreError {
     /// `SQLITE_NOTADB`
     const NOT_A_DATABASE: &str = "26";
+    /// `SQLITE_CANTOPEN`
+    const NOT_OPENED: &str = "14";
 
     let code = source.as_database_error().and_then(|error| error.code());
     match code.as_deref() {
         Some(NOT_A_DATABASE) => StoreError::NotALedger { place: place(path) },
+        // SQLite does not say why. Only now may it be asked: to close the file again would lose the
+        // locks that SQLite has on it.
+        Some(NOT_OPENED) => match std::fs::File::open(path) {
+            Err(error) => StoreError::NotRead { path: path.to_owned(), source: error },
+            Ok(_) => StoreError::Sql { place: place(path), source },
+        },
         _ => StoreError::Sql { place: place(path), source },
     }
 }

@@ -399,12 +399,14 @@ fn misuse_ends_with_64_and_says_why() {
     let named = file(&folder, "named.yaml", b"{name: x, targetContainerName: y}");
     let fixed = file(&folder, "fixed.yaml", b"command: [sh]");
     let command = ["--pod", &pod, "--image=busybox", "--as=alice"];
-    let cases: [(Vec<&str>, &str); 15] = [
+    let cases: [(Vec<&str>, &str); 17] = [
         (vec![], "--filename"),
         (vec!["-f", "x", "--pod", &pod, "--image=x", "--as=x"], "cannot be used with"),
         (vec!["-f", "x", "--image=busybox"], "--pod"),
         (vec!["--pod", &pod, "--as=alice"], "--image"),
         (vec!["--pod", &pod, "--image=busybox"], "--as"),
+        (vec!["--pod", &pod, "--image=busybox", "--as="], "want a name, as in `alice`"),
+        ([&command[..], &["--as-group", ""]].concat(), "want a name, as in `alice`"),
         ([&command[..], &["--profile=auto"]].concat(), "sysadmin"),
         ([&command[..], &["--image-pull-policy=Later"]].concat(), "IfNotPresent"),
         ([&command[..], &["--env=A"]].concat(), "NAME=VALUE"),

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use clap::ValueEnum;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,6 +22,9 @@ use crate::ledger::export::{Format, Item};
 use crate::ledger::json::printable;
 use crate::ledger::{LedgerError, Query};
 use crate::store::{AnyLedger, Stored};
+
+/// As many as Linux follows.
+const MAX_LINKS: usize = 40;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -77,21 +80,23 @@ impl From<Word> for Format {
 
 impl Export {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
-        if self.output.is_some() && self.output == self.manifest {
+        let output = self.output.as_deref().map(followed).transpose()?;
+        let manifest_to = self.manifest.as_deref().map(followed).transpose()?;
+        if output.is_some() && output == manifest_to {
             let why = "`--output` and `--manifest` are one file; want two".to_owned();
             return Err(Misuse(why).into());
         }
         let location = self.source.location()?;
-        for path in [&self.output, &self.manifest].into_iter().flatten() {
+        for path in [&output, &manifest_to].into_iter().flatten() {
             spare(&location, path)?;
         }
         let query = self.filter.query(Timestamp::now())?;
         let ledger = self.source.open().await?;
         let mut tally = Tally::new(self.format.into(), &query);
-        let mut signals = Signals::listen(self.output.as_deref())?;
-        let mut sink = Sink::open(self.output.as_deref())?;
+        let mut signals = Signals::listen(output.as_deref())?;
+        let mut sink = Sink::open(output.as_deref())?;
         // An export whose manifest cannot be written is not begun.
-        if let Some(path) = self.manifest.as_deref().filter(|path| !is_stream(path)) {
+        if let Some(path) = manifest_to.as_deref().filter(|path| !is_stream(path)) {
             drop(Sink::open(Some(path))?);
         }
         let written = tokio::select! {
@@ -110,7 +115,7 @@ impl Export {
         }
         ledger.close().await;
         written?;
-        if let Some(path) = &self.manifest {
+        if let Some(path) = &manifest_to {
             let text = serde_json::to_string_pretty(&manifest).context("cannot write the JSON")?;
             let mut sink = Sink::open(Some(path))?;
             sink.write(&format!("{text}\n"))?;
@@ -191,6 +196,21 @@ impl Signals {
             _ = terminate.recv() => {}
         }
     }
+}
+
+/// Where a symbolic link leads, and what it leads to, whether it is there or not: a file takes the
+/// place of a file, not of a link to one.
+fn followed(path: &Path) -> anyhow::Result<PathBuf> {
+    let mut followed = path.to_owned();
+    if is_stream(path) {
+        // What `/dev/stdout` leads to may have no name.
+        return Ok(followed);
+    }
+    for _ in 0..MAX_LINKS {
+        let Ok(to) = fs::read_link(&followed) else { return Ok(followed) };
+        followed = followed.parent().unwrap_or(Path::new("")).join(to);
+    }
+    bail!("cannot write `{}`: its links lead nowhere", path.display())
 }
 
 /// A pipe or a device, which is written to where it is.

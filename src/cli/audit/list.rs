@@ -12,7 +12,7 @@ use super::filter::{Filter, spelled};
 use super::{Source, note, table, write_json, write_yaml};
 use crate::cli::{Format, Outcome};
 use crate::ledger::{Cursor, Entry, Query};
-use crate::store::{AnyLedger, Stored};
+use crate::store::{AnyLedger, Stored, may_pass};
 
 /// Rows of a table that nobody asked to be longer.
 const SHOWN: usize = 50;
@@ -57,7 +57,7 @@ impl List {
         let command = format!("audit list{events}{}", spelled(&query));
         let ledger = self.source.open_for_reading(command).await?;
         if self.watch {
-            return self.watch(&ledger, query).await;
+            return self.watch(ledger, query).await;
         }
         let listed = match self.output {
             Format::Text => self.table(&ledger, query).await?,
@@ -119,21 +119,42 @@ impl List {
     }
 
     /// What comes from now on, for ever.
-    async fn watch(&self, ledger: &AnyLedger, mut query: Query) -> anyhow::Result<Outcome> {
+    async fn watch(&self, ledger: AnyLedger, mut query: Query) -> anyhow::Result<Outcome> {
         let asked = query.since.unwrap_or(Timestamp::MIN);
         let mut seen = query.since.unwrap_or_else(Timestamp::now);
         let mut shown = BTreeSet::new();
+        let mut ledger = Some(ledger);
+        let mut outage = Outage::default();
         loop {
             let from = seen.checked_sub(LATE).unwrap_or(seen).max(asked);
             // What is older is not read again, and need not be remembered.
             shown = shown.split_off(&Cursor { time: from, id: Uuid::nil() });
             query.since = Some(from);
-            self.look(ledger, &query, &mut shown).await?;
-            // A clock that is ahead hides nothing that others write.
-            let newest = shown.last().map_or(seen, |last| last.time.min(Timestamp::now()));
-            seen = seen.max(newest);
+            if let Err(error) = self.look_anew(&mut ledger, &query, &mut shown).await {
+                outage.began(error)?;
+            } else if outage.is_over() {
+                // A clock that is ahead hides nothing that others write.
+                let newest = shown.last().map_or(seen, |last| last.time.min(Timestamp::now()));
+                seen = seen.max(newest);
+            }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// After an error in a ledger that is opened anew: it may be another by now.
+    async fn look_anew(
+        &self,
+        ledger: &mut Option<AnyLedger>,
+        query: &Query,
+        shown: &mut BTreeSet<Cursor>,
+    ) -> anyhow::Result<()> {
+        let opened = match ledger.take() {
+            Some(opened) => opened,
+            None => self.source.open().await?,
+        };
+        self.look(&opened, query, shown).await?;
+        *ledger = Some(opened);
+        Ok(())
     }
 
     /// Whatever matches and was not shown, oldest first. A ledger is listed from its end, so where
@@ -173,6 +194,40 @@ impl List {
             Format::Yaml => stored.iter().try_for_each(|it| write_yaml(&mut out, it))?,
         }
         Ok(out.flush()?)
+    }
+}
+
+/// A time in which the ledger cannot be read.
+#[derive(Default)]
+struct Outage {
+    is_told: bool,
+    /// When all is written that servers could not write meanwhile.
+    settled: Timestamp,
+}
+
+impl Outage {
+    /// # Errors
+    ///
+    /// It does not pass by itself.
+    fn began(&mut self, error: anyhow::Error) -> anyhow::Result<()> {
+        if !error.downcast_ref().is_some_and(may_pass) {
+            return Err(error);
+        }
+        if !self.is_told {
+            note(&format!("{error}; it is tried again until it works"));
+        }
+        let settled = Timestamp::now().checked_add(LATE).unwrap_or(Timestamp::MAX);
+        *self = Self { is_told: true, settled };
+        Ok(())
+    }
+
+    /// Whether there is none, and nothing older than what was shown comes any more.
+    fn is_over(&mut self) -> bool {
+        if self.is_told {
+            note("the ledger can be read again");
+            self.is_told = false;
+        }
+        Timestamp::now() >= self.settled
     }
 }
 

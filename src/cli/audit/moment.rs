@@ -8,6 +8,9 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use super::super::Misuse;
 
+/// As long as `2026-11-24`. What comes behind one would be read over, the hour too.
+const DAY: usize = 10;
+
 /// `24h` ago, or a time of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
@@ -17,8 +20,8 @@ pub(super) enum Moment {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "give how long ago, as in `30m`, `24h` or `7d`, or a time, as in `2026-11-24T08:00:00Z` or \
-     `2026-11-24`"
+    "give how long ago, as in `30m`, `24h` or `7d`, or a time with its zone, as in \
+     `2026-11-24T08:00:00Z`, or a day, as in `2026-11-24`"
 )]
 pub(super) struct MomentError;
 
@@ -30,7 +33,8 @@ impl FromStr for Moment {
             return Ok(Self::At(time));
         }
         // A day alone begins at midnight, UTC, as all times here are told.
-        if let Ok(day) = text.parse::<Date>()
+        if text.len() == DAY
+            && let Ok(day) = text.parse::<Date>()
             && let Ok(midnight) = day.to_zoned(TimeZone::UTC)
         {
             return Ok(Self::At(midnight.timestamp()));
@@ -82,7 +86,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_neither() {
-        for text in ["", "24", "yesterday", "-24h", "24h ago", "1y", "soon\u{1b}"] {
+        let hours = ["2026-11-20T10:00", "2026-11-20 10:00:00", "2026-11-20T10:00[Europe/Berlin]"];
+        let others = ["", "24", "yesterday", "-24h", "24h ago", "1y", "soon\u{1b}"];
+        for text in hours.into_iter().chain(others) {
             assert!(text.parse::<Moment>().is_err(), "{text}");
         }
     }

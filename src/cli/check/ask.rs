@@ -73,16 +73,20 @@ pub(super) struct DebugArgs {
     arguments_only: bool,
 
     /// Who asks
-    #[arg(long = "as", id = "as_user", value_name = "USER", requires = "pod")]
+    #[arg(long = "as", id = "as_user", value_name = "USER", requires = "pod", value_parser = name)]
     user: Option<String>,
 
     /// A group of who asks, beyond those that the API server adds
-    #[arg(long = "as-group", value_name = "GROUP", requires = "pod")]
+    #[arg(long = "as-group", value_name = "GROUP", requires = "pod", value_parser = name)]
     groups: Vec<String>,
 
     /// What to run instead of the image's own command
     #[arg(last = true, requires = "pod")]
     command: Vec<String>,
+}
+
+fn name(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() { Err("want a name, as in `alice`") } else { Ok(text.to_owned()) }
 }
 
 fn profile_parser() -> impl TypedValueParser<Value = Profile> {

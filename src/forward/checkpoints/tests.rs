@@ -2,6 +2,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Mutex;
 
 use super::*;
+use crate::ledger::chain::Hash;
+use crate::ledger::note::SigningKey;
 
 #[derive(Default)]
 struct Failures(Mutex<Vec<String>>);
@@ -65,6 +67,41 @@ fn notes_are_appended_with_an_empty_line_between() {
     append(&path, "c\n").unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\n\n— key\n\nb\n\nc\n");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// Wherever the power failed: what was whole stays, byte for byte, and nothing else does.
+#[test]
+fn what_a_power_failure_left_of_a_note_is_cut_off() {
+    let checkpoint = Checkpoint {
+        writer: "postern-0".to_owned(),
+        size: 4711,
+        root: Hash::of(b"root"),
+        time: "2026-11-25T18:19:14Z".parse().unwrap(),
+        chain: Hash::of(b"chain"),
+        cluster: "k\u{f6}ln".to_owned(),
+        bytes: Some(1),
+    };
+    let note = checkpoint.sign(&SigningKey::generate().unwrap().0);
+    for before in ["", "a remark\n", &note, &format!("{note}\n").repeat(200)] {
+        for end in 0..note.len() {
+            for behind in [&[][..], &[0; 100]] {
+                let file = [before.as_bytes(), b"\n", &note.as_bytes()[..end], behind].concat();
+                // Where only the last line break is missing, it is whole.
+                let whole = if end + 1 == note.len() { end } else { 0 };
+                assert_eq!(file.len() - torn(&file), before.len() + 1 + whole, "{end}");
+            }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes");
+    // Longer than what is looked at.
+    let notes = format!("{note}\n").repeat(400);
+    std::fs::write(&path, [notes.as_bytes(), &note.as_bytes()[..200]].concat()).unwrap();
+    NoteFile::new(path.clone()).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), notes);
+    for whole in [&note, &format!("{note}\nwhat is this?\n"), "what is this?\n", "", "\n"] {
+        assert_eq!(torn(whole.as_bytes()), 0, "{whole}");
+    }
 }
 
 #[test]

@@ -28,6 +28,9 @@ fn resolves_short_names_as_a_runtime_would() {
         ("localhost/x", "localhost/x:latest"),
         ("[::1]:5000/x:1", "[::1]:5000/x:1"),
         ("[0:0:0:0:0:0:0:1]/x:1", "[::1]/x:1"),
+        ("[::ffff:a00:1]:5000/x:1", "10.0.0.1:5000/x:1"),
+        ("[0:0::FFFF:0A00:1]:443/x:1", "10.0.0.1/x:1"),
+        ("[64:ff9b::a00:1]/x:1", "[64:ff9b::a00:1]/x:1"),
         ("a/b__c-d.e/f---g:T_1.2-x", "docker.io/a/b__c-d.e/f---g:T_1.2-x"),
     ] {
         assert_eq!(parsed(text), whole, "{text}");
@@ -66,6 +69,7 @@ fn refuses_what_no_runtime_would_pull() {
         "-registry.corp/x",
         "registry..corp/x",
         "[::1/x",
+        "[::ffff:10.0.0.1]:5000/x",
         "a___b",
         "a..b",
         ".a",
@@ -106,6 +110,10 @@ fn matches_part_by_part() {
     assert!(!matches(debug, "registry.example.com/debugger/x"));
     assert!(!matches(debug, "evil.io/registry.example.com/debug/x"));
     assert!(!matches(debug, "registry.example.com:5000/debug/x"));
+
+    assert!(matches("10.0.0.1:5000/**", "[::ffff:a00:1]:5000/x"));
+    assert!(matches("[::ffff:a00:1]:5000/**", "10.0.0.1:5000/x"));
+    assert!(matches("[::ffff:10.0.0.1]:5000/**", "10.0.0.1:5000/x"));
 
     assert!(matches("busybox", "docker.io/library/busybox:1.36"));
     assert!(matches("busybox", "busybox"));

@@ -50,6 +50,18 @@ impl Log {
     }
 }
 
+/// Whether there is a file; if not, what there is.
+pub(super) fn look(path: &Path) -> Result<(), StoreError> {
+    let path = path.to_owned();
+    match fs::metadata(&path) {
+        Ok(there) if there.is_file() => Ok(()),
+        Ok(there) if there.is_dir() => Err(StoreError::Folder { path }),
+        Ok(_) => Err(StoreError::NotAFile { path }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(StoreError::Missing { path }),
+        Err(source) => Err(StoreError::NotRead { path, source }),
+    }
+}
+
 /// Makes an empty file that its owner alone can read, and the folders above it.
 pub(super) fn make(path: &Path) -> Result<(), StoreError> {
     let not_made = |path: &Path, source| StoreError::NotMade { path: path.to_owned(), source };
@@ -60,8 +72,9 @@ pub(super) fn make(path: &Path) -> Result<(), StoreError> {
     }
     // SQLite gives the files that it puts beside this one the same mode.
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(not_made(path, error)),
-        _ => Ok(()),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => look(path),
+        Err(error) => Err(not_made(path, error)),
     }
 }
 

@@ -89,9 +89,12 @@ async fn write_block(
     .bind(terms.clone())
     .execute(&mut *connection)
     .await?;
+    // Once every block was dropped, numbers begin anew, and what is left of those of before may not
+    // be swept away yet. It has searches read a block for nothing, no more.
     sqlx::query(
         "INSERT INTO postings (term, block)
-         SELECT terms.id, ? FROM json_each(?) JOIN terms ON terms.term = value ORDER BY terms.id",
+         SELECT terms.id, ? FROM json_each(?) JOIN terms ON terms.term = value WHERE TRUE
+         ORDER BY terms.id ON CONFLICT DO NOTHING",
     )
     .bind(id)
     .bind(terms)

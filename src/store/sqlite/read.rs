@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, Connection};
 use super::super::StoreError;
 use super::super::read::Reader;
 use super::super::statement::Pool;
-use super::{options, place, schema, sql_error};
+use super::{file, options, place, schema, sql_error};
 
 /// How long a lock is waited for; with a write-ahead log, readers and the writer rarely meet.
 const BUSY: Duration = Duration::from_secs(5);
@@ -23,9 +23,7 @@ pub(super) fn beside_a_writer(path: &Path) -> Reader {
 
 /// For a file of which nothing is known.
 pub(super) async fn open(path: &Path) -> Result<Reader, StoreError> {
-    if !path.is_file() {
-        return Err(StoreError::Missing { path: path.to_owned() });
-    }
+    file::look(path)?;
     let options = match check(path, read_only(path)).await {
         Ok(options) => options,
         // A copy in a folder that cannot be written has no room for the files that readers

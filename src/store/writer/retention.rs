@@ -45,8 +45,26 @@ impl Beyond {
         }
     }
 
-    fn has(&self, checkpoint: &Checkpoint) -> bool {
-        checkpoint.time < self.time
+    /// Those of these checkpoints that are about nothing else, each with its size and note. They
+    /// are in order of size.
+    fn of(&self, notes: Vec<(i64, String)>) -> Vec<(i64, Checkpoint, String)> {
+        let now = Timestamp::now();
+        let mut latest = Timestamp::MIN;
+        let told = |(size, note): (i64, String)| {
+            let checkpoint = Checkpoint::unverified(&note).ok()?;
+            // A clock that was set back makes nothing old that was written before; one that was
+            // ahead keeps nothing.
+            let time = latest.max(checkpoint.time);
+            if checkpoint.time <= now {
+                latest = time;
+            }
+            self.has(&checkpoint, time).then_some((size, checkpoint, note))
+        };
+        notes.into_iter().filter_map(told).collect()
+    }
+
+    fn has(&self, checkpoint: &Checkpoint, time: Timestamp) -> bool {
+        time < self.time
             || self.entries.is_some_and(|most| checkpoint.size <= most)
             || self.bytes.is_some_and(|most| checkpoint.bytes.unwrap_or(0) <= most)
     }
@@ -61,17 +79,11 @@ pub(super) async fn end<D: Destination>(
     trusted: &[VerifyingKey],
 ) -> Result<Option<(i64, What)>, StoreError> {
     let beyond = Beyond::new(keep, end.unsigned_abs(), bytes);
-    let told = |(size, note): (i64, String)| {
-        let checkpoint = Checkpoint::unverified(&note).ok()?;
-        beyond.has(&checkpoint).then_some((size, checkpoint, note))
-    };
     let Some(first) = upkeep::first(destination).await? else { return Ok(None) };
     let few = upkeep::checkpoints(destination, first, end, FEW).await?;
-    let Some((_, oldest, _)) = few.into_iter().find_map(told) else { return Ok(None) };
+    let Some((_, oldest, _)) = beyond.of(few).into_iter().next() else { return Ok(None) };
     let more = upkeep::checkpoints(destination, first, end, CHECKPOINTS).await?;
-    let Some((through, checkpoint, note)) = more.into_iter().rev().find_map(told) else {
-        return Ok(None);
-    };
+    let Some((through, checkpoint, note)) = beyond.of(more).pop() else { return Ok(None) };
     let is_overdue = oldest.time.checked_add(OVERDUE).is_ok_and(|due| due < beyond.time);
     let is_many = checkpoint.size.saturating_sub(first.unsigned_abs()) >= WORTHWHILE;
     if !is_many && !is_overdue && !is_long(destination, keep, first, &checkpoint).await? {

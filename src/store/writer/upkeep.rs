@@ -194,7 +194,8 @@ impl Pruning {
         };
         let mut postings = Statement::new("DELETE FROM postings WHERE term BETWEEN ");
         postings.bind(*first).push(" AND ").bind(*last);
-        postings.push(" AND block < (SELECT MIN(id) FROM blocks)");
+        postings.push(" AND block < COALESCE((SELECT MIN(id) FROM blocks), ");
+        postings.bind(i64::MAX).push(")");
         to.execute(postings).await?;
         self.swept = *last;
         Ok(false)

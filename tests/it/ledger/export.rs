@@ -346,6 +346,37 @@ fn a_file_that_is_in_the_way_is_named_and_left_as_it_is() {
     export(&place, &args).success();
 }
 
+/// As a shell's `>` does, and yet whole or not at all.
+#[test]
+fn a_link_is_written_through() {
+    let place = ledger_of(some_of_each());
+    let path = |name: &str| place.folder.path().join(name);
+    fs::create_dir(path("elsewhere")).unwrap();
+    fs::write(path("elsewhere/o.csv"), "of yesterday").unwrap();
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, path(name)).unwrap();
+    link("elsewhere/link.csv", "o.csv");
+    link("o.csv", "elsewhere/link.csv");
+    link("elsewhere/new.json", "o.json");
+    link("round", "round");
+    link("postern.db-wal", "var/lib/hidden");
+    let to = |output: &str, manifest: &str| {
+        let (output, manifest) = (path(output), path(manifest));
+        let (output, manifest) = (output.to_str().unwrap(), manifest.to_str().unwrap());
+        export(&place, &["--format", "csv", "--output", output, "--manifest", manifest])
+    };
+    to("o.csv", "o.json").success();
+    assert!(path("o.csv").is_symlink() && path("o.json").is_symlink());
+    assert!(fs::read_to_string(path("elsewhere/o.csv")).unwrap().contains("jane@example.com"));
+    assert!(fs::read_to_string(path("elsewhere/new.json")).unwrap().starts_with('{'));
+    assert_eq!(fs::read_dir(path("elsewhere")).unwrap().count(), 3);
+    let said = stderr(&to("round", "m.json").code(2));
+    assert!(said.contains("its links lead nowhere"), "{said}");
+    let said = stderr(&to("o.csv", "elsewhere/o.csv").code(64));
+    assert!(said.contains("are one file"), "{said}");
+    let said = stderr(&to("var/lib/hidden", "m.json").code(64));
+    assert!(said.contains("is a part of the ledger"), "{said}");
+}
+
 /// However far it is when it is told.
 #[test]
 fn an_export_that_is_interrupted_leaves_nothing_behind() {

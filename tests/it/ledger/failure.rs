@@ -364,3 +364,26 @@ async fn a_log_removed_or_emptied_under_the_server_is_noticed_before_the_next_ye
     ledger.append(record(2)).await.unwrap_err();
     assert!(!ledger.is_writable());
 }
+
+#[tokio::test]
+async fn what_is_no_file_is_called_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("file"), "").unwrap();
+    let pipe = std::process::Command::new("mkfifo").arg(path("pipe")).status();
+    assert!(pipe.unwrap().success());
+    fs::create_dir(path("folder")).unwrap();
+    let is_folder = "folder` is a folder; give the file in it, as in `sqlite:";
+    for (name, reads, writes) in [
+        ("folder", is_folder, is_folder),
+        ("pipe", "pipe` is not a file", "pipe` is not a file"),
+        ("file/below", "cannot be read: Not a directory", "file` cannot be made: "),
+    ] {
+        let location = Location::Sqlite(path(name).into());
+        let reason = |opened| reason(opened);
+        let read = reason(AnyLedger::open_read_only(&location).await);
+        assert!(read.contains(reads), "{read}");
+        let written = reason(AnyLedger::open(&location, "postern-0").await);
+        assert!(written.contains(writes), "{written}");
+    }
+}

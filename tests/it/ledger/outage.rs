@@ -117,7 +117,27 @@ async fn a_server_that_is_gone_gives_no_yes() {
     }
     let location: Location = url.parse().unwrap();
     AnyLedger::open(&location, "postern-1").await.unwrap_err();
-    AnyLedger::open_read_only(&location).await.unwrap_err();
+    let refused = AnyLedger::open_read_only(&location).await.unwrap_err().to_string();
+    assert!(refused.ends_with("see whether it runs, and whether host and port are right"));
+}
+
+#[tokio::test]
+async fn who_may_not_read_is_told_what_is_wanting() {
+    let url = Postgres::shared().database();
+    open(&url).await.close().await;
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let role = url.rsplit_once('/').unwrap().1.replace("?sslmode=disable", "_reader");
+    let sql = format!("CREATE ROLE {role} LOGIN").leak();
+    sqlx::raw_sql(&*sql).execute(&mut connection).await.unwrap();
+    for (url, expected) in [
+        (url.replace("postern@", "nobody:hunter2@"), "and the password there or in PGPASSWORD"),
+        (url.replace("?", "x?"), "see whether the URL names the database"),
+        (url.replace("postern@", &format!("{role}:hunter2@")), "the user needs the right to it"),
+    ] {
+        let opened = AnyLedger::open_read_only(&url.parse().unwrap()).await;
+        let said = opened.unwrap_err().to_string();
+        assert!(said.contains(expected) && !said.contains("hunter2"), "{said}");
+    }
 }
 
 /// A standby has everything that was acknowledged, where the first waits for it.

@@ -86,33 +86,57 @@ fn nothing_is_dropped_by_what_nobody_signed() {
     }
 }
 
+/// As if every checkpoint had been signed so many hours ago; that depends on its size.
+async fn sign_anew(place: &Place, hours: impl Fn(u64) -> i64) {
+    let key = keys::load_or_make(&place.key()).unwrap();
+    let file = place.ledger.replace("sqlite:", "");
+    let mut connection = SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
+    let notes = sqlx::query_scalar("SELECT note FROM checkpoints");
+    let notes: Vec<String> = notes.fetch_all(&mut connection).await.unwrap();
+    for note in notes {
+        let told = Checkpoint::verify(&note, &key.known).unwrap();
+        let time = jiff::Timestamp::now() - SignedDuration::from_hours(hours(told.size));
+        let anew = Checkpoint { time, ..told }.sign(&key.current);
+        let change = sqlx::query("UPDATE checkpoints SET note = ? WHERE note = ?");
+        change.bind(anew).bind(note).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+}
+
+/// A machine that begins in 2020 until it is told the time makes nothing old that was there.
+#[test]
+fn a_clock_that_was_wrong_drops_nothing_and_keeps_nothing() {
+    let mut place = Place::sqlite();
+    place.every = Duration::from_secs(1);
+    Runtime::new().unwrap().block_on(async {
+        place.fill().await;
+        place.fill_again().await;
+        place.keep = Keep { age: Some(SignedDuration::from_hours(24)), ..Keep::default() };
+        let year = 365 * 24;
+        sign_anew(&place, |size| if size < 301 { 1 } else { 6 * year }).await;
+        let ledger = place.open("postern-0").await;
+        assert_eq!(first_after_a_while(&ledger).await, 1);
+        ledger.close().await;
+        sign_anew(&place, |size| if size < 301 { -year } else { 6 * year }).await;
+        let ledger = place.open("postern-0").await;
+        until("what is old is dropped", async || first(&ledger).await == 302).await;
+        ledger.close().await;
+    });
+    place.verify(&[]).success();
+}
+
 /// What is old goes, all of it at once, and less than is worth it only once it should have gone a
 /// day ago.
 #[test]
 fn what_is_old_is_dropped() {
     let mut place = Place::sqlite();
-    let key = keys::load_or_make(&place.key()).unwrap();
     place.every = Duration::from_secs(1);
     let runtime = Runtime::new().unwrap();
-    let file = place.ledger.replace("sqlite:", "");
-    let sign_anew = async |hours: i64| {
-        let time = jiff::Timestamp::now() - SignedDuration::from_hours(hours);
-        let mut connection = SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
-        let notes = sqlx::query_scalar("SELECT note FROM checkpoints");
-        let notes: Vec<String> = notes.fetch_all(&mut connection).await.unwrap();
-        for note in notes {
-            let told = Checkpoint::verify(&note, &key.known).unwrap();
-            let anew = Checkpoint { time, ..told }.sign(&key.current);
-            let change = sqlx::query("UPDATE checkpoints SET note = ? WHERE note = ?");
-            change.bind(anew).bind(note).execute(&mut connection).await.unwrap();
-        }
-        connection.close().await.unwrap();
-    };
     let left = runtime.block_on(async {
         place.fill_again().await;
         let mut left = Vec::new();
         for hours in [24, 26, 49] {
-            sign_anew(hours).await;
+            sign_anew(&place, |_| hours).await;
             place.keep = Keep { age: Some(SignedDuration::from_hours(24)), ..Keep::default() };
             let ledger = place.open("postern-0").await;
             ledger.append(Record { id: Uuid::now_v7(), ..record(1) }).await.unwrap();
@@ -207,4 +231,37 @@ async fn first_after_a_while(ledger: &AnyLedger) -> u64 {
     })
     .await;
     first(ledger).await
+}
+
+/// SQLite gives the numbers of blocks that are gone again where none are left.
+#[test]
+fn once_everything_was_dropped_the_index_begins_anew() {
+    for mut place in [Place::sqlite(), Place::postgres()] {
+        Runtime::new().unwrap().block_on(async {
+            place.fill().await;
+            place.every = Duration::from_millis(200);
+            place.keep = Keep { entries: Some(10), ..Keep::default() };
+            let ledger = place.open("postern-0").await;
+            let append = async || {
+                let record = Record { id: Uuid::now_v7(), ..record(1) };
+                ledger.append(record).await.unwrap();
+            };
+            for _ in 0..15 {
+                append().await;
+            }
+            until("everything is dropped that is in a block", async || first(&ledger).await > 256)
+                .await;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            // The second block of 256 entries, and the third.
+            while ledger.last_sequence("postern-0").await.unwrap() < 800 {
+                append().await;
+            }
+            ledger.close().await;
+        });
+        let text = stdout(&place.verify(&[]).success());
+        assert!(!text.contains("WRONG"), "{text}");
+        let lines = stdout(&place.audit(&["list", "-o", "json"]).success()).lines().count();
+        let of_image = ["list", "-o", "json", "--image", "*busybox*"];
+        assert_eq!(stdout(&place.audit(&of_image).success()).lines().count(), lines);
+    }
 }

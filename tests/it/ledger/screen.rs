@@ -1,30 +1,44 @@
 //! `postern audit` as somebody sees it who sits before it: what comes in, and how far it is.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use postern::ledger::{Ledger, Record};
-use postern::store::AnyLedger;
+use postern::store::{AnyLedger, Location};
+use sqlx::{Connection, PgConnection};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use super::audit::{audit, ledger_of, stdout};
 use super::fixture::{Place, id, record, time};
+use super::postgres::Postgres;
 
 /// Ends with the test.
 struct Watching(Child);
 
 impl Watching {
     fn start(place: &Place, since: &str) -> Self {
+        Self::start_on(&place.location().to_string(), since)
+    }
+
+    fn start_on(ledger: &str, since: &str) -> Self {
         let program = Command::new(env!("CARGO_BIN_EXE_postern"))
-            .args(["audit", "list", "--watch", "-o", "json", "--since", since, "--ledger"])
-            .arg(place.location().to_string())
+            .args(["audit", "list", "--watch", "-o", "json", "--since", since, "--ledger", ledger])
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn();
         Self(program.unwrap())
+    }
+
+    /// Once it has ended.
+    fn said(mut self) -> (Option<i32>, String) {
+        let status = self.0.wait().unwrap();
+        let mut said = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (status.code(), said)
     }
 }
 
@@ -101,6 +115,53 @@ fn a_watch_shows_every_record_once_and_in_order_however_many_come_at_once() {
     assert_eq!([next(), next(), next()], [20_000, 20_001, 20_002]);
     let more = numbers.recv_timeout(Duration::from_millis(1500));
     assert_eq!(more, Err(mpsc::RecvTimeoutError::Timeout));
+}
+
+/// However long the database is gone, and whatever is written late because of that.
+#[test]
+fn a_watch_outlives_its_database() {
+    let server = Postgres::start();
+    let url = server.database();
+    let location: Location = url.parse().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let (first, second) = runtime.block_on(async {
+        let open = async |writer| AnyLedger::open(&location, writer).await.unwrap();
+        (open("postern-0").await, open("postern-1").await)
+    });
+    let append = |ledger: &AnyLedger, record: Record| {
+        while runtime.block_on(ledger.append(record.clone())).is_err() {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    };
+    append(&first, made_now(1));
+    let mut watching = Watching::start_on(&url, "1h");
+    let numbers = numbers(watching.0.stdout.take().unwrap());
+    let next = || numbers.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert_eq!(next(), 1);
+    for stop in [Postgres::stop, Postgres::kill] {
+        stop(&server);
+        std::thread::sleep(Duration::from_secs(6));
+        server.start_again();
+        append(&first, made_now(2));
+        assert_eq!(next(), 2);
+    }
+    // Of before the outage, and written after it.
+    let late = Timestamp::now() - SignedDuration::from_secs(40);
+    append(&second, Record { time: late, ..made_now(3) });
+    assert_eq!(next(), 3);
+    append(&first, made_now(4));
+    assert_eq!(next(), 4);
+    assert!(numbers.recv_timeout(Duration::from_millis(1500)).is_err());
+
+    // What does not pass ends it.
+    runtime.block_on(async {
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql("DROP TABLE records").execute(&mut connection).await.unwrap();
+    });
+    let (code, said) = watching.said();
+    assert_eq!(code, Some(2), "{said}");
+    assert_eq!(said.matches("it is tried again until it works").count(), 2, "{said}");
+    assert_eq!(said.matches("the ledger can be read again").count(), 2, "{said}");
 }
 
 /// `script` gives a program a terminal; every Debian has it, most others too.

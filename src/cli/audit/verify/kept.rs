@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::followed;
 use crate::ledger::checkpoint::Checkpoint;
-use crate::ledger::note::VerifyingKey;
+use crate::ledger::note::{VerifyingKey, split};
 use crate::policy::text::Plain;
 use crate::store::AnyLedger;
 
@@ -47,18 +47,8 @@ pub(super) async fn trust(
 
 /// The notes of a file: one, or several after each other with an empty line between.
 fn notes(text: &str) -> Vec<String> {
-    let mut notes = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("\n\n\u{2014} ") {
-        let end = rest.get(at + 2..).map(|below| {
-            let signatures =
-                below.split_inclusive('\n').take_while(|it| it.starts_with('\u{2014}'));
-            at + 2 + signatures.map(str::len).sum::<usize>()
-        });
-        let Some((whole, after)) = end.and_then(|end| rest.split_at_checked(end)) else { break };
-        notes.push(format!("{}\n", whole.trim()));
-        rest = after;
-    }
+    let (whole, rest) = split(text);
+    let mut notes: Vec<_> = whole.iter().map(|note| format!("{}\n", note.trim())).collect();
     // What is no whole note may be the end of one that was cut, and is not passed by.
     if notes.is_empty() || !rest.trim().is_empty() {
         notes.push(rest.to_owned());
