@@ -131,7 +131,7 @@ fn another_name_is_another_certificate() {
     let why = believed(from_ref(&other), &chain, "127.0.0.1", start()).unwrap_err();
     assert_eq!(why, "the signature is not that of the authority it names");
     let why = believed(from_ref(&other), &authority, "127.0.0.1", start()).unwrap_err();
-    assert!(why.starts_with("it is not fit for a server: "), "{why}");
+    assert!(why.starts_with("the first certificate is an authority's"), "{why}");
 }
 
 /// What somebody may do to a Secret.
