@@ -30,8 +30,8 @@ Examples:
 
 /// Prove that nothing in the ledger was changed, removed or added afterwards
 ///
-/// Checks each record's hash against the record before, what searches go by against the records, and
-/// the records together against what was signed about them.
+/// Checks each record's hash against the record before, what searches go by against the records,
+/// and the records together against what was signed about them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Verify {

@@ -21,8 +21,11 @@ fn names_that_look_like_numbers_stay_names() {
     let switches = "namespace.create=true,grafana.dashboard.enabled=true";
     for (names, more) in [
         ("nameOverride=true,fullnameOverride=null", "rbac.create=true"),
-        ("nameOverride=e,tls.secretName=1", "certManager.enabled=true"),
-        ("tls.existingSecret=6,tls.caBundle=-----BEGIN CERTIFICATE-----", "crds.keep=true"),
+        ("nameOverride=e,fullnameOverride=y,tls.secretName=1", "certManager.enabled=true"),
+        (
+            "fullnameOverride=off,tls.existingSecret=6,tls.caBundle=-----BEGIN CERTIFICATE-----",
+            "crds.keep=true",
+        ),
     ] {
         let mut command = helm(&["template", "1e3", CHART, "--namespace", "456"]);
         command.args(["--set", switches, "--set", more, "--set-string", names]);
