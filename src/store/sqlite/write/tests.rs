@@ -14,3 +14,17 @@ async fn a_commit_is_on_the_disk_before_it_is_answered() {
     // 2 is FULL: the log is synced at every commit.
     assert_eq!((mode.as_str(), synchronous), ("wal", 2));
 }
+
+/// `.cargo/config.toml` says how SQLite is compiled, and a build that passes it by says nothing.
+#[tokio::test]
+async fn sqlite_is_compiled_as_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut destination =
+        SqliteDestination::open(&folder.path().join("postern.db"), "w").await.unwrap();
+    let connection = &mut destination.connected().await.unwrap().connection;
+    let options: Vec<String> =
+        sqlx::query_scalar("PRAGMA compile_options").fetch_all(connection).await.unwrap();
+    let has = |wanted: &str| options.iter().any(|option| option == wanted);
+    assert!(has("DEFAULT_MEMSTATUS=0") && !has("ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
+    assert!(!has("ENABLE_FTS5") && !has("ENABLE_RTREE"), "{options:?}");
+}
