@@ -187,6 +187,11 @@ fn sentence(error: &anyhow::Error) -> String {
     })
 }
 
+/// A user or a group to ask as. An empty one would be asked for as nobody, or as whoever asks.
+fn somebody(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() { Err("want a name, as in `alice`") } else { Ok(text.to_owned()) }
+}
+
 /// JSON on one line. What others wrote cannot make a terminal do anything.
 pub(crate) fn as_json(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(format!("{}\n", printable(&serde_json::to_string(value)?)))

@@ -77,7 +77,7 @@ pub enum Trouble {
     Late,
     #[error("the answer is HTTP {0}")]
     Status(u16),
-    #[error("the answer is HTTP 413: a batch is too large, smaller ones are tried")]
+    #[error("the answer is HTTP 413: it is too large")]
     TooLarge,
     #[error(
         "the answer is HTTP 413: entry {sequence} alone, with {bytes} bytes, is too large; no entry is \

@@ -7,11 +7,11 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use anyhow::bail;
-use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
 
 use self::report::Report;
-use super::{Format, Misuse, Outcome, print};
+use super::{Format, Misuse, Outcome, print, somebody};
 use crate::cluster::{SurveyOptions, survey};
 use crate::doctor::{Code, Diagnosis, Severity, diagnose};
 use crate::folder;
@@ -55,12 +55,12 @@ pub struct Args {
 
     /// As whom to try; else as whoever runs this
     #[arg(long = "as", id = "as_user", value_name = "USER",
-          value_parser = NonEmptyStringValueParser::new())]
+          value_parser = somebody)]
     user: Option<String>,
 
     /// A group of who tries; give all, the API server adds but `system:authenticated`
     #[arg(long = "as-group", value_name = "GROUP", requires = "as_user",
-          value_parser = NonEmptyStringValueParser::new())]
+          value_parser = somebody)]
     groups: Vec<String>,
 
     /// The policies that the server has in files, beside those of the cluster

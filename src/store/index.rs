@@ -80,7 +80,7 @@ impl Reader {
     /// What a block lacks of what its records say.
     async fn unindexed(&self, writer: &str, block: Block) -> Result<Option<String>, LedgerError> {
         let (id, first, last, oldest, newest) = block;
-        // Older versions made larger ones.
+        // The first after an upgrade is as long as what was there before.
         let at_once = usize::try_from(BLOCK).unwrap_or(usize::MAX);
         let mut through = first.saturating_sub(1).max(0).unsigned_abs();
         loop {

@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::Value;
 
-use super::super::Misuse;
+use super::super::{Misuse, somebody};
 use super::Question;
 use crate::kubectl::{self, CustomProfile, DebugOptions, Profile};
 use crate::policy::request::PullPolicy;
@@ -73,20 +73,18 @@ pub(super) struct DebugArgs {
     arguments_only: bool,
 
     /// Who asks
-    #[arg(long = "as", id = "as_user", value_name = "USER", requires = "pod", value_parser = name)]
+    #[arg(long = "as", id = "as_user", value_name = "USER", requires = "pod",
+          value_parser = somebody)]
     user: Option<String>,
 
     /// A group of who asks, beyond those that the API server adds
-    #[arg(long = "as-group", value_name = "GROUP", requires = "pod", value_parser = name)]
+    #[arg(long = "as-group", value_name = "GROUP", requires = "pod",
+          value_parser = somebody)]
     groups: Vec<String>,
 
     /// What to run instead of the image's own command
     #[arg(last = true, requires = "pod")]
     command: Vec<String>,
-}
-
-fn name(text: &str) -> Result<String, &'static str> {
-    if text.is_empty() { Err("want a name, as in `alice`") } else { Ok(text.to_owned()) }
 }
 
 fn profile_parser() -> impl TypedValueParser<Value = Profile> {
