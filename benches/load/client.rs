@@ -1,9 +1,11 @@
 //! The side that asks: HTTP/1.1 on connections that are kept, as an API server does it.
 
+use std::iter::Cycle;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::vec::IntoIter;
 
 use anyhow::{Context, ensure};
 use http_body_util::{BodyExt, Full};
@@ -26,10 +28,8 @@ use tokio_rustls::TlsConnector;
 pub(crate) struct Question {
     /// The server.
     pub(crate) address: SocketAddr,
-    /// `/mutate` or `/validate`.
-    pub(crate) path: &'static str,
-    /// The review.
-    pub(crate) body: Bytes,
+    /// `/mutate` or `/validate` and the review, in turn.
+    pub(crate) reviews: Vec<(&'static str, Bytes)>,
 }
 
 /// How long each answer took.
@@ -76,7 +76,7 @@ impl Client {
         let stream = TokioIo::new(self.tls.connect(name, stream).await?);
         let (sender, driver) = http1::handshake(stream).await?;
         tokio::spawn(driver);
-        Ok(Connection { sender, question: question.clone() })
+        Ok(Connection { sender, reviews: question.reviews.clone().into_iter().cycle() })
     }
 }
 
@@ -84,17 +84,17 @@ impl Client {
 #[derive(Debug)]
 pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
-    question: Question,
+    reviews: Cycle<IntoIter<(&'static str, Bytes)>>,
 }
 
 impl Connection {
     /// Asks once and waits for a yes.
     async fn ask(&mut self) -> anyhow::Result<()> {
-        let Question { path, body, .. } = &self.question;
-        let request = Request::post(*path)
+        let (path, body) = self.reviews.next().context("there is nothing to ask")?;
+        let request = Request::post(path)
             .header("Host", "localhost")
             .header("Content-Type", "application/json")
-            .body(Full::new(body.clone()))?;
+            .body(Full::new(body))?;
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let status = response.status();

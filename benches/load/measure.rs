@@ -38,25 +38,27 @@ pub(crate) async fn run(seconds: u32) -> anyhow::Result<Report> {
     let nothing = Server::start(site.do_nothing()?)?;
     let memory = Server::start(site.postern("memory"))?;
     let durable = Server::start(site.postern(DURABLE))?;
-    let mutate = Bytes::from(review::mutate(Case::Allowed)?);
-    let validate = Bytes::from(review::validate(Case::Allowed)?);
-    let question = |server: &Server, path, body: &Bytes| Question {
+    let mutate = vec![("/mutate", Bytes::from(review::mutate(Case::Allowed)?))];
+    let validate = vec![("/validate", Bytes::from(review::validate(Case::Allowed)?))];
+    let both = [mutate.clone(), validate.clone()].concat();
+    let question = |server: &Server, reviews: &[(&'static str, Bytes)]| Question {
         address: server.address,
-        path,
-        body: body.clone(),
+        reviews: reviews.to_vec(),
     };
 
     tokio::time::sleep(Duration::from_secs(1)).await;
     let at_rest = durable.resident()?;
-    let steady = question(&durable, "/validate", &validate);
+    let steady = question(&durable, &validate);
     let steady = steady_load(&client, &steady, time * STEADY_SHARE / 100).await?;
     let under_steady_load = durable.resident()?;
 
     let asked = [
-        (Subject::DoNothing, &nothing, question(&nothing, "/validate", &validate)),
-        (Subject::Mutate, &memory, question(&memory, "/mutate", &mutate)),
-        (Subject::Validate, &memory, question(&memory, "/validate", &validate)),
-        (Subject::ValidateDurable, &durable, question(&durable, "/validate", &validate)),
+        (Subject::DoNothing, &nothing, question(&nothing, &validate)),
+        (Subject::Mutate, &memory, question(&memory, &mutate)),
+        (Subject::Validate, &memory, question(&memory, &validate)),
+        (Subject::ValidateDurable, &durable, question(&durable, &validate)),
+        (Subject::Both, &memory, question(&memory, &both)),
+        (Subject::BothDurable, &durable, question(&durable, &both)),
     ];
     let slices = u32::try_from(asked.len() * CONNECTIONS.len())? * ROUNDS;
     let slice = time * LOAD_SHARE / 100 / slices;
@@ -83,7 +85,7 @@ pub(crate) async fn run(seconds: u32) -> anyhow::Result<Report> {
     };
     let setting = Setting {
         cores: std::thread::available_parallelism()?.get(),
-        review_bytes: validate.len(),
+        review_bytes: validate.iter().map(|(_, body)| body.len()).sum(),
         policies: POLICIES,
         sync_us: micros(sync),
     };

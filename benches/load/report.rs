@@ -19,10 +19,21 @@ pub(crate) enum Subject {
     Validate,
     /// Postern, `/validate`, `--ledger sqlite:…`: on the disk before the answer.
     ValidateDurable,
+    /// Postern, `/mutate` and `/validate` in turn, as an API server asks, `--ledger memory`.
+    Both,
+    /// The same, `--ledger sqlite:…`: one record for two requests.
+    BothDurable,
 }
 
 impl Subject {
-    const ALL: [Self; 4] = [Self::DoNothing, Self::Mutate, Self::Validate, Self::ValidateDurable];
+    const ALL: [Self; 6] = [
+        Self::DoNothing,
+        Self::Mutate,
+        Self::Validate,
+        Self::ValidateDurable,
+        Self::Both,
+        Self::BothDurable,
+    ];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -30,6 +41,8 @@ impl Subject {
             Self::Mutate => "postern, /mutate",
             Self::Validate => "postern, /validate",
             Self::ValidateDurable => "postern, /validate, durable",
+            Self::Both => "postern, both in turn",
+            Self::BothDurable => "postern, both, durable",
         }
     }
 }
@@ -195,10 +208,14 @@ fn ratios(rounds: &[Load]) -> Vec<Bar> {
         }
     }
     let most = numbers_of_connections(rounds).into_iter().max().unwrap_or_default();
-    let what = format!("requests/s, durable by ledger off, {most} connections");
-    let pair = (Subject::ValidateDurable, Subject::Validate);
-    let ratio = ratio(rounds, most, pair, |load| load.requests_per_second);
-    bars.push(Bar::at_least(what, ratio, 0.6));
+    for (what, durable, off) in [
+        ("both in turn", Subject::BothDurable, Subject::Both),
+        ("/validate alone", Subject::ValidateDurable, Subject::Validate),
+    ] {
+        let what = format!("requests/s, durable by ledger off, {what}, {most} connections");
+        let ratio = ratio(rounds, most, (durable, off), |load| load.requests_per_second);
+        bars.push(Bar::at_least(what, ratio, 0.6));
+    }
     bars
 }
 

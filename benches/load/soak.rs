@@ -26,7 +26,7 @@ pub(crate) async fn run(minutes: u32) -> anyhow::Result<String> {
     let client = Client::new(&site.authority())?;
     let server = Server::start(site.postern(DURABLE))?;
     let body = Bytes::from(review::validate(Case::Allowed)?);
-    let question = Question { address: server.address, path: "/validate", body };
+    let question = Question { address: server.address, reviews: vec![("/validate", body)] };
     let mut resident = vec![server.resident()?.now];
     let (mut answered, mut errors) = (0, 0);
     for _ in 0..minutes * LOOKS_PER_MINUTE {
