@@ -127,8 +127,8 @@ impl SqliteDestination {
         self.check_file()?;
         let open = self.connected().await?;
         let written = if batch.block.is_none() && batch.absorbed.is_empty() {
-            let sql = format!("BEGIN IMMEDIATE; {}; COMMIT", insertion(batch.rows.len()));
-            let query = bind_rows(sqlx::query(AssertSqlSafe(sql)), &writer, batch.rows);
+            let sql = AssertSqlSafe(insertion(batch.rows.len()));
+            let query = bind_rows(sqlx::query(sql), &writer, batch.rows);
             query.execute(&mut open.connection).await.map(drop)
         } else {
             write_more(&mut open.connection, &writer, batch).await?
