@@ -21,6 +21,7 @@ mod left;
 mod links;
 mod location;
 mod memory;
+pub mod own;
 mod pages;
 mod postgres;
 mod read;

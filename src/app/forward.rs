@@ -1,5 +1,6 @@
 //! What is sent elsewhere, as the settings want it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::forward::traces::{self, Collector};
 use crate::forward::{Credentials, Forwarding, Prepared, Tally, Target, label};
 use crate::gate::trace::Tracer;
 use crate::server::metrics::Metrics;
-use crate::store::AnyLedger;
+use crate::store::{AnyLedger, Location, own};
 
 /// How long targets may take, when the server stops, to get the last entries.
 const LAST_ENTRIES: Duration = Duration::from_secs(5);
@@ -76,6 +77,12 @@ pub(super) async fn prepare(settings: &Settings) -> anyhow::Result<Plan> {
         let why = "a ledger in memory keeps nothing that could be sent later".to_owned();
         return Err(SettingError::Value { name: "forward", why }.into());
     }
+    // A file is written as soon as it is tried: half a line at its end is cut off.
+    for target in &targets {
+        if let Target::File(file) = target {
+            spare(settings, "forward", &file.path)?;
+        }
+    }
     let entries = Prepared::new(targets, &credentials, &settings.writer)
         .map_err(|(target, trouble)| anyhow::Error::new(trouble).context(target.to_string()))
         .context("`--forward`")?;
@@ -83,6 +90,9 @@ pub(super) async fn prepare(settings: &Settings) -> anyhow::Result<Plan> {
     for (position, text) in checkpoints_to.iter().enumerate() {
         let destination: Destination =
             text.parse().map_err(|error| wrong("checkpoint-to", &error))?;
+        if let Destination::File(path) = &destination {
+            spare(settings, "checkpoint-to", path)?;
+        }
         let label = label(destination.kind(), position);
         let shown = destination.to_string();
         let place = place(destination, settings, &credentials).await;
@@ -128,6 +138,12 @@ pub(super) fn checkpoints_to(settings: &Settings) -> String {
 /// The URL may hold a secret: what is said about it is its parser's to say.
 fn wrong(name: &'static str, error: &impl ToString) -> SettingError {
     SettingError::Value { name, why: error.to_string() }
+}
+
+/// What is wrong with a ledger's own place is told where it is opened.
+fn spare(settings: &Settings, name: &'static str, path: &Path) -> Result<(), SettingError> {
+    let location = settings.ledger.parse().unwrap_or(Location::Memory);
+    own::spare(&location, path).map_err(|owned| wrong(name, &owned))
 }
 
 fn targets(texts: &[String]) -> Result<Vec<Target>, SettingError> {

@@ -14,7 +14,6 @@ mod progress;
 mod prove;
 mod replay;
 mod show;
-mod spare;
 mod stats;
 mod table;
 mod verify;

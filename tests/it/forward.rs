@@ -290,6 +290,18 @@ async fn targets_that_make_no_sense_end_the_start_and_show_no_secret() {
         assert_eq!(server.ended().await.code(), Some(64), "{more:?}");
         assert!(!server.log().contains("hunter2"), "{}", server.log());
     }
+    let ledger = site.path("own.db");
+    fs::write(&ledger, "without a line's end").unwrap();
+    std::os::unix::fs::symlink("own.db", site.path("linked")).unwrap();
+    for name in ["--forward", "--checkpoint-to"] {
+        for own in ["own.db", "own.db-wal", "./own.db.w.lock", "linked"] {
+            let target = format!("file:{own}");
+            let mut server = site.launch(&["--ledger", "sqlite:own.db", name, &target]);
+            server.wait_for_line(&format!("`{name}`: `{own}` is a part of the ledger: `"));
+            assert_eq!(server.ended().await.code(), Some(64), "{name} {target}");
+        }
+    }
+    assert_eq!(fs::read_to_string(&ledger).unwrap(), "without a line's end");
     let file = "file:none/copy.jsonl";
     let mut server = site.launch(&arguments(&["--forward", file]));
     server.wait_for_line("`--forward`: file:none/copy.jsonl: cannot open it: No such file");

@@ -13,7 +13,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::filter::{self, Filter};
 use super::progress::Progress;
-use super::spare::spare;
 use super::{Source, is_broken_pipe, note, person};
 use crate::cli::{Misuse, Outcome};
 use crate::ledger::event::What;
@@ -21,6 +20,7 @@ use crate::ledger::export::manifest::{Manifest, Tally};
 use crate::ledger::export::{Format, Item};
 use crate::ledger::json::printable;
 use crate::ledger::{LedgerError, Query};
+use crate::store::own::spare;
 use crate::store::{AnyLedger, Stored};
 
 /// As many as Linux follows.
@@ -88,7 +88,7 @@ impl Export {
         }
         let location = self.source.location()?;
         for path in [&output, &manifest_to].into_iter().flatten() {
-            spare(&location, path)?;
+            spare(&location, path).map_err(|owned| Misuse(owned.to_string()))?;
         }
         let query = self.filter.query(Timestamp::now())?;
         let ledger = self.source.open().await?;

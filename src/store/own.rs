@@ -1,4 +1,4 @@
-//! Files that no command writes over: the ledger's own.
+//! The files that a ledger is made of, which nothing else may write.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -6,26 +6,33 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::cli::Misuse;
-use crate::store::{Location, keys};
+use super::{Location, keys};
 
-/// An export is no reason to lose the ledger, nor its key, nor what keeps a second writer away.
-pub(super) fn spare(location: &Location, path: &Path) -> Result<(), Misuse> {
+/// A path names a part of the ledger: itself, its key, or what keeps a second writer away.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` is a part of the ledger: `{}`; want another file", path.display(), part.display())]
+pub struct Owned {
+    path: PathBuf,
+    part: PathBuf,
+}
+
+/// Whether something else may write there.
+///
+/// # Errors
+///
+/// It is a part of the ledger, which would be lost.
+pub fn spare(location: &Location, path: &Path) -> Result<(), Owned> {
     let Location::Sqlite(ledger) = location else { return Ok(()) };
     // SQLite puts its own beside the file, the others are beside the name that was given.
     let file = fs::canonicalize(ledger).ok();
     let ledgers = [Some(ledger.as_path()), file.as_deref()];
     match ledgers.into_iter().flatten().find_map(|ledger| own(ledger, path)) {
-        Some(own) => Err(Misuse(format!(
-            "`{}` is a part of the ledger: `{}`; want another file",
-            path.display(),
-            own.display()
-        ))),
+        Some(part) => Err(Owned { path: path.to_owned(), part }),
         None => Ok(()),
     }
 }
 
-/// The file of the ledger that a path names, by its name or by another.
+/// By its name or by another.
 fn own(ledger: &Path, path: &Path) -> Option<PathBuf> {
     let (folder, _) = place(ledger)?;
     let is_own = |name: &OsStr| is_own(ledger, name);
