@@ -15,7 +15,7 @@ mod shell;
 
 pub use custom::{CustomError, CustomProfile};
 pub use env::{EnvError, parse_env};
-pub use parse::{CommandError, DebugCommand};
+pub use parse::{CommandError, DebugCommand, given};
 pub use review::{NotAPod, impersonated, review};
 pub use shell::ShellError;
 

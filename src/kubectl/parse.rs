@@ -223,8 +223,14 @@ impl DebugCommand {
 }
 
 fn some(field: &mut Option<String>, value: &str) -> Result<(), CommandError> {
-    *field = Some(value.to_owned());
+    *field = given(value);
     Ok(())
+}
+
+/// To kubectl a flag with an empty text, as of a variable that is not set, is none.
+#[must_use]
+pub fn given(value: &str) -> Option<String> {
+    (!value.is_empty()).then(|| value.to_owned())
 }
 
 fn name_of(word: &str) -> Result<String, CommandError> {

@@ -370,11 +370,16 @@ fn a_review_may_come_by_standard_input() {
 #[test]
 fn a_pod_may_come_by_standard_input() {
     let folder = TempDir::new().unwrap();
-    let mut command = check(&["--pod=-", "--image=busybox", "--as=alice"]);
-    let output = command.stdin(fs::File::open(pod_file(&folder, POD)).unwrap()).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.starts_with("kubectl debug tomcat-test -n default "), "{text}");
-    assert_eq!(output.status.code(), Some(1));
+    // A flag with an empty text is none to kubectl.
+    for more in [&[][..], &["-n", "", "-c", "", "--target="]] {
+        let mut command = check(&["--pod=-", "--image=busybox", "--as=alice"]);
+        command.args(more).stdin(fs::File::open(pod_file(&folder, POD)).unwrap());
+        let output = command.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let asked = "kubectl debug tomcat-test -n default --image=busybox --profile=general: ";
+        assert!(text.starts_with(asked), "{text}");
+        assert_eq!(output.status.code(), Some(1));
+    }
 }
 
 #[test]

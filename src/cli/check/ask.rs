@@ -104,7 +104,7 @@ impl DebugArgs {
             options: self.options()?,
             pod: document(pod)?,
             pod_from: called(pod),
-            namespace: self.namespace.clone(),
+            namespace: self.namespace.as_deref().and_then(kubectl::given),
             user: self.user.clone().unwrap_or_default(),
             groups: self.groups.clone(),
         };
@@ -116,8 +116,8 @@ impl DebugArgs {
         Ok(DebugOptions {
             image: self.image.clone().unwrap_or_default(),
             profile: self.profile,
-            target: self.target.clone(),
-            container: self.container.clone(),
+            target: self.target.as_deref().and_then(kubectl::given),
+            container: self.container.as_deref().and_then(kubectl::given),
             env: self.env.concat(),
             image_pull_policy: self.image_pull_policy,
             stdin: self.stdin,

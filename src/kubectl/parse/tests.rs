@@ -35,6 +35,12 @@ fn reads_a_command_as_it_is_typed() {
 }
 
 #[test]
+fn a_flag_with_an_empty_text_is_none() {
+    let bare = parsed("kubectl debug api --image=x");
+    assert_eq!(parsed("kubectl debug api --image=x --target= -c '' -n '' --custom=''"), bare);
+}
+
+#[test]
 fn short_flags_may_be_written_together() {
     for text in
         ["-itn payments", "-tinpayments", "-t -i=true -n=payments", "--stdin --tty -n payments"]
