@@ -15,6 +15,30 @@ async fn a_commit_is_on_the_disk_before_it_is_answered() {
     assert_eq!((mode.as_str(), synchronous), ("wal", 2));
 }
 
+/// One of before keeps its own: the pages of a file that has tables cannot be changed in passing.
+#[tokio::test]
+async fn a_new_file_has_the_large_pages_and_one_of_before_its_own() {
+    const BEFORE: u32 = 4096;
+
+    let folder = tempfile::tempdir().unwrap();
+    let page_bytes = async |path: &Path| {
+        let mut destination = SqliteDestination::open(path, "w").await.unwrap();
+        let connection = &mut destination.connected().await.unwrap().connection;
+        let bytes: u32 =
+            sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut *connection).await.unwrap();
+        destination.close().await;
+        bytes
+    };
+    assert_eq!(page_bytes(&folder.path().join("new.db")).await, PAGE_BYTES);
+
+    let path = folder.path().join("old.db");
+    let old = options(&path, BUSY).create_if_missing(true).page_size(BEFORE);
+    let mut old = old.connect().await.unwrap();
+    schema::migrate(&mut old, &path).await.unwrap();
+    old.close().await.unwrap();
+    assert_eq!(page_bytes(&path).await, BEFORE);
+}
+
 /// `.cargo/config.toml` says how SQLite is compiled, and a build that passes it by says nothing.
 #[tokio::test]
 async fn sqlite_is_compiled_as_is_said() {
