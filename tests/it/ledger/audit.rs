@@ -353,6 +353,9 @@ fn a_record_that_was_tampered_with_cannot_reach_a_terminal_raw_either() {
     let listed = list(&place, &[]).code(2);
     assert_eq!(stdout(&listed).lines().count(), 3);
     assert!(stderr(&listed).contains(&format!("record {} cannot be read", id(2))));
+    let listed = list(&place, &["-o", "yaml"]).code(2);
+    assert_eq!(stdout(&listed).matches("---\n").count(), 2);
+    assert!(stderr(&listed).contains(&format!("record {} cannot be read", id(2))));
 }
 
 #[test]
