@@ -329,6 +329,12 @@ fn hostile_text_never_reaches_a_terminal_raw() {
             assert!(!text.contains("\nDecision  forged"), "{output}: {text}");
         }
     }
+    for output in ["text", "json"] {
+        let mut stats = audit(&place);
+        stats.args(["stats", "-o", output, "--ledger", &place.location().to_string()]);
+        let text = stdout(&stats.assert().success());
+        assert!(text.chars().all(|it| it == '\n' || postern::policy::text::is_plain(it)), "{text}");
+    }
     // And yet nothing is lost.
     let listed = list(&place, &["-o", "json"]);
     let read: Record = serde_json::from_str(&stdout(&listed)).unwrap();
