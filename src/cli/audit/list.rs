@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::filter::{Filter, spelled};
-use super::{Source, note, table, write_json, write_yaml};
+use super::{Source, Unreadable, note, table, write_json, write_yaml};
 use crate::cli::{Format, Outcome};
-use crate::ledger::{Cursor, Entry, LedgerError, Query};
+use crate::ledger::{Cursor, Entry, Query};
 use crate::store::{AnyLedger, Stored, may_pass};
 
 /// Rows of a table that nobody asked to be longer.
@@ -240,43 +240,6 @@ impl Outage {
             self.is_told = false;
         }
         Timestamp::now() >= self.settled
-    }
-}
-
-/// What is there and cannot be read, which hides nothing else. The last of it is not told yet.
-#[derive(Default)]
-struct Unreadable(Option<anyhow::Error>);
-
-impl Unreadable {
-    fn add(&mut self, error: anyhow::Error) {
-        self.tell();
-        self.0 = Some(error);
-    }
-
-    /// # Errors
-    ///
-    /// It is another one.
-    fn pass_by(&mut self, written: anyhow::Result<()>) -> anyhow::Result<()> {
-        match written {
-            Err(error) if error.is::<LedgerError>() => {
-                self.add(error);
-                Ok(())
-            }
-            written => written,
-        }
-    }
-
-    fn tell(&mut self) {
-        if let Some(error) = self.0.take() {
-            note(&format!("{error:#}"));
-        }
-    }
-
-    /// # Errors
-    ///
-    /// Something could not be read.
-    fn fail(self) -> anyhow::Result<()> {
-        self.0.map_or(Ok(()), Err)
     }
 }
 

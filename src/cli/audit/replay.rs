@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::filter::{Filter, spelled};
-use super::{Source, note};
+use super::{Source, Unreadable, note};
 use crate::admission::decode::Subject;
 use crate::cli::check::examine::{Examination, examine};
 use crate::cli::check::{Asked, Phases};
@@ -65,11 +65,14 @@ impl Replay {
         let query = self.filter.query(Timestamp::now())?;
         let ledger =
             self.source.open_for_reading(format!("audit replay{}", spelled(&query))).await?;
-        let mut sum = Sum::default();
+        let (mut sum, mut unreadable) = (Sum::default(), Unreadable::default());
         let mut pages = ledger.pages(query, None);
         while let Some(page) = pages.next().await? {
             for stored in &page {
-                print(&self.judge(&mut asked, &stored.record()?, &mut sum)?)?;
+                match stored.record() {
+                    Ok(record) => print(&self.judge(&mut asked, &record, &mut sum)?)?,
+                    Err(error) => unreadable.add(error.into()),
+                }
             }
         }
         ledger.close().await;
@@ -80,6 +83,7 @@ impl Replay {
                 "{unknown} cannot be judged again: no policy was asked, or too little is recorded"
             ));
         }
+        unreadable.fail()?;
         Ok(Outcome::Done)
     }
 

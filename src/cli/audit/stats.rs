@@ -6,9 +6,9 @@ use std::fmt::{self, Write as _};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::Source;
 use super::filter::{Filter, spelled};
 use super::verify::{followed, trusted};
+use super::{Source, Unreadable};
 use crate::cli::{Form, Outcome, as_json, print};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::note::VerifyingKey;
@@ -51,7 +51,8 @@ impl Stats {
         let trusted = trusted(&self.key, &self.source.location()?)?;
         let ledger =
             self.source.open_for_reading(format!("audit stats{}", spelled(&query))).await?;
-        let tally = count(&ledger, query.clone()).await?;
+        let mut unreadable = Unreadable::default();
+        let tally = count(&ledger, query.clone(), &mut unreadable).await?;
         let coverage = self.coverage(&ledger, &query, &trusted).await?;
         ledger.close().await;
         let is_signed = !trusted.is_empty();
@@ -61,6 +62,7 @@ impl Stats {
                 "decisions": tally, "coverage": coverage, "signaturesChecked": is_signed,
             }))?,
         })?;
+        unreadable.fail()?;
         Ok(Outcome::Done)
     }
 
@@ -143,12 +145,19 @@ impl<'a> Told<'a> {
     }
 }
 
-async fn count(ledger: &AnyLedger, query: Query) -> anyhow::Result<Tally> {
+async fn count(
+    ledger: &AnyLedger,
+    query: Query,
+    unreadable: &mut Unreadable,
+) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     let mut pages = ledger.pages(query, None);
     while let Some(page) = pages.next().await? {
         for stored in &page {
-            tally.add(&stored.record()?);
+            match stored.record() {
+                Ok(record) => tally.add(&record),
+                Err(error) => unreadable.add(error.into()),
+            }
         }
     }
     Ok(tally)
