@@ -73,16 +73,24 @@ pub fn take(container: &mut Value, removals: &[Removal]) {
             Removal::Device { position, .. } => entry("volumeDevices", *position),
             Removal::Env { position, .. } => entry("env", *position),
             Removal::EnvFrom { position, .. } => entry("envFrom", *position),
-            Removal::Privileged | Removal::Capabilities { .. } | Removal::MountWrite { .. } => {}
+            Removal::Privileged { .. }
+            | Removal::Capabilities { .. }
+            | Removal::MountWrite { .. } => {}
         }
     }
+    let mut security = |path: &[&str], value: Option<Value>| {
+        let Some(context) = container.get_mut("securityContext") else { return };
+        match (value, context.as_object_mut()) {
+            (Some(value), _) => put(context, path, value),
+            (None, Some(fields)) => drop(path.first().and_then(|field| fields.remove(*field))),
+            (None, None) => {}
+        }
+    };
     for removal in removals {
         match removal {
-            Removal::Privileged => {
-                put(container, &["securityContext", "privileged"], json!(false));
-            }
+            Removal::Privileged { left } => security(&["privileged"], left.map(Value::from)),
             Removal::Capabilities { kept, .. } => {
-                put(container, &["securityContext", "capabilities", "add"], json!(kept));
+                security(&["capabilities", "add"], kept.as_ref().map(|names| json!(names)));
             }
             _ => {}
         }

@@ -18,6 +18,7 @@ pub mod removal;
 pub mod request;
 pub mod resolve;
 pub mod rule;
+pub mod sample;
 pub mod schedule;
 pub mod security_context;
 mod select;

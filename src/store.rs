@@ -25,6 +25,7 @@ pub mod own;
 mod pages;
 mod postgres;
 mod read;
+mod replaced;
 mod row;
 mod search;
 mod sqlite;
@@ -302,6 +303,8 @@ pub struct StoredLedger {
     writer: Option<Writer>,
     reader: Reader,
     location: Location,
+    /// What was opened to be read, where that is a file.
+    file: Option<sqlite::Identity>,
 }
 
 impl StoredLedger {

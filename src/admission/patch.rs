@@ -76,9 +76,18 @@ fn takings(container: &Pointer, removals: &[Removal]) -> Vec<PatchOperation> {
         PatchOperation::Replace(ReplaceOperation { path, value })
     };
     let operation = |removal: &Removal| match removal {
-        Removal::Privileged => replace(&["securityContext", "privileged"], json!(false)),
-        Removal::Capabilities { kept, .. } => {
+        Removal::Privileged { left } => {
+            let path = ["securityContext", "privileged"];
+            match left {
+                Some(left) => replace(&path, json!(left)),
+                None => remove(pointer(container, &path)),
+            }
+        }
+        Removal::Capabilities { kept: Some(kept), .. } => {
             replace(&["securityContext", "capabilities", "add"], json!(kept))
+        }
+        Removal::Capabilities { kept: None, .. } => {
+            remove(pointer(container, &["securityContext", "capabilities"]))
         }
         Removal::MountWrite { position, .. } => {
             let mut path = at("volumeMounts", position);

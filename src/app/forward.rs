@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::cluster::CheckpointMap;
-use crate::config::{ForwardSettings, SettingError, Settings};
+use crate::config::{ForwardSettings, KeyPlace, SettingError, Settings};
 use crate::forward::checkpoints::{Destination, NoteFile, NotePost, Place, follow};
 use crate::forward::target::Url;
 use crate::forward::traces::{self, Collector};
@@ -143,7 +143,11 @@ fn wrong(name: &'static str, error: &impl ToString) -> SettingError {
 /// What is wrong with a ledger's own place is told where it is opened.
 fn spare(settings: &Settings, name: &'static str, path: &Path) -> Result<(), SettingError> {
     let location = settings.ledger.parse().unwrap_or(Location::Memory);
-    own::spare(&location, path).map_err(|owned| wrong(name, &owned))
+    let key = match &settings.ledger_key {
+        Some(KeyPlace::File(path)) => Some(path.as_path()),
+        Some(KeyPlace::Secret(_)) | None => None,
+    };
+    own::spare(&location, key, path).map_err(|owned| wrong(name, &owned))
 }
 
 fn targets(texts: &[String]) -> Result<Vec<Target>, SettingError> {

@@ -26,9 +26,9 @@ use clap::Subcommand;
 
 use self::export::Export;
 use super::{Misuse, Outcome};
-use crate::ledger::Entry;
 use crate::ledger::event::What;
 use crate::ledger::json::printable;
+use crate::ledger::{Entry, LedgerError};
 use crate::policy::text::is_plain;
 use crate::store::{AnyLedger, Location, Stored};
 
@@ -148,6 +148,43 @@ fn write_yaml(out: &mut dyn Write, stored: &Stored) -> anyhow::Result<()> {
     } else {
         // YAML's plain style has no escapes; its flow style is JSON, which has.
         Ok(writeln!(out, "---\n{}", printable(&stored.json))?)
+    }
+}
+
+/// What is there and cannot be read, which hides nothing else. The last of it is not told yet.
+#[derive(Default)]
+struct Unreadable(Option<anyhow::Error>);
+
+impl Unreadable {
+    fn add(&mut self, error: anyhow::Error) {
+        self.tell();
+        self.0 = Some(error);
+    }
+
+    /// # Errors
+    ///
+    /// It is another one.
+    fn pass_by(&mut self, written: anyhow::Result<()>) -> anyhow::Result<()> {
+        match written {
+            Err(error) if error.is::<LedgerError>() => {
+                self.add(error);
+                Ok(())
+            }
+            written => written,
+        }
+    }
+
+    fn tell(&mut self) {
+        if let Some(error) = self.0.take() {
+            note(&format!("{error:#}"));
+        }
+    }
+
+    /// # Errors
+    ///
+    /// Something could not be read.
+    fn fail(self) -> anyhow::Result<()> {
+        self.0.map_or(Ok(()), Err)
     }
 }
 

@@ -12,10 +12,11 @@ use crate::admission::decode::{AddedJson, Debug};
 use crate::admission::message::Remedy;
 use crate::expression::scene::Sent;
 use crate::kubectl::{DebugOptions, Profile};
-use crate::policy::evaluate::{Defaults, evaluate};
+use crate::policy::evaluate::{Defaults, evaluate, reason_in};
 use crate::policy::image::ImageRef;
 use crate::policy::request::{DebugRequest, Injection, Os};
-use crate::policy::rule::{Effect, Enforcement, Policy};
+use crate::policy::rule::{Effect, Enforcement, Justification, Policy};
+use crate::policy::sample::sample;
 use crate::policy::set::PolicySet;
 use crate::policy::verdict::{Objection, Verdict};
 
@@ -33,6 +34,9 @@ const MAX_IMAGES: usize = 6;
 const MAX_EXAMPLES: usize = 1000;
 /// Longest command that is worth pasting, in bytes.
 const MAX_COMMAND_BYTES: usize = 400;
+
+/// What stands for a reason that anything will do for.
+const ROOM: &str = "WHY";
 
 /// How many commands are tried where policies have expressions, of which each may take long.
 const MAX_WITH_EXPRESSIONS: usize = 20;
@@ -54,19 +58,19 @@ fn command_that_passes(policies: &PolicySet, debug: &Debug, verdict: &Verdict) -
     let sent = debug.added.get(position)?;
     // Whom policies speak to does not hang on the containers, and many of those are tried.
     let policies = &policies.narrowed_to(request);
-    let reason = reason_to_give(policies, request, asked, verdict);
+    let reasons = reasons_to_give(policies, request, asked, verdict);
     let images = images(policies, request, &asked.image_asked);
     let targets = targets(policies, request, asked);
     let uses = uses(sent);
     let candidates = uses.iter().flat_map(|used| {
-        let (images, targets, reason) = (&images, &targets, &reason);
+        let (images, targets, reasons) = (&images, &targets, &reasons);
         images.iter().flat_map(move |image| {
             profiles(request).flat_map(move |profile| {
                 targets.iter().map(move |target| DebugOptions {
                     image: image.clone(),
                     profile,
                     target: target.clone(),
-                    env: reason.iter().cloned().collect(),
+                    env: reasons.clone(),
                     ..used.clone()
                 })
             })
@@ -74,7 +78,16 @@ fn command_that_passes(policies: &PolicySet, debug: &Debug, verdict: &Verdict) -
     });
     let most = policies.asks_for_documents().map_or(usize::MAX, |_| MAX_WITH_EXPRESSIONS);
     let mut question = request.clone();
-    let passing = candidates.take(most).find(|it| passes(policies, request, &mut question, it))?;
+    let mut passes = |options: &DebugOptions| passes(policies, request, &mut question, options);
+    let mut passing = candidates.take(most).find(&mut passes)?;
+    // Nobody is asked for a reason who gets in without.
+    for (variable, _) in reasons.iter().filter(|(name, _)| reason_in(asked, name).is_none()) {
+        let mut without = passing.clone();
+        without.env.retain(|(name, _)| name != variable);
+        if passes(&without) {
+            passing = without;
+        }
+    }
     let command = passing.command_line(&request.pod.name, &request.namespace);
     (command.len() <= MAX_COMMAND_BYTES).then_some(command)
 }
@@ -193,28 +206,46 @@ fn targets(policies: &PolicySet, request: &DebugRequest, asked: &Injection) -> V
     targets
 }
 
-/// The variable with the reason: the one that was given, or room for one where it was missing.
-fn reason_to_give(
+/// The variables with reasons: what was given, and an example where that is missing or not what
+/// policies want.
+fn reasons_to_give(
     policies: &PolicySet,
     request: &DebugRequest,
     asked: &Injection,
     verdict: &Verdict,
-) -> Option<(String, String)> {
-    let objections = verdict.rulings.iter().flat_map(|ruling| &ruling.findings);
-    let missing = objections.into_iter().find_map(|finding| match &finding.objection {
-        Objection::JustificationMissing { env } => Some(env.clone()),
-        _ => None,
-    });
-    if let Some(variable) = missing {
-        return Some((variable, "WHY".to_owned()));
+) -> Vec<(String, String)> {
+    let is_missing = |variable: &str| {
+        let mut objections = verdict.rulings.iter().flat_map(|ruling| &ruling.findings);
+        objections.any(|finding| match &finding.objection {
+            Objection::JustificationMissing { env } => env == variable,
+            _ => false,
+        })
+    };
+    let wanted: Vec<_> = [Effect::Permit, Effect::Require]
+        .into_iter()
+        .flat_map(|effect| enforced(policies, request, effect))
+        .filter_map(|policy| policy.constraints.justification.as_ref())
+        .collect();
+    let mut reasons: Vec<(String, String)> = Vec::new();
+    for Justification { env, .. } in &wanted {
+        let given = reason_in(asked, env);
+        let is_new = reasons.iter().all(|(variable, _)| variable != env);
+        if is_new && (given.is_some() || is_missing(env)) {
+            reasons.push((env.clone(), fitting(given, env, &wanted)));
+        }
     }
-    let reason = verdict.justification.clone()?;
-    let speaking = policies.speaking_to(request);
-    let variables = speaking.iter().filter_map(|policy| policy.constraints.justification.as_ref());
-    let variable = variables
-        .map(|justification| &justification.env)
-        .find(|variable| asked.env.iter().any(|env| env.name == **variable))?;
-    Some((variable.clone(), reason))
+    reasons
+}
+
+/// The text that most of those who read the variable take: what was given, room for a reason, or an
+/// example of one.
+fn fitting(given: Option<&str>, variable: &str, wanted: &[&Justification]) -> String {
+    let readers = wanted.iter().filter(|it| it.env == variable);
+    let patterns: Vec<_> = readers.filter_map(|it| it.pattern.as_ref()).collect();
+    let first = given.unwrap_or(ROOM).to_owned();
+    let texts = [first].into_iter().chain(patterns.iter().filter_map(|it| sample(it)));
+    let rank = |text: &String| patterns.iter().filter(|it| !it.is_match(text)).count();
+    texts.min_by_key(rank).unwrap_or_default()
 }
 
 #[cfg(test)]

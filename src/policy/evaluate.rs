@@ -85,7 +85,8 @@ fn justification(speaking: &[&Arc<Policy>], request: &DebugRequest) -> Option<St
 }
 
 /// The text of a container's reason; a reason that comes from a Secret or the like is none.
-pub(super) fn reason_in<'a>(container: &'a Injection, variable: &str) -> Option<&'a str> {
+#[must_use]
+pub fn reason_in<'a>(container: &'a Injection, variable: &str) -> Option<&'a str> {
     // Of a variable that is given twice, the last counts, as in the container.
     let given = container.env.iter().rfind(|env| env.name == variable)?;
     match &given.source {

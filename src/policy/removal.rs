@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::pod_security;
-use super::request::{EnvSource, Injection, PodFacts};
+use super::request::{EnvSource, Injection, Os, PodFacts, SecurityContext};
 use super::rule::{Access, Constraints, Level, MountAccess, Policy};
 use super::setting::Setting;
 use super::text::{Plain, Quoted};
@@ -21,12 +21,13 @@ pub enum Removable {
     SecretEnv,
 }
 
-/// One thing that was taken away. Positions are those in the container's lists as they were sent.
+/// One thing that was taken away. Positions are those in the container's lists as they were sent;
+/// where nothing is left or kept, the field itself goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the sentence in `Display` is the documentation")]
 pub enum Removal {
-    Privileged,
-    Capabilities { names: Vec<String>, kept: Vec<String> },
+    Privileged { left: Option<bool> },
+    Capabilities { names: Vec<String>, kept: Option<Vec<String>> },
     Mount { position: usize, volume: String },
     MountWrite { position: usize, volume: String },
     Device { position: usize, volume: String },
@@ -37,7 +38,7 @@ pub enum Removal {
 impl fmt::Display for Removal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Privileged => f.write_str("privileged is taken away"),
+            Self::Privileged { .. } => f.write_str("privileged is taken away"),
             Self::Capabilities { names, .. } => {
                 let (what, are) =
                     if names.len() == 1 { ("capability", "is") } else { ("capabilities", "are") };
@@ -65,18 +66,18 @@ impl fmt::Display for Removal {
 /// Takes from the container what the policy removes. Changes nothing that the policy allows.
 pub(super) fn take_away(policy: &Policy, container: &mut Injection, pod: &PodFacts) {
     let Policy { remove, constraints, .. } = policy;
+    // The API server refuses both fields in a pod of Windows, whatever is in them.
+    let windows = pod.spec.known().is_some_and(|spec| spec.os == Some(Os::Windows));
     for part in remove {
         match part {
             Removable::Privileged => {
                 let limited = constraints.pod_security.is_some_and(|l| l != Level::Privileged);
                 if limited && container.security.privileged == Some(true) {
-                    container.security.privileged = Some(false);
+                    container.security.privileged = (!windows).then_some(false);
                 }
             }
             Removable::Capabilities => {
-                if let Some(names) = &mut container.security.capabilities_add {
-                    names.retain(|name| may_add(constraints, name));
-                }
+                capabilities(constraints, &mut container.security, windows);
             }
             Removable::Mounts => mounts(constraints, container, pod),
             Removable::SecretEnv => {
@@ -87,6 +88,15 @@ pub(super) fn take_away(policy: &Policy, container: &mut Injection, pod: &PodFac
                 container.env_from.retain(|from| stays(&from.source));
             }
         }
+    }
+}
+
+fn capabilities(constraints: &Constraints, security: &mut SecurityContext, windows: bool) {
+    let Some(names) = &mut security.capabilities_add else { return };
+    let asked = names.len();
+    names.retain(|name| may_add(constraints, name));
+    if windows && names.is_empty() && asked > 0 && security.capabilities_drop.is_none() {
+        security.capabilities_add = None;
     }
 }
 
@@ -125,16 +135,15 @@ pub fn removals(asked: &Injection, stored: &Injection, changes: &[Change]) -> Ve
         |setting: &Setting| changes.iter().any(|change| change.setting.path() == setting.path());
     let mut found = Vec::new();
     let (before, after) = (&asked.security, &stored.security);
-    let disarmed = before.privileged == Some(true) && after.privileged == Some(false);
+    let disarmed = before.privileged == Some(true) && after.privileged != Some(true);
     if disarmed && !by_setting(&Setting::Privileged(false)) {
-        found.push(Removal::Privileged);
+        found.push(Removal::Privileged { left: after.privileged });
     }
     let (asked_names, kept) = (&before.capabilities_add, &after.capabilities_add);
-    let kept = kept.as_deref().unwrap_or_default();
-    let gone = asked_names.iter().flatten().filter(|name| !kept.contains(name));
-    let names: Vec<String> = gone.cloned().collect();
+    let stays = |name: &String| kept.as_ref().is_some_and(|kept| kept.contains(name));
+    let names: Vec<_> = asked_names.iter().flatten().filter(|it| !stays(it)).cloned().collect();
     if !names.is_empty() && !by_setting(&Setting::CapabilitiesAdd(Vec::new())) {
-        found.push(Removal::Capabilities { names, kept: kept.to_vec() });
+        found.push(Removal::Capabilities { names, kept: kept.clone() });
     }
     for mount in &asked.mounts {
         let (position, volume) = (mount.position, mount.volume.clone());

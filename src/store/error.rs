@@ -118,7 +118,10 @@ impl StoreError {
 pub fn may_pass(error: &LedgerError) -> bool {
     let LedgerError::Failed { source, .. } = error else { return false };
     match source.downcast_ref() {
-        Some(StoreError::Missing { .. }) => true,
+        // A file that is being copied there is none of ours yet.
+        Some(
+            StoreError::Missing { .. } | StoreError::Bare { .. } | StoreError::NotALedger { .. },
+        ) => true,
         Some(StoreError::Sql { source, .. }) => match source {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
             sqlx::Error::Database(error) => is_passing(error.as_ref()),
@@ -131,10 +134,11 @@ pub fn may_pass(error: &LedgerError) -> bool {
 fn is_passing(error: &dyn DatabaseError) -> bool {
     let code = error.code().unwrap_or_default();
     if error.try_downcast_ref::<SqliteError>().is_some() {
-        // Busy, locked, no memory, read error, full, not opened, out of date, and of those that
-        // say "read-only" the ones by which a log waits to be recovered.
+        // Busy, locked, no memory, read error, not whole as while it is copied, full, not opened,
+        // out of date, and of those that say "read-only" the ones by which a log waits to be
+        // recovered.
         let code: u32 = code.parse().unwrap_or_default();
-        return matches!(code & 0xff, 5 | 6 | 7 | 10 | 13 | 14 | 17)
+        return matches!(code & 0xff, 5 | 6 | 7 | 10 | 11 | 13 | 14 | 17)
             || matches!(code, 264 | 520 | 1288);
     }
     // Connection, rolled back, too little of something, in use, ended by somebody, system.

@@ -31,6 +31,7 @@ pub(super) async fn open(server: &Server, writing: Writing) -> Result<StoredLedg
         writer: Some(Writer::start(destination, writing)),
         reader,
         location: Location::Postgres(server.clone()),
+        file: None,
     })
 }
 
@@ -58,6 +59,7 @@ pub(super) async fn open_read_only(server: &Server) -> Result<StoredLedger, Ledg
         writer: None,
         reader: reader(server),
         location: Location::Postgres(server.clone()),
+        file: None,
     })
 }
 

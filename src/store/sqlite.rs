@@ -12,6 +12,7 @@ use std::time::Duration;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
+pub(super) use self::file::Identity;
 use self::write::SqliteDestination;
 use super::location::Location;
 use super::statement::{Pool, Statement};
@@ -31,12 +32,22 @@ pub(super) async fn open(path: &Path, writing: Writing) -> Result<StoredLedger, 
         writer: Some(Writer::start(destination, writing)),
         reader,
         location: Location::Sqlite(path.to_owned()),
+        file: None,
     })
 }
 
 pub(super) async fn open_read_only(path: &Path) -> Result<StoredLedger, LedgerError> {
+    // Before it is opened: whatever takes its place from here on is another.
+    let file = Identity::of(path).ok();
     let reader = read::open(path).await.map_err(|error| error.while_doing("open"))?;
-    Ok(StoredLedger { writer: None, reader, location: Location::Sqlite(path.to_owned()) })
+    let location = Location::Sqlite(path.to_owned());
+    Ok(StoredLedger { writer: None, reader, location, file })
+}
+
+/// See [`super::AnyLedger::is_replaced`].
+pub(super) fn is_replaced(path: &Path, opened: Identity) -> Result<bool, StoreError> {
+    file::look(path)?;
+    Ok(Identity::of(path)? != opened)
 }
 
 /// See [`super::AnyLedger::misfits`].

@@ -579,3 +579,69 @@ fn slips_in_what_is_assumed_are_told() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("no policies were found"));
 }
+
+/// Of the library's policies all that want a ticket say how it looks.
+#[test]
+fn a_refusal_for_want_of_a_reason_shows_one_that_would_do() {
+    let folder = TempDir::new().unwrap();
+    let policies = br#"
+apiVersion: postern.dev/v1alpha1
+kind: DebugPolicy
+metadata: {name: asks}
+spec:
+  effect: Permit
+  containers: {images: {allow: [busybox]}, podSecurity: privileged}
+  justification: {required: true, pattern: '^(OPS|INC)-[0-9]+\b'}
+---
+apiVersion: postern.dev/v1alpha1
+kind: DebugPolicy
+metadata: {name: who}
+spec:
+  effect: Require
+  justification: {required: true, env: TEAM}
+---
+apiVersion: postern.dev/v1alpha1
+kind: DebugPolicy
+metadata: {name: never-asks}
+spec:
+  effect: Permit
+  containers:
+    images: {allow: [alpine]}
+    podSecurity: baseline
+    capabilities: {allow: [SYS_PTRACE]}
+"#;
+    let policies = file(&folder, "policies.yaml", policies);
+    let pod = b"{metadata: {name: web, namespace: shop}, spec: {containers: [{name: web}]}}";
+    let pod = file(&folder, "pod.yaml", pod);
+    let suggested = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+        command.args(["check", "-p", &policies, "--pod", &pod, "--as=ana"]).args(words);
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let command = said.lines().find_map(|line| line.trim().strip_prefix("try: "));
+        (output.status.code(), command.map(str::to_owned))
+    };
+    let busybox = "kubectl debug web -n shop --image=busybox --profile=general";
+    let ticket = "--env=DEBUG_REASON=OPS-000";
+    for (given, expected) in [
+        (&["--image=busybox"][..], format!("{busybox} {ticket} --env=TEAM=WHY")),
+        (&["--image=busybox", "--env=TEAM=a"], format!("{busybox} {ticket} --env=TEAM=a")),
+        (
+            &["--image=busybox", "--env=DEBUG_REASON=because", "--env=TEAM=a"],
+            format!("{busybox} {ticket} --env=TEAM=a"),
+        ),
+        (
+            &["--image=nginx", "--env=DEBUG_REASON=INC-7", "--env=TEAM=a"],
+            format!("{busybox} --env=DEBUG_REASON=INC-7 --env=TEAM=a"),
+        ),
+        // Whom one policy lets in without a ticket is asked for none by another.
+        (
+            &["--image=alpine", "--env=TEAM=a", "--profile=sysadmin"],
+            format!("{} --env=TEAM=a", busybox.replace("busybox", "alpine")),
+        ),
+    ] {
+        assert_eq!(suggested(given), (Some(1), Some(expected)), "{given:?}");
+    }
+    let passing = suggested(&["--image=busybox", ticket, "--env=TEAM=WHY"]);
+    assert_eq!(passing, (Some(0), None));
+}

@@ -302,6 +302,15 @@ async fn targets_that_make_no_sense_end_the_start_and_show_no_secret() {
         }
     }
     assert_eq!(fs::read_to_string(&ledger).unwrap(), "without a line's end");
+    // A key that lies elsewhere too, whatever the ledger is in.
+    fs::write(site.path("signs"), "a key").unwrap();
+    for own in ["signs", "signs.pub", "./signs.rotations"] {
+        let target = format!("file:{own}");
+        let mut server = site.launch(&["--ledger-key", "signs", "--checkpoint-to", &target]);
+        server.wait_for_line(&format!("`--checkpoint-to`: `{own}` is a part of the ledger: `"));
+        assert_eq!(server.ended().await.code(), Some(64), "{target}");
+    }
+    assert_eq!(fs::read_to_string(site.path("signs")).unwrap(), "a key");
     let file = "file:none/copy.jsonl";
     let mut server = site.launch(&arguments(&["--forward", file]));
     server.wait_for_line("`--forward`: file:none/copy.jsonl: cannot open it: No such file");

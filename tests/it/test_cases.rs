@@ -288,6 +288,24 @@ fn what_is_wrong_with_a_case_file_is_shown_where_it_is() {
     insta::assert_snapshot!("test_faults", said.join("\n"));
 }
 
+/// As `check --as ''` is.
+#[test]
+fn nobody_asks_without_a_name() {
+    let ask = "debug: kubectl debug web --image=busybox:1.36, expect: {allowed: true}";
+    for nameless in ["as: ''", "asGroups: ['']", "as: '', asGroups: [dev, '']"] {
+        let folder = folder(&format!("- {{name: x, {nameless}, {ask}}}\n"));
+        let (code, _, err) = test(folder.path(), &["."]);
+        let field = nameless.split(':').next().unwrap();
+        let said = format!("error: cases[0].{field}: want a name, as in `alice`");
+        assert!(code == Some(2) && err.contains(&said), "{nameless}: {err}");
+    }
+    let folder = folder(&format!("- {{name: x, {ask}}}\n"));
+    let text = written(&folder).replace("as: ana", "as: \"\"");
+    fs::write(folder.path().join("cases.yaml"), text).unwrap();
+    let (code, _, err) = test(folder.path(), &["."]);
+    assert!(code == Some(2) && err.contains("error: as: want a name"), "{err}");
+}
+
 #[test]
 fn a_case_does_not_depend_on_when_it_is_run() {
     let folder =

@@ -88,7 +88,7 @@ impl Export {
         }
         let location = self.source.location()?;
         for path in [&output, &manifest_to].into_iter().flatten() {
-            spare(&location, path).map_err(|owned| Misuse(owned.to_string()))?;
+            spare(&location, None, path).map_err(|owned| Misuse(owned.to_string()))?;
         }
         let query = self.filter.query(Timestamp::now())?;
         let ledger = self.source.open().await?;

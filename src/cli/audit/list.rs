@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::filter::{Filter, spelled};
-use super::{Source, note, table, write_json, write_yaml};
+use super::{Source, Unreadable, note, table, write_json, write_yaml};
 use crate::cli::{Format, Outcome};
 use crate::ledger::{Cursor, Entry, Query};
 use crate::store::{AnyLedger, Stored, may_pass};
@@ -87,12 +87,13 @@ impl List {
         let shown = self.limit().unwrap_or(SHOWN);
         query.limit = shown.saturating_add(1);
         let stored = self.page(ledger, &query).await?;
-        let listed = stored.len();
-        let listed = print_table(stored.iter().take(shown).take(listed))?;
+        let mut unreadable = Unreadable::default();
+        print_table(stored.iter().take(shown), &mut unreadable)?;
         if stored.len() > shown {
             note(&format!("newest {shown} of more; use --limit"));
         }
-        Ok(listed)
+        unreadable.fail()?;
+        Ok(stored.len())
     }
 
     /// Every one that matches, a page in memory at a time; how many there were.
@@ -103,18 +104,19 @@ impl List {
         write: impl Fn(&mut dyn Write, &Stored) -> anyhow::Result<()>,
     ) -> anyhow::Result<usize> {
         let mut out = BufWriter::new(io::stdout());
-        let mut listed = 0;
+        let (mut listed, mut unreadable) = (0, Unreadable::default());
         let mut pages = match self.events {
             true => ledger.pages_of_events(query, self.limit()),
             false => ledger.pages(query, self.limit()),
         };
         while let Some(page) = pages.next().await? {
             for stored in &page {
-                write(&mut out, stored)?;
+                unreadable.pass_by(write(&mut out, stored))?;
             }
             listed += page.len();
         }
         out.flush()?;
+        unreadable.fail()?;
         Ok(listed)
     }
 
@@ -141,7 +143,8 @@ impl List {
         }
     }
 
-    /// After an error in a ledger that is opened anew: it may be another by now.
+    /// In a ledger that is opened anew after an error, and where a file was put in its place: it is
+    /// another then, and what was opened would be read for ever.
     async fn look_anew(
         &self,
         ledger: &mut Option<AnyLedger>,
@@ -149,7 +152,11 @@ impl List {
         shown: &mut BTreeSet<Cursor>,
     ) -> anyhow::Result<()> {
         let opened = match ledger.take() {
-            Some(opened) => opened,
+            Some(opened) if !opened.is_replaced()? => opened,
+            Some(_) => {
+                note("the ledger was replaced by another file; what is there now is read");
+                self.source.open().await?
+            }
             None => self.source.open().await?,
         };
         self.look(&opened, query, shown).await?;
@@ -186,13 +193,18 @@ impl List {
         Ok(())
     }
 
+    /// What cannot be read is told, and more comes all the same.
     fn write_all(&self, stored: &[Stored]) -> anyhow::Result<()> {
         let mut out = io::stdout().lock();
+        let mut unreadable = Unreadable::default();
         match self.output {
-            Format::Text => drop(print_table(stored.iter())?),
+            Format::Text => print_table(stored.iter(), &mut unreadable)?,
             Format::Json => stored.iter().try_for_each(|it| write_json(&mut out, it))?,
-            Format::Yaml => stored.iter().try_for_each(|it| write_yaml(&mut out, it))?,
+            Format::Yaml => {
+                stored.iter().try_for_each(|it| unreadable.pass_by(write_yaml(&mut out, it)))?
+            }
         }
+        unreadable.tell();
         Ok(out.flush()?)
     }
 }
@@ -231,14 +243,16 @@ impl Outage {
     }
 }
 
-/// How many were printed. What cannot be read is an error once the rest is printed.
-fn print_table<'a>(stored: impl Iterator<Item = &'a Stored>) -> anyhow::Result<usize> {
-    let (mut records, mut events, mut unreadable) = (Vec::new(), Vec::new(), None);
+fn print_table<'a>(
+    stored: impl Iterator<Item = &'a Stored>,
+    unreadable: &mut Unreadable,
+) -> anyhow::Result<()> {
+    let (mut records, mut events) = (Vec::new(), Vec::new());
     for stored in stored {
         match stored.entry() {
             Ok(Entry::Decision(record)) => records.push(*record),
             Ok(Entry::Event(event)) => events.push(*event),
-            Err(error) => unreadable = Some(error),
+            Err(error) => unreadable.add(error.into()),
         }
     }
     let mut out = io::stdout().lock();
@@ -248,9 +262,5 @@ fn print_table<'a>(stored: impl Iterator<Item = &'a Stored>) -> anyhow::Result<u
     if !events.is_empty() {
         out.write_all(table::render_events(&events).as_bytes())?;
     }
-    out.flush()?;
-    match unreadable {
-        Some(error) => Err(error.into()),
-        None => Ok(records.len() + events.len()),
-    }
+    Ok(out.flush()?)
 }

@@ -10,6 +10,7 @@ use crate::cli::{Outcome, print};
 use crate::ledger::chain::Hash;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::id_prefix::IdPrefix;
+use crate::ledger::json::printable;
 use crate::ledger::note::VerifyingKey;
 use crate::ledger::port::Journal;
 use crate::ledger::tree::{Frontier, Prover, is_included};
@@ -69,7 +70,7 @@ impl Proof {
 
 impl Prove {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
-        let ledger = self.source.open().await?;
+        let ledger = self.source.open_for_reading(format!("audit prove {}", self.id)).await?;
         let found = ledger.find(self.id, CANDIDATES).await?;
         let outcome = match found.as_slice() {
             [stored] => prove(&ledger, stored).await?,
@@ -105,7 +106,8 @@ async fn prove(ledger: &AnyLedger, stored: &Stored) -> anyhow::Result<Outcome> {
                 rotations: ledger.rotations(&writer).await?,
                 hashes: hashes.iter().map(Hash::to_string).collect(),
             };
-            print(&format!("{}\n", serde_json::to_string_pretty(&proof)?))?;
+            let proof = serde_json::to_string_pretty(&proof)?;
+            print(&format!("{}\n", proof.lines().map(printable).collect::<Vec<_>>().join("\n")))?;
             return Ok(Outcome::Done);
         }
         // What was dropped meanwhile is not missing.

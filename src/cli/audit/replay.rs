@@ -1,29 +1,32 @@
 //! `postern audit replay`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::filter::{Filter, spelled};
-use super::{Source, note};
+use super::{Source, Unreadable, note};
+use crate::admission::decode::Subject;
 use crate::cli::check::examine::{Examination, examine};
 use crate::cli::check::{Asked, Phases};
 use crate::cli::{Form, Outcome, print};
 use crate::folder;
 use crate::ledger::{self, Evidence, Record};
 use crate::policy::circumstances::{Circumstances, Right};
-use crate::policy::request::Fact;
+use crate::policy::request::{EnvSource, Fact};
 use crate::policy::set::PolicySet;
 use crate::policy::text::{Line, Plain};
+use crate::policy::verdict::Objection;
 
 /// Judge recorded requests by other policies, and show whose answer would be another
 ///
-/// The containers are judged as they were stored, with what the old policies had filled in. A
-/// justification cannot be judged again where its variable is another: values are not recorded.
+/// The containers are judged as they were stored, with what the old policies had filled in. Of the
+/// values of variables only the reason is recorded, and taken for the one that these policies ask
+/// for. Where none is, whoever had set such a variable cannot be judged again.
 #[derive(Debug, clap::Args)]
 pub(super) struct Replay {
     #[command(flatten)]
@@ -49,6 +52,9 @@ struct Sum {
 impl Replay {
     pub(super) async fn run(&self) -> anyhow::Result<Outcome> {
         let policies = folder::load(&self.policies)?;
+        if policies.policies().is_empty() {
+            note("no policies were found, so nothing is permitted");
+        }
         if policies.asks_for_documents().is_some() {
             note(
                 "some of these policies have expressions: of pods, the ledger holds only what \
@@ -59,11 +65,14 @@ impl Replay {
         let query = self.filter.query(Timestamp::now())?;
         let ledger =
             self.source.open_for_reading(format!("audit replay{}", spelled(&query))).await?;
-        let mut sum = Sum::default();
+        let (mut sum, mut unreadable) = (Sum::default(), Unreadable::default());
         let mut pages = ledger.pages(query, None);
         while let Some(page) = pages.next().await? {
             for stored in &page {
-                print(&self.judge(&mut asked, &stored.record()?, &mut sum)?)?;
+                match stored.record() {
+                    Ok(record) => print(&self.judge(&mut asked, &record, &mut sum)?)?,
+                    Err(error) => unreadable.add(error.into()),
+                }
             }
         }
         ledger.close().await;
@@ -74,6 +83,7 @@ impl Replay {
                 "{unknown} cannot be judged again: no policy was asked, or too little is recorded"
             ));
         }
+        unreadable.fail()?;
         Ok(Outcome::Done)
     }
 
@@ -85,9 +95,14 @@ impl Replay {
             return Ok(String::new());
         };
         asked.circumstances = circumstances(&asked.policies, record, evidence);
-        let body = serde_json::to_vec(&review)?;
+        let reason = record.justification.as_deref().unwrap_or_default();
+        let body = serde_json::to_vec(&with_reason(review, reason, &asked.policies))?;
         let examination = examine(asked, Phases::Both, &body)
             .with_context(|| format!("decision {}", record.id))?;
+        if is_open(record, &asked.policies, &examination) {
+            sum.unknown += 1;
+            return Ok(String::new());
+        }
         let now = match examination.allows() {
             true => ledger::Outcome::Allowed,
             false => ledger::Outcome::Refused,
@@ -110,6 +125,44 @@ impl Replay {
             }
         })
     }
+}
+
+/// With the reason that is recorded where these policies look for one.
+fn with_reason(mut review: Value, reason: &str, policies: &PolicySet) -> Value {
+    let asked = policies.policies().iter().filter_map(|it| it.constraints.justification.as_ref());
+    let asked: BTreeSet<_> = asked.map(|it| it.env.as_str()).collect();
+    let is_asked = |variable: &Value| {
+        let name = variable.get("name").and_then(Value::as_str);
+        name.is_some_and(|name| asked.contains(name))
+    };
+    let containers = review.pointer_mut("/request/object/spec/ephemeralContainers");
+    let containers = containers.and_then(Value::as_array_mut).into_iter().flatten();
+    let env = containers.filter_map(|it| it.get_mut("env").and_then(Value::as_array_mut));
+    for variable in env.flatten().filter(|variable| is_asked(variable)) {
+        // What comes from elsewhere is no reason.
+        if let Some(value) = variable.get_mut("value") {
+            *value = reason.into();
+        }
+    }
+    review
+}
+
+/// Whether policies look for a reason where there was a text that nobody recorded.
+fn is_open(record: &Record, policies: &PolicySet, examination: &Examination) -> bool {
+    let missing = Objection::JustificationMissing { env: String::new() };
+    let was_missing = || record.findings.iter().any(|it| it.constraint == missing.constraint());
+    if record.justification.is_some() || was_missing() {
+        return false;
+    }
+    examination.steps.iter().any(|step| {
+        let Subject::Debug(debug) = &step.judgement.review.subject else { return false };
+        let speaking = policies.speaking_to(&debug.request);
+        let mut asked = speaking.iter().filter_map(|it| it.constraints.justification.as_ref());
+        let given = || debug.request.injections.iter().flat_map(|it| &it.env);
+        asked.any(|asked| {
+            given().any(|it| it.name == asked.env && matches!(it.source, EnvSource::Value(_)))
+        })
+    })
 }
 
 fn text(record: &Record, now: ledger::Outcome, why: &[String]) -> Result<String, std::fmt::Error> {

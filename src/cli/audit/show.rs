@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{CANDIDATES, Source, detail, note, write_json, write_yaml};
+use super::{CANDIDATES, Source, Unreadable, detail, note, write_json, write_yaml};
 use crate::cli::{Format, Outcome};
 use crate::ledger::Entry;
 use crate::ledger::id_prefix::IdPrefix;
@@ -48,8 +48,9 @@ impl Show {
 
     async fn print(&self, ledger: &AnyLedger, stored: &Stored) -> anyhow::Result<()> {
         let observed = ledger.observations(stored.id).await?;
+        let mut unreadable = Unreadable::default();
         let text = match self.output {
-            Format::Text => Some(self.text(ledger, stored, &observed).await?),
+            Format::Text => Some(text(ledger, stored, &observed, &mut unreadable).await?),
             Format::Json | Format::Yaml => None,
         };
         let mut out = io::stdout().lock();
@@ -64,27 +65,31 @@ impl Show {
                 all.into_iter().try_for_each(|stored| write(&mut out, stored))?;
             }
         }
-        Ok(out.flush()?)
+        out.flush()?;
+        unreadable.fail()
     }
+}
 
-    async fn text(
-        &self,
-        ledger: &AnyLedger,
-        stored: &Stored,
-        observed: &[Stored],
-    ) -> anyhow::Result<String> {
-        match stored.entry()? {
-            Entry::Decision(record) => {
-                let amended_by = ledger.amendment(stored.id).await?;
-                let mut events = Vec::new();
-                for stored in observed {
-                    if let Entry::Event(event) = stored.entry()? {
-                        events.push(*event);
-                    }
+/// What cannot be read of what became of it hides nothing of the rest.
+async fn text(
+    ledger: &AnyLedger,
+    stored: &Stored,
+    observed: &[Stored],
+    unreadable: &mut Unreadable,
+) -> anyhow::Result<String> {
+    match stored.entry()? {
+        Entry::Decision(record) => {
+            let amended_by = ledger.amendment(stored.id).await?;
+            let mut events = Vec::new();
+            for stored in observed {
+                match stored.entry() {
+                    Ok(Entry::Event(event)) => events.push(*event),
+                    Ok(Entry::Decision(_)) => {}
+                    Err(error) => unreadable.add(error.into()),
                 }
-                Ok(detail::render(&record, amended_by, &events))
             }
-            Entry::Event(event) => Ok(detail::render_event(&event)),
+            Ok(detail::render(&record, amended_by, &events))
         }
+        Entry::Event(event) => Ok(detail::render_event(&event)),
     }
 }

@@ -6,10 +6,10 @@ use std::fmt::{self, Write as _};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::Source;
 use super::filter::{Filter, spelled};
 use super::verify::{followed, trusted};
-use crate::cli::{Form, Outcome, print};
+use super::{Source, Unreadable};
+use crate::cli::{Form, Outcome, as_json, print};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::note::VerifyingKey;
 use crate::ledger::port::Journal;
@@ -51,19 +51,18 @@ impl Stats {
         let trusted = trusted(&self.key, &self.source.location()?)?;
         let ledger =
             self.source.open_for_reading(format!("audit stats{}", spelled(&query))).await?;
-        let tally = count(&ledger, query.clone()).await?;
+        let mut unreadable = Unreadable::default();
+        let tally = count(&ledger, query.clone(), &mut unreadable).await?;
         let coverage = self.coverage(&ledger, &query, &trusted).await?;
         ledger.close().await;
         let is_signed = !trusted.is_empty();
         print(&match self.output {
             Form::Text => text(&tally, &coverage, is_signed)?,
-            Form::Json => format!(
-                "{}\n",
-                json!({
-                    "decisions": tally, "coverage": coverage, "signaturesChecked": is_signed,
-                })
-            ),
+            Form::Json => as_json(&json!({
+                "decisions": tally, "coverage": coverage, "signaturesChecked": is_signed,
+            }))?,
         })?;
+        unreadable.fail()?;
         Ok(Outcome::Done)
     }
 
@@ -146,12 +145,19 @@ impl<'a> Told<'a> {
     }
 }
 
-async fn count(ledger: &AnyLedger, query: Query) -> anyhow::Result<Tally> {
+async fn count(
+    ledger: &AnyLedger,
+    query: Query,
+    unreadable: &mut Unreadable,
+) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     let mut pages = ledger.pages(query, None);
     while let Some(page) = pages.next().await? {
         for stored in &page {
-            tally.add(&stored.record()?);
+            match stored.record() {
+                Ok(record) => tally.add(&record),
+                Err(error) => unreadable.add(error.into()),
+            }
         }
     }
     Ok(tally)
@@ -166,8 +172,7 @@ fn text(tally: &Tally, coverage: &[Coverage], is_signed: bool) -> Result<String,
     if *undelivered > 0 {
         writeln!(text, "{undelivered} of the refusals say that an answer came too late")?;
     }
-    let days = tally.days.iter().rev().take(ROWS).collect();
-    table(&mut text, "day", days)?;
+    table(&mut text, "day", tally.days.iter().rev().collect())?;
     table(&mut text, "user", most(&tally.users))?;
     table(&mut text, "namespace", most(&tally.namespaces))?;
     table(&mut text, "image", most(&tally.images))?;
@@ -193,6 +198,10 @@ fn covered(text: &mut String, coverage: &Coverage) -> fmt::Result {
     for pause in silent.iter().take(ROWS) {
         writeln!(text, "  not from {:.0} to {:.0}", pause.from, pause.to)?;
     }
+    if let Some(more @ 1..) = silent.len().checked_sub(ROWS) {
+        let times = if more == 1 { "time" } else { "times" };
+        writeln!(text, "  nor {more} {times} more; `-o json` has all")?;
+    }
     if *untrusted_checkpoints > 0 {
         writeln!(
             text,
@@ -205,17 +214,21 @@ fn covered(text: &mut String, coverage: &Coverage) -> fmt::Result {
 fn most(counts: &BTreeMap<String, Count>) -> Vec<(&String, &Count)> {
     let mut counts: Vec<_> = counts.iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(count.allowed + count.refused));
-    counts.truncate(ROWS);
     counts
 }
 
+/// The first of these, and how many are left out.
 fn table(text: &mut String, what: &str, rows: Vec<(&String, &Count)>) -> fmt::Result {
     if rows.is_empty() {
         return Ok(());
     }
     writeln!(text, "\n{:>9} {:>9}  {what}", "allowed", "refused")?;
-    for (key, Count { allowed, refused }) in rows {
+    let more = rows.len().saturating_sub(ROWS);
+    for (key, Count { allowed, refused }) in rows.into_iter().take(ROWS) {
         writeln!(text, "{allowed:>9} {refused:>9}  {}", Plain(key))?;
+    }
+    if more > 0 {
+        writeln!(text, "{:>19}  and {more} more; `-o json` has all", "")?;
     }
     Ok(())
 }

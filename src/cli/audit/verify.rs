@@ -13,7 +13,7 @@ use super::filter::in_order;
 use super::moment::Moment;
 use super::progress::Progress;
 use super::{Source, note, offline};
-use crate::cli::{Form, Misuse, Outcome, print};
+use crate::cli::{Form, Misuse, Outcome, as_json, print};
 use crate::ledger::LedgerError;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::note::{VerifyingKey, rotated_to};
@@ -105,7 +105,7 @@ impl Verify {
         let told = Told { reports: &reports, misfits: &misfits, is_signed: !trusted.is_empty() };
         print(&match self.output {
             Form::Text => told.text()?,
-            Form::Json => format!("{}\n", told.as_json(is_good)),
+            Form::Json => as_json(&told.as_json(is_good))?,
         })?;
         if let Some(why) = nothing {
             note(why);
@@ -222,10 +222,7 @@ impl Verify {
                 told.ok().filter(|told| told.size == stored.size).map(|told| (told.size, told.time))
             })
             .collect();
-        let from = since.and_then(|since| times.iter().rfind(|(_, time)| *time <= since));
-        let to = until.and_then(|until| times.iter().find(|(_, time)| *time >= until));
-        let (mut from, mut to) =
-            (from.map_or(0, |(size, _)| *size), to.map_or(u64::MAX, |(size, _)| *size));
+        let (mut from, mut to) = part(&times, since, until);
         // What was kept is compared, or it would say nothing.
         if let Some(first) = kept.iter().min().filter(|first| **first < from) {
             from = times.iter().rfind(|(size, _)| size <= first).map_or(0, |(size, _)| *size);
@@ -233,6 +230,21 @@ impl Verify {
         to = kept.iter().copied().fold(to, u64::max);
         Ok(Range { from, to: to.max(from) })
     }
+}
+
+/// From the last checkpoint before a time to the first after another. Where a clock was set back,
+/// what was signed on both sides of it is in the part.
+fn part(
+    times: &[(u64, Timestamp)],
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+) -> (u64, u64) {
+    let from = since.and_then(|since| times.iter().take_while(|it| it.1 <= since).last());
+    let to = until.and_then(|until| {
+        let before = times.iter().rposition(|(_, time)| *time < until);
+        times.get(before.map_or(0, |before| before + 1))
+    });
+    (from.map_or(0, |(size, _)| *size), to.map_or(u64::MAX, |(size, _)| *size))
 }
 
 /// What is wrong with the database itself, which takes as long as it takes to read all of it twice.
@@ -302,4 +314,28 @@ pub(super) fn followed(trusted: &[VerifyingKey], rotations: &[String]) -> Vec<Ve
         trusted.extend(rotated_to(note, &trusted).ok().filter(|key| !trusted.contains(key)));
     }
     trusted
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::part;
+
+    #[test]
+    fn a_part_has_all_of_its_time_though_a_clock_was_set_back() {
+        let at = |second| Some(Timestamp::from_second(second).unwrap());
+        let signed = |times: &[i64]| -> Vec<_> {
+            (1_u64..).zip(times).map(|(size, time)| (size * 10, at(*time).unwrap())).collect()
+        };
+        let straight = signed(&[100, 200, 300, 400]);
+        assert_eq!(part(&straight, at(200), at(300)), (20, 30));
+        assert_eq!(part(&straight, at(50), at(90)), (0, 10));
+        assert_eq!(part(&straight, at(500), at(600)), (40, u64::MAX));
+        assert_eq!(part(&straight, None, None), (0, u64::MAX));
+        // The second was signed ahead of time.
+        let back = signed(&[100, 900, 300, 400]);
+        assert_eq!(part(&back, at(350), None), (10, u64::MAX), "of 350 to 900 is in the second");
+        assert_eq!(part(&back, None, at(350)), (0, 40), "before 350 is the third too");
+    }
 }

@@ -26,9 +26,11 @@ pub(in crate::cli) struct CaseFile {
     pub(in crate::cli) pod: Option<Value>,
     /// Who asks, where a case does not say.
     #[serde(rename = "as")]
+    #[schemars(length(min = 1))]
     pub(in crate::cli) user: Option<String>,
     /// The groups of who asks, where a case does not say.
     #[serde(rename = "asGroups")]
+    #[schemars(inner(length(min = 1)))]
     pub(in crate::cli) groups: Option<Vec<String>>,
     /// What a cluster would know, where a case does not say.
     #[serde(default)]
@@ -55,9 +57,11 @@ pub(in crate::cli) struct Case {
     pub(in crate::cli) pod: Option<Value>,
     /// Who gives the debug command.
     #[serde(rename = "as")]
+    #[schemars(length(min = 1))]
     pub(in crate::cli) user: Option<String>,
     /// Their groups, beyond those that the API server adds.
     #[serde(rename = "asGroups")]
+    #[schemars(inner(length(min = 1)))]
     pub(in crate::cli) groups: Option<Vec<String>>,
     /// What a cluster would know.
     #[serde(default)]
@@ -171,13 +175,16 @@ impl Source {
     fn flaws(&self) -> Vec<Flaw> {
         let mut flaws = Vec::new();
         let mut wrong = |path: FieldPath, message: &str| flaws.push(self.flaw(&path, message));
-        let CaseFile { policies, pod, assume, cases, .. } = &self.document.content;
+        let CaseFile { policies, pod, user, groups, assume, cases } = &self.document.content;
         let top = |field: &str| FieldPath(vec![Segment::Key(field.to_owned())]);
         if policies.as_ref().is_some_and(Vec::is_empty) {
             wrong(top("policies"), "it is empty; name a file, or leave it out for policies.yaml");
         }
         if !pod.as_ref().is_none_or(is_pod) {
             wrong(top("pod"), POD);
+        }
+        for field in nameless(user.as_ref(), groups.as_ref()) {
+            wrong(top(field), NAMELESS);
         }
         if let Some(time) = bad_time(assume) {
             wrong(below(top("assume"), "at"), &time);
@@ -199,6 +206,7 @@ impl Source {
 }
 
 const POD: &str = "a file's name, or the pod itself, is wanted here";
+const NAMELESS: &str = "want a name, as in `alice`";
 
 fn case_flaws(case: &Case, earlier: bool) -> Vec<(Option<&'static str>, String)> {
     let Case { name, review, debug, pod, user, groups, expect, .. } = case;
@@ -222,7 +230,11 @@ fn case_flaws(case: &Case, earlier: bool) -> Vec<(Option<&'static str>, String)>
                 wrong(Some(field), "a review says this itself; it goes with `debug`");
             }
         }
-        (None, Some(_)) => {}
+        (None, Some(_)) => {
+            for field in nameless(user.as_ref(), groups.as_ref()) {
+                wrong(Some(field), NAMELESS);
+            }
+        }
     }
     if !pod.as_ref().is_none_or(is_pod) {
         wrong(Some("pod"), POD);
@@ -231,6 +243,13 @@ fn case_flaws(case: &Case, earlier: bool) -> Vec<(Option<&'static str>, String)>
         wrong(Some("expect"), "`stored` holds the fields of a container");
     }
     flaws
+}
+
+/// Which of the two names nobody: it would be judged as somebody without a name.
+fn nameless(user: Option<&String>, groups: Option<&Vec<String>>) -> Vec<&'static str> {
+    let user = user.is_some_and(String::is_empty).then_some("as");
+    let groups = groups.is_some_and(|groups| groups.iter().any(String::is_empty));
+    user.into_iter().chain(groups.then_some("asGroups")).collect()
 }
 
 fn is_pod(value: &Value) -> bool {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::policy::circumstances::{Circumstances, Right};
 use crate::policy::image::{Alias, ImagePattern};
-use crate::policy::removal::Removable;
+use crate::policy::removal::{Removable, Removal};
 use crate::policy::request::{
     ConfinementProfile, Device, EnvFrom, EnvVar, Fact, Mount, Os, PullPolicy, Redacted, Volume,
 };

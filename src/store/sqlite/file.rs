@@ -11,7 +11,7 @@ use super::super::StoreError;
 
 /// Which file a path names, whatever it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(in crate::store) struct Identity {
     device: u64,
     inode: u64,
 }

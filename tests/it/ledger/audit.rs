@@ -329,6 +329,12 @@ fn hostile_text_never_reaches_a_terminal_raw() {
             assert!(!text.contains("\nDecision  forged"), "{output}: {text}");
         }
     }
+    for output in ["text", "json"] {
+        let mut stats = audit(&place);
+        stats.args(["stats", "-o", output, "--ledger", &place.location().to_string()]);
+        let text = stdout(&stats.assert().success());
+        assert!(text.chars().all(|it| it == '\n' || postern::policy::text::is_plain(it)), "{text}");
+    }
     // And yet nothing is lost.
     let listed = list(&place, &["-o", "json"]);
     let read: Record = serde_json::from_str(&stdout(&listed)).unwrap();
@@ -353,6 +359,19 @@ fn a_record_that_was_tampered_with_cannot_reach_a_terminal_raw_either() {
     let listed = list(&place, &[]).code(2);
     assert_eq!(stdout(&listed).lines().count(), 3);
     assert!(stderr(&listed).contains(&format!("record {} cannot be read", id(2))));
+    let listed = list(&place, &["-o", "yaml"]).code(2);
+    assert_eq!(stdout(&listed).matches("---\n").count(), 2);
+    assert!(stderr(&listed).contains(&format!("record {} cannot be read", id(2))));
+    let mut stats = audit(&place);
+    stats.args(["stats", "--ledger", &place.location().to_string()]);
+    let counted = stats.assert().code(2);
+    assert!(stdout(&counted).starts_with("2 decisions: "), "{}", stdout(&counted));
+    assert!(stderr(&counted).contains(&format!("record {} cannot be read", id(2))));
+    let about = format!("UPDATE records SET answer = '', about = '{}' WHERE sequence = 2", id(1));
+    Runtime::new().unwrap().block_on(execute(&place.file(), about.leak()));
+    let shown = show(&place, &[&id(1).to_string()]).code(2);
+    assert!(stdout(&shown).contains("busybox"), "{}", stdout(&shown));
+    assert!(stderr(&shown).contains(&format!("record {} cannot be read", id(2))));
 }
 
 #[test]

@@ -155,6 +155,9 @@ fn whoever_reads_or_exports_is_recorded() {
     list(&place, &["--user", "jane@example.com", "--limit", "1"]).success();
     show(&place, &["019ab3f2"]).code(1);
     let done = export(&place, &["--format", "csv", "--answer", "refused"]).success();
+    let mut prove = audit(&place);
+    prove.args(["prove", "019ab3f2", "--ledger", &place.location().to_string()]);
+    prove.assert().code(1);
     let recorded = events(&place);
     let commands: Vec<_> = recorded
         .iter()
@@ -168,7 +171,8 @@ fn whoever_reads_or_exports_is_recorded() {
         [
             "audit list --user jane@example.com",
             "audit show 019ab3f2",
-            "audit export --format csv --answer refused"
+            "audit export --format csv --answer refused",
+            "audit prove 019ab3f2",
         ]
     );
     for event in &recorded {

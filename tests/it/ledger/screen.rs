@@ -1,5 +1,6 @@
 //! `postern audit` as somebody sees it who sits before it: what comes in, and how far it is.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
@@ -13,7 +14,7 @@ use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use super::audit::{audit, ledger_of, stdout};
-use super::fixture::{Place, id, record, time};
+use super::fixture::{Place, execute, id, record, time};
 use super::postgres::Postgres;
 
 /// Ends with the test.
@@ -21,12 +22,12 @@ struct Watching(Child);
 
 impl Watching {
     fn start(place: &Place, since: &str) -> Self {
-        Self::start_on(&place.location().to_string(), since)
+        Self::start_on(&place.location().to_string(), since, "json")
     }
 
-    fn start_on(ledger: &str, since: &str) -> Self {
+    fn start_on(ledger: &str, since: &str, output: &str) -> Self {
         let program = Command::new(env!("CARGO_BIN_EXE_postern"))
-            .args(["audit", "list", "--watch", "-o", "json", "--since", since, "--ledger", ledger])
+            .args(["audit", "list", "--watch", "-o", output, "--since", since, "--ledger", ledger])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn();
@@ -134,7 +135,7 @@ fn a_watch_outlives_its_database() {
         }
     };
     append(&first, made_now(1));
-    let mut watching = Watching::start_on(&url, "1h");
+    let mut watching = Watching::start_on(&url, "1h", "json");
     let numbers = numbers(watching.0.stdout.take().unwrap());
     let next = || numbers.recv_timeout(Duration::from_secs(30)).unwrap();
     assert_eq!(next(), 1);
@@ -162,6 +163,67 @@ fn a_watch_outlives_its_database() {
     assert_eq!(code, Some(2), "{said}");
     assert_eq!(said.matches("it is tried again until it works").count(), 2, "{said}");
     assert_eq!(said.matches("the ledger can be read again").count(), 2, "{said}");
+}
+
+/// As when a backup was put back: the file that was opened is gone, and nobody writes it any more.
+#[test]
+fn a_watch_goes_on_with_the_file_that_has_the_name_now() {
+    let place = ledger_of([made_now(1)]);
+    let backup = place.folder.path().join("backup.db");
+    fs::copy(place.file(), &backup).unwrap();
+    let mut watching = Watching::start(&place, "1h");
+    let numbers = numbers(watching.0.stdout.take().unwrap());
+    let next = || numbers.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert_eq!(next(), 1);
+    let write = |number| {
+        Runtime::new().unwrap().block_on(async {
+            let ledger = place.open().await;
+            ledger.append(made_now(number)).await.unwrap();
+            ledger.close().await;
+        });
+    };
+    fs::rename(&backup, place.file()).unwrap();
+    for beside in ["-wal", "-shm"] {
+        drop(fs::remove_file(format!("{}{beside}", place.file().display())));
+    }
+    write(2);
+    assert_eq!(next(), 2);
+    // A copy that takes its time is none of ours at first.
+    fs::copy(place.file(), &backup).unwrap();
+    fs::remove_file(place.file()).unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    let half = fs::read(&backup).unwrap();
+    fs::write(place.file(), &half[..half.len() / 2]).unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    fs::rename(&backup, place.file()).unwrap();
+    write(3);
+    assert_eq!(next(), 3);
+    watching.0.kill().unwrap();
+    let (_, said) = watching.said();
+    assert!(said.starts_with("the ledger was replaced by another file"), "{said}");
+    assert_eq!(said.matches("it is tried again until it works").count(), 1, "{said}");
+    assert_eq!(said.matches("the ledger can be read again").count(), 1, "{said}");
+}
+
+/// Whoever can write the database could otherwise keep others from looking.
+#[test]
+fn a_watch_tells_of_a_record_that_cannot_be_read_and_goes_on() {
+    for output in ["text", "yaml"] {
+        let place = ledger_of([made_now(1), made_now(2), made_now(3), made_now(4)]);
+        let runtime = Runtime::new().unwrap();
+        let spoil = "UPDATE records SET record = '{}' WHERE sequence BETWEEN 2 AND 3";
+        runtime.block_on(execute(&place.file(), spoil));
+        let mut watching = Watching::start_on(&place.location().to_string(), "1h", output);
+        let mut lines = BufReader::new(watching.0.stdout.take().unwrap()).lines();
+        let mut next = || lines.find(|line| line.as_ref().unwrap().contains("jane@")).unwrap();
+        drop((next(), next()));
+        let ledger: AnyLedger = runtime.block_on(place.open());
+        runtime.block_on(ledger.append(made_now(5))).unwrap();
+        drop(next());
+        watching.0.kill().unwrap();
+        let (_, said) = watching.said();
+        assert_eq!(said.matches("cannot be read").count(), 2, "{output}: {said}");
+    }
 }
 
 /// `script` gives a program a terminal; every Debian has it, most others too.

@@ -22,7 +22,8 @@ fn review() -> String {
                "spec": {"containers": [{"name": "app"}], "ephemeralContainers": list}})
     };
     let added = json!([{"name": "debugger", "image": "busybox", "imagePullPolicy": "Always",
-        "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}]);
+        "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
+        "env": [{"name": "DEBUG_REASON", "value": "INC-7"}, {"name": "TICKET", "value": "1"}]}]);
     json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {
@@ -128,4 +129,34 @@ async fn recorded_decisions_are_judged_by_other_policies() {
     let changed = replay("stricter.yaml");
     assert!(changed.contains(" alice payments/api: allowed, now refused\n"), "{changed}");
     assert!(changed.contains("  image `busybox` is not approved here"), "{changed}");
+}
+
+/// The reason is the one value that a record holds. Without it, whoever had given one seemed to be
+/// refused by the very policies that had let them in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recorded_reason_is_judged_again() {
+    let site = Site::new();
+    let asking = |justification: &str| {
+        format!("{POLICIES}  justification: {{required: true, {justification}}}\n")
+    };
+    let (same, other) = (asking("pattern: '^INC-'"), asking("pattern: '^OPS-'"));
+    site.install_policies(&[("developers.yaml", &same)]);
+    let mut server = site.start(&["--ledger", "sqlite:l.db"]);
+    ask(&site, &server).await;
+    server.signal("TERM");
+    assert!(server.ended().await.success());
+    let replay = |policies: &str| {
+        std::fs::write(site.path("new.yaml"), policies).unwrap();
+        site.run(&["audit", "replay", "--policies", "new.yaml", "--ledger", "sqlite:l.db"])
+    };
+    assert_eq!(replay(&same), "");
+    assert!(replay(&other).contains("allowed, now refused"));
+    // Whatever it holds, the record says no more than that it was there.
+    site.install_policies(&[("developers.yaml", POLICIES)]);
+    let mut server = site.start(&["--ledger", "sqlite:l.db"]);
+    ask(&site, &server).await;
+    server.signal("TERM");
+    assert!(server.ended().await.success());
+    assert_eq!(replay(&asking("env: TICKET")).lines().count(), 0);
+    assert!(replay(&asking("env: TEAM")).matches("allowed, now refused").count() == 2);
 }

@@ -149,6 +149,30 @@ fn a_time_that_has_not_come_is_no_silence() {
     }
 }
 
+/// Whoever reads ten rows could take them for all.
+#[test]
+fn what_a_table_leaves_out_is_counted() {
+    let place = Place::new();
+    let began = (0..12).map(|hour| (at(hour * 60), started())).collect();
+    write(&place, "postern-0", began, (0..12).map(|hour| at(hour * 60)));
+    Runtime::new().unwrap().block_on(async {
+        let ledger = place.open().await;
+        for day in 0..12 {
+            let mut record = record(day * 24 * 3600);
+            record.requester.username = format!("user-{day}");
+            ledger.append(record).await.unwrap();
+        }
+        ledger.close().await;
+    });
+    let mut command = audit(&place);
+    let window = ["--until", "2026-11-24T18:30:00Z"];
+    command.args(["stats", "--ledger", &place.location().to_string()]);
+    let text = stdout(&command.assert().success());
+    assert_eq!(text.matches("  and 2 more; `-o json` has all\n").count(), 2, "{text}");
+    let text = stdout(&command.args(window).assert().success());
+    assert!(text.contains("  nor 1 time more; `-o json` has all\n"), "{text}");
+}
+
 /// What it wrote afterwards, nobody else left.
 #[test]
 fn whoever_writes_after_it_stopped_has_not_stopped() {

@@ -572,17 +572,23 @@ impl Policy {
         let Rules { pod_security, capabilities, from_secrets, .. } = &self.rules;
         let level = pod_security.unwrap_or(Level::Baseline);
         let takes = |part| self.remove.contains(&part);
+        // What Windows does not know at all does not stay with an empty value.
+        let windows = pod.windows && !pod.unknown;
         if takes("Privileged")
             && level != Level::Privileged
             && container.fields.privileged == Some(true)
         {
-            container.fields.privileged = Some(false);
+            container.fields.privileged = if windows { None } else { Some(false) };
         }
         if takes("Capabilities") && level != Level::Privileged {
             let extra = capabilities.as_deref().unwrap_or_default();
             let granted = granted(level);
             if let Some(names) = &mut container.fields.add {
+                let had_some = !names.is_empty();
                 names.retain(|name| granted.contains(name) || extra.contains(name));
+                if windows && had_some && names.is_empty() && container.fields.drop.is_none() {
+                    container.fields.add = None;
+                }
             }
         }
         if takes("SecretEnv") && *from_secrets != Some(Access::Allow) {

@@ -83,6 +83,29 @@ fn takes_away_what_goes_beyond_the_policy_and_nothing_else() {
     );
 }
 
+/// There the API server refuses `privileged: false` and empty capabilities too.
+#[test]
+fn nothing_is_left_of_what_windows_does_not_know() {
+    let mut asked = greedy();
+    asked.security.capabilities_add = Some(vec!["SYS_PTRACE".to_owned()]);
+    let stored = |asked: Injection| {
+        let mut request = asking_of_pod(asked);
+        if let Fact::Known(spec) = &mut request.pod.spec {
+            spec.os = Some(Os::Windows);
+        }
+        let set = PolicySet::new(vec![taking(&EVERY_PART)]);
+        let ruling = evaluate(&set, &request, Defaults::Applied).rulings.remove(0);
+        assert!(ruling.allows(), "{:?}", ruling.findings);
+        assert!(matches!(ruling.removals[0], Removal::Privileged { left: None }));
+        (ruling.container.security, ruling.removals)
+    };
+    let (security, removals) = stored(asked.clone());
+    assert_eq!((security.privileged, security.capabilities_add), (None, None));
+    assert!(matches!(&removals[1], Removal::Capabilities { kept: None, .. }));
+    asked.security.capabilities_add = None;
+    assert_eq!(stored(asked).0.capabilities_add, None);
+}
+
 #[test]
 fn what_is_not_to_be_taken_away_is_refused() {
     for left in EVERY_PART {
