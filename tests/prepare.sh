@@ -37,6 +37,7 @@ run) ;;
 test)
     [ -e /usr/lib/postgresql ] || command -v initdb >/dev/null ||
         install "the ledger is tested on a real PostgreSQL" postgresql
+    command -v openssl >/dev/null || install "it makes keys that a server refuses" openssl
     make -s -C "$here/.." tools >&2
     "$here/pod-security/build.sh" >/dev/null
     "$here/prometheus/build.sh" >/dev/null

@@ -12,7 +12,12 @@ use rustls::server::ParsedCertificate;
 use sha2::{Digest, Sha256};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
+use x509_parser::oid_registry::{OID_EC_P256, OID_NIST_EC_P384, OID_NIST_EC_P521, OID_SIG_ED25519};
 use x509_parser::parse_x509_certificate;
+use x509_parser::public_key::PublicKey;
+
+/// The keys that a server can sign with.
+pub const KEYS: &str = "RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, Ed25519";
 
 /// What is written in a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -66,6 +71,21 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     v4().or_else(v6)
 }
 
+/// Whether its key is one of [`KEYS`]. The server asks the private one, and comes to the same.
+#[must_use]
+pub fn can_be_served(der: &[u8]) -> bool {
+    let Ok((_, certificate)) = parse_x509_certificate(der) else { return false };
+    let key = certificate.public_key();
+    match key.parsed() {
+        Ok(PublicKey::RSA(rsa)) => (2048..=8192).contains(&rsa.key_size()),
+        Ok(PublicKey::EC(_)) => {
+            let curve = key.algorithm.parameters.as_ref().and_then(|it| it.as_oid().ok());
+            curve.is_some_and(|it| [OID_EC_P256, OID_NIST_EC_P384, OID_NIST_EC_P521].contains(&it))
+        }
+        _ => key.algorithm.algorithm == OID_SIG_ED25519,
+    }
+}
+
 /// Whether whoever calls this name or address gets there; a name with a `*` must be in it as it is.
 #[must_use]
 pub fn is_for(der: &CertificateDer<'_>, name: &str) -> bool {
@@ -115,7 +135,7 @@ pub fn believed(
         Err(error) if authorities.contains(leaf) && needs_a_voucher(&error) => {
             is_for(leaf, name).then_some(()).ok_or_else(|| format!("it is not for `{name}`"))
         }
-        outcome => outcome.map(drop).map_err(|error| plain(&error)),
+        outcome => outcome.map(drop).map_err(|error| in_words(&error)),
     }
 }
 
@@ -127,7 +147,9 @@ pub fn needs_a_voucher(error: &rustls::Error) -> bool {
     matches!(error, InvalidCertificate(Wrong::UnknownIssuer | Wrong::Other(_)))
 }
 
-fn plain(error: &rustls::Error) -> String {
+/// Why a certificate is not believed.
+#[must_use]
+pub fn in_words(error: &rustls::Error) -> String {
     use rustls::CertificateError as Wrong;
     let rustls::Error::InvalidCertificate(wrong) = error else { return error.to_string() };
     match wrong {

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 
 use super::metrics::{CertificateKind, Metrics};
 use super::probes::Check;
-use crate::certificate::facts::is_for;
+use crate::certificate::facts::{KEYS, is_for};
 use crate::certificate::read::{ReadError, Validity};
 use crate::watch::Watch;
 
@@ -257,8 +257,7 @@ fn misfit(error: &rustls::Error) -> String {
             "the key is not that of the certificate, the first in its file".to_owned()
         }
         rustls::Error::General(_) => {
-            "the key is of no kind that is supported: RSA of 2048 bits or more, ECDSA, Ed25519"
-                .to_owned()
+            format!("the key is of no kind that is supported: {KEYS}")
         }
         other => other.to_string(),
     }

@@ -229,11 +229,34 @@ fn certificates_are_inspected_as_a_client_would_judge_them() {
         (&["inspect", "tls.crt", "--url", "https://localhost"], 64),
         (&["inspect", "--url", "http://localhost"], 64),
         (&["inspect", "tls.crt", "--host", "x.svc"], 64),
+        (&["inspect", "tls.crt", "--ca", "ca.pem", "--host", ""], 64),
+        (&["inspect", "tls.crt", "--ca", "ca.pem", "--host", "a b"], 64),
         (&["inspect", "nowhere.pem"], 2),
         (&["inspect", "tls.key"], 2),
         (&["rotate"], 64),
     ] {
         assert_eq!(certs(arguments).status.code(), Some(code), "{arguments:?}");
+    }
+}
+
+/// The server would not start with it, whoever believes the certificate.
+#[test]
+fn a_key_that_no_server_takes_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, code) in [("rsa:1024", 1), ("ed448", 1), ("ed25519", 0)] {
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-subj", "/CN=localhost", "-addext"])
+            .args(["subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"])
+            .args(["-nodes", "-keyout", "key.pem", "-out", "tls.crt", "-newkey", kind])
+            .current_dir(folder.path())
+            .output()
+            .expect("openssl, as of Debian's package, makes keys that a server refuses");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let inspect = ["certs", "inspect", "tls.crt", "--ca", "tls.crt"];
+        let output = postern().args(inspect).current_dir(folder.path()).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert_eq!(text.contains("[-] key: a server would refuse it"), code == 1, "{text}");
     }
 }
 

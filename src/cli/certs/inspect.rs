@@ -8,12 +8,12 @@ use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 
 use crate::certificate::custody::Contents;
-use crate::certificate::facts::believed;
+use crate::certificate::facts::{KEYS, believed, can_be_served};
 use crate::certificate::read::{self, Certificate, Validity};
 use crate::certificate::{Der, Pair, Pem};
 use crate::cli::{Absent, Format, Misuse, Outcome, print};
 use crate::cluster::{Call, Inspector};
-use crate::config::SecretName;
+use crate::config::{SecretName, ServerName};
 use crate::server::tls::{self, Certificates, Demands, Origin, Published, Source};
 
 use report::{Check, Described, Report};
@@ -27,8 +27,8 @@ Examples:
 With --secret or --kubeconfig it is looked up how the webhook configurations call Postern and whom
 they trust, and whether the certificate would do.
 
-Without --ca, --secret or --kubeconfig only dates are looked at, those of the whole chain: nobody is
-known who would believe it.
+Without --ca, --secret or --kubeconfig only the key and dates are looked at, those of the whole
+chain: nobody is known who would believe it.
 
 Exit code 1: it would not be accepted, or there is no such Secret.";
 
@@ -55,7 +55,7 @@ pub(super) struct Args {
 
     /// The name or address that is called [default: that of the URL, else the first it is for]
     #[arg(long, value_name = "DNS|IP")]
-    host: Option<String>,
+    host: Option<ServerName>,
 
     /// The webhook configurations that trust it
     #[arg(long, value_name = "NAME", default_value = "postern")]
@@ -121,7 +121,15 @@ async fn find(args: &Args, inspector: Option<&Inspector>) -> anyhow::Result<Foun
     let path = args.file.as_ref().context("there is nothing to inspect")?;
     let pem = tls::read_file(path)?;
     let (chain, place) = (read::certificates(&pem)?, pem.place);
-    Ok(Found { place, chain, authorities: Vec::new(), checks: Vec::new(), host: None })
+    let checks = vec![served(&chain)];
+    Ok(Found { place, chain, authorities: Vec::new(), checks, host: None })
+}
+
+/// What a server would say of a key that is not here.
+fn served(chain: &[Certificate]) -> Check {
+    let fits = chain.first().is_some_and(|leaf| can_be_served(&leaf.der));
+    let wrong = || format!("a server would refuse it, being of no kind that is supported: {KEYS}");
+    Check::of("key", fits.then_some(()).ok_or_else(wrong), "it is of a kind that servers take")
 }
 
 async fn of_secret(name: &SecretName, inspector: &Inspector) -> anyhow::Result<Found> {
@@ -152,8 +160,8 @@ async fn of_url(url: &str) -> anyhow::Result<Found> {
     let misuse = || Misuse(format!("`{url}`: want https://HOST[:PORT]"));
     let (host, port) = host_and_port(url).ok_or_else(misuse)?;
     let shown = tls::shown(host, port).await.with_context(|| format!("cannot look at `{url}`"))?;
-    let chain = shown.into_iter().map(certificate).collect::<Result<_, _>>()?;
-    let (authorities, checks) = (Vec::new(), Vec::new());
+    let chain = shown.into_iter().map(certificate).collect::<Result<Vec<_>, _>>()?;
+    let (authorities, checks) = (Vec::new(), vec![served(&chain)]);
     Ok(Found { place: url.to_owned(), chain, authorities, checks, host: Some(host.to_owned()) })
 }
 
@@ -199,7 +207,8 @@ fn judge(
     });
     checks.insert(0, Check::of("validity", dates, "it is valid now"));
     let first = described.first().and_then(|it| it.names.first().cloned());
-    let host = args.host.clone().or(host).or(first);
+    let asked_for = args.host.as_ref().map(|ServerName(host)| host.clone());
+    let host = asked_for.or(host).or(first);
     let ders: Vec<_> = chain.iter().map(|it| it.der.clone()).collect();
     if !authorities.is_empty() {
         let name = host.as_deref().unwrap_or_default();

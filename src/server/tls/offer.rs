@@ -1,9 +1,11 @@
 //! What a handshake offers and asks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::UnixTime;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -78,14 +80,31 @@ impl ResolvesServerCert for Nothing {
     }
 }
 
-/// Whether anybody could be let in by it. One that signed itself may stand for itself alone.
-fn vouches(authority: &Certificate) -> Result<(), String> {
+/// Whether anybody could be let in by it.
+fn vouches(authority: &Certificate, provider: &Arc<CryptoProvider>) -> Result<(), String> {
     let Facts { subject, issuer, is_authority, .. } = facts(&authority.der);
-    if is_authority || subject == issuer {
+    if is_authority || stands_for_itself(authority, provider) {
         return Ok(());
     }
+    let is_own = subject == issuer;
     let (subject, issuer) = (Quoted(&subject), Quoted(&issuer));
-    Err(format!("({subject}) is no authority; give the one that signed it ({issuer})"))
+    Err(match is_own {
+        true => format!("({subject}) is no authority, and no client could show it either"),
+        false => format!("({subject}) is no authority; give the one that signed it ({issuer})"),
+    })
+}
+
+/// A client that has signed its own certificate needs nobody else.
+fn stands_for_itself(certificate: &Certificate, provider: &Arc<CryptoProvider>) -> bool {
+    let Certificate { der, validity } = certificate;
+    let mut roots = RootCertStore::empty();
+    let Ok(begin) = u64::try_from(validity.from.as_second()) else { return false };
+    let begin = UnixTime::since_unix_epoch(Duration::from_secs(begin));
+    let provider = Arc::clone(provider);
+    roots.add(der.clone()).is_ok()
+        && WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .is_ok_and(|verifier| verifier.verify_client_cert(der, &[], begin).is_ok())
 }
 
 fn clients(
@@ -98,7 +117,7 @@ fn clients(
     let expires = authorities.iter().map(|authority| authority.validity.until).min();
     let mut roots = RootCertStore::empty();
     for (position, authority) in authorities.into_iter().enumerate() {
-        vouches(&authority)
+        vouches(&authority, provider)
             .map_err(|why| unusable(format!("certificate {} {why}", position + 1)))?;
         roots.add(authority.der).map_err(|error| unusable(error.to_string()))?;
     }

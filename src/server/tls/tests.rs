@@ -1,9 +1,12 @@
 use std::fs;
+use std::process::Command;
 
 use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
 
 use super::*;
+use crate::certificate::facts::can_be_served;
+use crate::certificate::{Pem, read};
 
 /// A certificate of its own authority, valid in these years, and its key.
 fn pair(from: i32, until: i32) -> (String, String) {
@@ -107,6 +110,43 @@ fn what_is_wrong_with_a_key_is_said_with_what_to_do() {
     }
 }
 
+/// A certificate that signed itself, and its key; rcgen makes only what a server takes.
+fn made_by_openssl(key: &[&str]) -> String {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-subj", "/CN=localhost", "-nodes", "-days", "2"])
+        .args(["-keyout", "/dev/stdout", "-out", "/dev/stdout", "-newkey"])
+        .args(key)
+        .output()
+        .expect("openssl, as of Debian's package, makes keys that a server refuses");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    String::from_utf8(made.stdout).unwrap()
+}
+
+/// What `certs inspect` says of a certificate alone is what the server says of its key.
+#[test]
+fn the_keys_that_are_taken_are_those_that_can_be_told_from_outside() {
+    let ec = |curve| vec!["ec", "-pkeyopt", curve];
+    for (key, taken) in [
+        (vec!["ed448"], false),
+        (vec!["rsa:1024"], false),
+        (vec!["rsa:2047"], false),
+        (vec!["rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048"], false),
+        (ec("ec_paramgen_curve:secp256k1"), false),
+        (ec("ec_paramgen_curve:P-224"), false),
+        (ec("ec_paramgen_curve:P-256"), true),
+        (ec("ec_paramgen_curve:P-521"), true),
+        (vec!["ed25519"], true),
+        (vec!["rsa:2048"], true),
+    ] {
+        let pem = made_by_openssl(&key);
+        let loaded = load(&pem, &pem).map(drop);
+        assert_eq!(loaded.is_ok(), taken, "{key:?}: {loaded:?}");
+        let text = Pem { place: String::new(), text: pem.into_bytes() };
+        let leaf = &read::certificates(&text).unwrap()[0];
+        assert_eq!(can_be_served(&leaf.der), taken, "{key:?}");
+    }
+}
+
 /// As editors on Windows leave it: what follows it is a certificate all the same.
 #[test]
 fn a_byte_order_mark_hides_no_certificate() {
@@ -131,7 +171,7 @@ fn a_certificate_for_other_names_is_served_and_spoken_of() {
 /// The certificate of a client in place of its authority's would let nobody in.
 #[test]
 fn client_authorities_are_authorities() {
-    use rcgen::{BasicConstraints, CertifiedIssuer, IsCa};
+    use rcgen::{BasicConstraints, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa};
     let params = |name: &str| {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
@@ -139,11 +179,21 @@ fn client_authorities_are_authorities() {
     };
     let mut authority = params("house");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let client = params("kube-apiserver").signed_by(&KeyPair::generate().unwrap(), &authority);
-    let (client, authority) = (client.unwrap().pem(), authority.pem());
-    // One that signed itself stands for itself.
+    let house = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let client = params("kube-apiserver").signed_by(&KeyPair::generate().unwrap(), &house);
+    let (client, authority) = (client.unwrap().pem(), house.pem());
+    // One that signed itself stands for itself, if it is for clients at all.
     let (itself, _) = pair(2020, 2030);
+    let own = |change: fn(&mut CertificateParams)| {
+        let mut params = params("house");
+        change(&mut params);
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().pem()
+    };
+    let no_authority = own(|params| params.is_ca = IsCa::ExplicitNoCa);
+    let of_a_server =
+        own(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]);
+    // Called as its authority is, and so like one that signed itself.
+    let namesake = params("house").signed_by(&KeyPair::generate().unwrap(), &house).unwrap().pem();
     let loaded = |pem: &str| {
         let (certificate, key) = pair(2020, 2030);
         let (folder, mut origin) = files(&certificate, &key);
@@ -152,8 +202,12 @@ fn client_authorities_are_authorities() {
         origin.demands.client_ca = Some(path);
         Certificates::load(origin).map(drop).map_err(|error| error.to_string())
     };
-    for good in [authority.clone(), itself] {
+    for good in [authority.clone(), itself, no_authority] {
         loaded(&good).unwrap();
+    }
+    for bad in [namesake, of_a_server] {
+        let error = loaded(&bad).unwrap_err();
+        assert!(error.ends_with("is no authority, and no client could show it either"), "{error}");
     }
     let error = loaded(&format!("{authority}{client}")).unwrap_err();
     assert!(error.contains("client authority: certificate 2 (`CN=kube-apiserver`)"), "{error}");
