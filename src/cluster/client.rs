@@ -10,10 +10,13 @@ use http::Response;
 use http_body_util::BodyExt;
 use kube::client::{AuthError, ClientBuilder, DynBody};
 use kube::config::{
-    Context, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError, NamedCluster,
+    Cluster, Context, InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError,
 };
 use kube::{Client, Config};
 use tower::util::MapResponseLayer;
+
+use crate::certificate::facts::in_words;
+use crate::certificate::read;
 
 /// An API server that takes longer to be connected to is not there.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -37,6 +40,12 @@ pub enum ConnectError {
          KUBECONFIG"
     )]
     NoCluster,
+    /// A pod, and not let in anywhere.
+    #[error(
+        "this pod has no service account that can be read ({0}), and there is no kubeconfig; set \
+         `automountServiceAccountToken: true`, or name one by --kubeconfig"
+    )]
+    NoAccount(String),
     /// The certificates or tokens are not usable.
     #[error("the cluster's certificates or tokens cannot be used: {0}")]
     Client(String),
@@ -60,7 +69,7 @@ pub(super) async fn config_of(
     let mut config = match (kubeconfig, context) {
         (None, None) => match Config::incluster() {
             Ok(config) => config,
-            Err(_no_pod) => of_kubeconfig(None, None).await?,
+            Err(why) => of_kubeconfig(None, None).await.map_err(|error| no_pod(error, &why))?,
         },
         (file, context) => of_kubeconfig(file, context).await?,
     };
@@ -69,6 +78,17 @@ pub(super) async fn config_of(
     config.read_timeout = Some(watch + SILENCE);
     config.reset_reader_on_write = true;
     Ok(config)
+}
+
+/// Where a pod is given no account, that is what is wrong, and not that it is none.
+fn no_pod(error: ConnectError, why: &InClusterError) -> ConnectError {
+    match (error, why) {
+        (ConnectError::NoCluster, InClusterError::ReadEnvironmentVariable(_)) => {
+            ConnectError::NoCluster
+        }
+        (ConnectError::NoCluster, why) => ConnectError::NoAccount(why.to_string()),
+        (other, _) => other,
+    }
 }
 
 async fn of_kubeconfig(path: Option<&Path>, context: Option<&str>) -> Result<Config, ConnectError> {
@@ -92,9 +112,13 @@ async fn of_kubeconfig(path: Option<&Path>, context: Option<&str>) -> Result<Con
     if let Some(why) = wrong_with.iter().find_map(|wrong| wrong(&file, context)) {
         return Err(ConnectError::Kubeconfig { place, why });
     }
+    let authority = cluster_of(&file, context).map(|(_, cluster)| authority(cluster));
     let context = context.map(str::to_owned);
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
     let mut config = Config::from_custom_kubeconfig(file, &options).await.map_err(wrong)?;
+    if let Some(why) = authority.and_then(|it| unbelievable(&it, &config)) {
+        return Err(ConnectError::Kubeconfig { place, why });
+    }
     // That of HTTPS_PROXY, which may have nothing to do with the cluster.
     config.proxy_url = None;
     // The library panics at the first question to one without a scheme, and URLs are shown.
@@ -154,12 +178,41 @@ fn no_header(file: &Kubeconfig, context: Option<&str>) -> Option<String> {
 }
 
 fn through_a_proxy(file: &Kubeconfig, context: Option<&str>) -> Option<String> {
-    let (_, Context { cluster, .. }) = context_of(file, context)?;
-    let is_named = |it: &&NamedCluster| it.name == *cluster;
-    let proxy = file.clusters.iter().find(is_named)?.cluster.as_ref()?.proxy_url.as_deref()?;
+    let (name, cluster) = cluster_of(file, context)?;
+    let proxy = cluster.proxy_url.as_deref()?;
     (!proxy.is_empty()).then(|| {
-        format!("its cluster `{cluster}` has a `proxy-url`; API servers are asked without a proxy")
+        format!("its cluster `{name}` has a `proxy-url`; API servers are asked without a proxy")
     })
+}
+
+/// What says whom to believe.
+fn authority(cluster: &Cluster) -> String {
+    match (&cluster.certificate_authority_data, &cluster.certificate_authority) {
+        (None, Some(path)) => format!("its `certificate-authority`, `{path}`,"),
+        _ => "its `certificate-authority-data`".to_owned(),
+    }
+}
+
+/// The library would take a text without a certificate, and believe nobody.
+fn unbelievable(authority: &str, config: &Config) -> Option<String> {
+    let authorities = config.root_cert.as_ref().filter(|_| !config.accept_invalid_certs)?;
+    if authorities.is_empty() {
+        return Some(format!(
+            "{authority} holds no certificate in PEM; give that of its authority"
+        ));
+    }
+    let wrong = |der: &Vec<u8>| read::certificate(der.clone().into()).err();
+    let why = authorities.iter().find_map(wrong)?;
+    Some(format!("{authority} holds a certificate that cannot be used: {why}"))
+}
+
+fn cluster_of<'a>(
+    file: &'a Kubeconfig,
+    context: Option<&'a str>,
+) -> Option<(&'a str, &'a Cluster)> {
+    let (_, Context { cluster, .. }) = context_of(file, context)?;
+    let named = file.clusters.iter().find(|it| it.name == *cluster)?;
+    Some((cluster, named.cluster.as_ref()?))
 }
 
 /// Of this name, else the current one.
@@ -192,6 +245,9 @@ fn words(error: &KubeconfigError) -> String {
         Wrong::ParseProxyUrl(_) => "HTTPS_PROXY is no URL; mend it, or unset it".to_owned(),
         Wrong::MissingClusterUrl => "its cluster has no `server`".to_owned(),
         Wrong::LoadCertificateAuthority(why) => unread("certificate-authority", why),
+        Wrong::ParseCertificates(_) => {
+            "the `certificate-authority` of its cluster is no PEM; want certificates".to_owned()
+        }
         Wrong::LoadClientCertificate(why) => unread("client-certificate", why),
         Wrong::LoadClientKey(why) => unread("client-key", why),
         other => other.to_string(),
@@ -239,6 +295,20 @@ pub(super) fn credentials(error: &AuthError) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// Why the API server's certificate is not believed, and where its authority belongs.
+pub(super) fn unbelieved(error: &rustls::Error) -> String {
+    use rustls::CertificateError::UnknownIssuer;
+    use rustls::Error::InvalidCertificate;
+    let place = match error {
+        InvalidCertificate(UnknownIssuer) => {
+            "; its own belongs into `certificate-authority` of the kubeconfig's cluster (in a \
+             pod, into `ca.crt`)"
+        }
+        _ => "",
+    };
+    format!("the API server's certificate is not believed: {}{place}", in_words(error))
 }
 
 /// A client for questions.

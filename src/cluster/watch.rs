@@ -1,5 +1,7 @@
 //! Follows a watch: everything that is there, then every change, for ever.
 
+use std::error::Error;
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,8 +153,11 @@ pub(super) fn reason(error: &kube::Error) -> String {
             if let Some(error) = refused_credentials(other) {
                 return client::credentials(error);
             }
+            if let Some(error) = unbelieved(other) {
+                return client::unbelieved(error);
+            }
             let mut text = without_type(&other.to_string()).to_owned();
-            let mut source = std::error::Error::source(other);
+            let mut source = Error::source(other);
             while let Some(cause) = source {
                 let cause_text = cause.to_string();
                 if !text.contains(&cause_text) {
@@ -165,13 +170,23 @@ pub(super) fn reason(error: &kube::Error) -> String {
     }
 }
 
-/// `ServiceError: client error` → `client error`: what a type is called tells nobody anything.
 /// Where it is a token that could not be renewed.
 fn refused_credentials(error: &kube::Error) -> Option<&AuthError> {
-    let mut causes = std::iter::successors(std::error::Error::source(error), |it| it.source());
+    let mut causes = std::iter::successors(Error::source(error), |it| Error::source(*it));
     causes.find_map(|cause| cause.downcast_ref())
 }
 
+/// Where it is the API server's certificate. Errors of input and output hide what they are about.
+fn unbelieved<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(error @ rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+        return Some(error);
+    }
+    let hidden = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    let hidden = hidden.map(|error| error as &(dyn Error + 'static));
+    unbelieved(hidden.or_else(|| error.source())?)
+}
+
+/// `ServiceError: client error` → `client error`: what a type is called tells nobody anything.
 fn without_type(text: &str) -> &str {
     let is_type = |name: &str| name.ends_with("Error") && !name.contains(' ');
     text.split_once(": ").filter(|(name, _)| is_type(name)).map_or(text, |(_, rest)| rest)

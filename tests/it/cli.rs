@@ -5,6 +5,8 @@ use std::path::Path;
 
 use assert_cmd::Command;
 
+use crate::server::Site;
+
 fn postern() -> Command {
     Command::new(env!("CARGO_BIN_EXE_postern"))
 }
@@ -143,6 +145,16 @@ fn what_is_wrong_with_a_kubeconfig_is_said_with_its_name() {
     let output = postern().current_dir(folder.path()).args(rotate).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("kubeconfig `none`: `none` cannot be read: No such file"), "{said}");
+}
+
+/// As with `automountServiceAccountToken: false`.
+#[test]
+fn a_pod_without_an_account_is_not_called_no_pod() {
+    let mut command = postern();
+    command.env("HOME", "/nowhere").env_remove("KUBECONFIG").arg("doctor");
+    command.env("KUBERNETES_SERVICE_HOST", "10.0.0.1").env("KUBERNETES_SERVICE_PORT", "443");
+    let said = String::from_utf8(command.output().unwrap().stderr).unwrap();
+    assert!(said.contains("this pod has no service account that can be read"), "{said}");
 }
 
 #[test]
@@ -340,7 +352,6 @@ fn a_server_that_speaks_no_tls_is_called_that() {
 /// What the client library would panic at, refuse because of the environment, or show of a token.
 #[test]
 fn a_kubeconfig_that_cannot_work_is_refused_with_a_sentence() {
-    let folder = tempfile::tempdir().unwrap();
     let here = r#"{"server": "https://127.0.0.1:1"}"#;
     let exec = |command: &str| {
         format!(
@@ -370,21 +381,72 @@ fn a_kubeconfig_that_cannot_work_is_refused_with_a_sentence() {
             "its `tokenFile` is `/nowhere`, which cannot be read",
         ),
     ] {
-        let text = format!(
-            r#"{{"current-context": "c", "clusters": [{{"name": "k", "cluster": {cluster}}}],
-                "users": [{{"name": "u", "user": {user}}}],
-                "contexts": [{{"name": "c", "context": {{"cluster": "k", "user": "u"}}}}]}}"#
-        );
-        let path = folder.path().join("config");
-        fs::write(&path, text).unwrap();
-        let mut command = postern();
-        command.arg("doctor").arg("--kubeconfig").arg(path).env("HTTPS_PROXY", "http://10.0.0.1");
-        let output = command.output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(
-            said.contains(words) && !said.contains("hush") && !said.contains("panic"),
-            "{said}"
-        );
+        let said = doctor_says(cluster, user);
+        let is_silent = !said.contains("hush") && !said.contains("panic");
+        assert!(said.contains(words) && is_silent, "{said}");
     }
+}
+
+/// What `doctor` says of a kubeconfig with this cluster and this user, which it cannot use.
+fn doctor_says(cluster: &str, user: &str) -> String {
+    let text = format!(
+        r#"{{"current-context": "c", "clusters": [{{"name": "k", "cluster": {cluster}}}],
+            "users": [{{"name": "u", "user": {user}}}],
+            "contexts": [{{"name": "c", "context": {{"cluster": "k", "user": "u"}}}}]}}"#
+    );
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), text).unwrap();
+    let mut command = postern();
+    command.arg("doctor").arg("--kubeconfig").arg(file.path());
+    let output = command.env("HTTPS_PROXY", "http://10.0.0.1").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    said
+}
+
+/// It was told as a certificate of the API server's that nobody has signed.
+#[test]
+fn an_authority_that_is_none_is_named_with_its_place() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), "no certificate\n").unwrap();
+    let data = |base64: &str| format!(r#""certificate-authority-data": "{base64}""#);
+    let path = format!("its `certificate-authority`, `{}`, holds no", file.path().display());
+    // A block that is none, and one of `hello`.
+    let broken = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCiEhIQotLS0tLUVORCBDRVJUSUZJQ0FURS0tLS0tCg==";
+    let hollow =
+        "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCmFHVnNiRzg9Ci0tLS0tRU5EIENFUlRJRklDQVRFLS0tLS0K";
+    for (authority, words) in [
+        (data(""), "its `certificate-authority-data` holds no certificate in PEM"),
+        (data("aGVsbG8="), "its `certificate-authority-data` holds no certificate in PEM"),
+        (data(broken), "the `certificate-authority` of its cluster is no PEM"),
+        (data(hollow), "holds a certificate that cannot be used: it is not X.509"),
+        (format!(r#""certificate-authority": {:?}"#, file.path()), path.as_str()),
+    ] {
+        let said =
+            doctor_says(&format!(r#"{{"server": "https://127.0.0.1:1", {authority}}}"#), "{}");
+        assert!(said.contains(words) && said.contains("kubeconfig `"), "{said}");
+    }
+    // Whoever believes everybody needs none.
+    let all = r#"{"server": "https://127.0.0.1:1", "insecure-skip-tls-verify": true,
+                  "certificate-authority-data": ""}"#;
+    let said = doctor_says(all, "{}");
+    assert!(said.contains("tcp connect error"), "{said}");
+}
+
+#[test]
+fn an_api_server_of_an_unknown_authority_is_told_with_where_it_belongs() {
+    let site = Site::new();
+    let server = site.start(&[]);
+    let said = doctor_says(&format!(r#"{{"server": "{}"}}"#, server.url("")), "{}");
+    for words in ["no trusted authority has signed it; ", "into `certificate-authority` of the"] {
+        assert!(said.contains(words), "{said}");
+    }
+    // It may be known, and somebody else's.
+    site.install(&site.authority.serving_as("door.example"));
+    fs::write(site.path("ca.pem"), site.authority.pem()).unwrap();
+    let (server, ca) = (site.start(&[]), site.path("ca.pem"));
+    let url = server.url("");
+    let known = format!(r#"{{"server": "{url}", "certificate-authority": {ca:?}}}"#);
+    let said = doctor_says(&known, "{}");
+    assert!(said.contains("certificate is not believed: ") && !said.contains("`ca.crt`"), "{said}");
 }
