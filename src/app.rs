@@ -28,7 +28,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::cluster::{AnyCluster, Connected};
-use crate::config::{LogFormat, Logs, Settings};
+use crate::config::{self, LogFormat, Logs, Settings};
 use crate::gate::trace::Tracer;
 use crate::gate::{Gate, GateSettings};
 use crate::ledger::Ledger;
@@ -69,6 +69,7 @@ pub struct Addresses {
 /// signal came before it was done.
 pub async fn run(settings: Settings, listening: impl FnOnce(Addresses)) -> anyhow::Result<()> {
     let levels = start_logs(&settings.logs)?;
+    config::unknown_variables().iter().for_each(|why| warn!("{why}"));
     // Whoever asks for the process's provider gets this one; there is no other in the program.
     drop(tls::provider().install_default());
     let mut signals = Signals::catch()?;

@@ -11,6 +11,7 @@ mod given;
 mod named;
 mod tls;
 mod value;
+mod variables;
 
 use std::io::{self, IsTerminal};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -31,6 +32,7 @@ use value::{
     Address, Count, Deadline, DrainDelay, KeepBytes, KeepFor, KeepRecords, Name, Strictness, Writer,
 };
 pub use value::{KeyPlace, LogFormat, LogLevel, SecretName, ServerName, TlsVersion};
+pub use variables::unknown_variables;
 
 /// Everything the server is told, complete and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +122,7 @@ impl Given {
             tls_cert,
             tls_key,
             policies: vec![policies],
-            ledger: Some(Name(ledger.to_owned())),
+            ledger: Some(ledger.to_owned()),
             drain_delay: Some(DrainDelay(Duration::ZERO)),
             cluster_name: Some(Name("dev".to_owned())),
             log_format: Some(LogFormat::Text),
@@ -163,7 +165,7 @@ impl Given {
             tls,
             policies: self.policies,
             cluster,
-            ledger: self.ledger.map_or_else(|| "sqlite:postern.db".to_owned(), |Name(it)| it),
+            ledger: self.ledger.unwrap_or_else(|| "sqlite:postern.db".to_owned()),
             ledger_key: self.ledger_key,
             checkpoint_interval: self.checkpoint_interval.map_or(Duration::from_mins(1), |it| it.0),
             keep_for: self.keep_for.map(|KeepFor(age)| age),
@@ -208,6 +210,8 @@ fn why(text: &str, error: &YamlError) -> String {
         other => UserMessageFormatter.format_message(other).into_owned(),
     };
     match line {
+        // There may be a password in it.
+        Some(line) if shown.contains('@') => format!("line {line}: {why}"),
         Some(line) => format!("line {line}: {why}\n  {shown}"),
         None => why,
     }
@@ -216,7 +220,7 @@ fn why(text: &str, error: &YamlError) -> String {
 /// With what to write instead, where the line has it.
 fn wants_a_list(line: &str) -> String {
     match line.split_once(':').map(|(name, value)| (name.trim(), value.trim())) {
-        Some((name, value)) if !value.is_empty() && !value.contains(['{', '#', ',']) => {
+        Some((name, value)) if !value.is_empty() && !value.contains(['{', '#', ',', '@']) => {
             format!("want a list, as in `{name}: [{value}]`")
         }
         _ => "want a list, as in `[a, b]`".to_owned(),

@@ -13,7 +13,7 @@ use crate::config::Given;
 const EXAMPLES: &str = "\
 Every setting can also be given as an environment variable (shown with it) or in the file named by
 --config, whose keys are the flags without their dashes. The flag wins, then the variable, then the
-file:
+file. A variable that begins with POSTERN_ and is no setting is complained of in the log.
 
   listen: 0.0.0.0:8443
   tls-cert: /etc/postern/certs/tls.crt

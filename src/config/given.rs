@@ -156,7 +156,7 @@ pub struct Given {
     /// Where decisions are kept: `sqlite:PATH` or `postgres://USER@HOST/DATABASE`; `memory` forgets
     /// them, and is for measuring only [default: sqlite:postern.db]
     #[arg(long, env = "POSTERN_LEDGER", value_name = "URL", hide_env_values = true)]
-    pub(super) ledger: Option<Name>,
+    pub(super) ledger: Option<String>,
 
     /// The key that signs the ledger's checkpoints (PEM), made where there is none: a file, or
     /// `secret:NAME` or `secret:NAMESPACE/NAME` of the cluster [default: beside a SQLite ledger]

@@ -162,8 +162,8 @@ fn what_is_wrong_in_the_file_is_said_with_the_line() {
         ("scan-interval: 10ms\n", "want 0s, or a duration from 1s to 24h"),
         ("pod-events: some\n", "line 1: want true or false"),
         ("metrics-exemplars: 3\n", "line 1: want true or false"),
-        ("max-in-flight: [1]\n", "line 1: want one word or number"),
-        ("cluster-name: true\n", "line 1: want one word or number; quotes make one of anything"),
+        ("max-in-flight: [1]\n", "line 1: want one word, not a list"),
+        ("max-in-flight: 0x10\n", "line 1: want a number from 1 to 65536"),
         ("tls-cert: [a]\n", "line 1: want one word, not a list"),
         ("max-in-flight: 0\n", "want a number from 1 to 65536"),
         ("enforcement: enforce\n", "want Enforce, Warn or Audit"),
@@ -195,11 +195,32 @@ fn what_is_wrong_in_the_file_is_said_with_the_line() {
     }
 }
 
-/// As people type it who do not know that YAML takes it for a number.
+/// It may hold a password, which clouds make as long as they like.
 #[test]
-fn a_version_of_tls_needs_no_quotes() {
-    let quoted = file("tls-min-version: \"1.3\"\n").unwrap();
-    assert_eq!(file("tls-min-version: 1.3\n").unwrap(), quoted);
+fn the_place_of_the_ledger_may_be_long_and_is_never_shown() {
+    let url = format!("postgres://ana:hush{}@db/postern", "x".repeat(2000));
+    let given = [&NEEDED[..], &["--ledger", &url]].concat();
+    assert_eq!(flags(&given).settings().unwrap().ledger, url);
+    let error = file(&format!("policies: [p]\nledger: [{url}]\n")).unwrap_err().to_string();
+    assert!(error.ends_with("line 2: want one word, not a list"), "{error}");
+}
+
+/// As people type it who do not know that YAML takes it for a number. It became another one.
+#[test]
+fn what_looks_like_a_number_needs_no_quotes() {
+    for (name, value) in [
+        ("tls-min-version", "1.3"),
+        ("cluster-name", "1.10"),
+        ("cluster-name", "0x1f"),
+        ("cluster-name", "true"),
+        ("writer", "007"),
+        ("writer", "12345678901234567890123"),
+        ("tls-secret", "1e3"),
+    ] {
+        let quoted = file(&format!("{name}: \"{value}\"\n")).unwrap();
+        assert_eq!(file(&format!("{name}: {value}\n")).unwrap(), quoted);
+        assert_eq!(flags(&[&format!("--{name}"), value]), quoted);
+    }
     file("tls-min-version: 1.1\n").unwrap_err();
 }
 

@@ -334,27 +334,13 @@ impl FromStr for LogLevel {
 }
 
 /// In the file every setting is read from the same text as on the command line; `256` and `"256"`
-/// are one.
+/// are one, and a name that looks like a number stays as it is.
 fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err = Wanted>,
 {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Scalar {
-        Text(String),
-        Number(u64),
-        /// `tls-min-version: 1.3`
-        Decimal(f64),
-    }
-    let other = |_| D::Error::custom("want one word or number; quotes make one of anything");
-    let text = match Scalar::deserialize(deserializer).map_err(other)? {
-        Scalar::Text(text) => text,
-        Scalar::Number(number) => number.to_string(),
-        Scalar::Decimal(number) => number.to_string(),
-    };
-    text.parse().map_err(D::Error::custom)
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
 macro_rules! read_from_text {
@@ -370,6 +356,7 @@ macro_rules! read_from_text {
 read_from_text!(
     Address,
     CheckpointInterval,
+    ClientName,
     Deadline,
     DrainDelay,
     KeyPlace,

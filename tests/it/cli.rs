@@ -450,3 +450,18 @@ fn an_api_server_of_an_unknown_authority_is_told_with_where_it_belongs() {
     let said = doctor_says(&known, "{}");
     assert!(said.contains("certificate is not believed: ") && !said.contains("`ca.crt`"), "{said}");
 }
+
+/// Services are told to pods by such variables as well.
+#[test]
+fn a_variable_that_is_no_setting_is_complained_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = postern();
+    command.env_clear().current_dir(folder.path()).args(["serve", "--log-format", "text"]);
+    command.args(["--tls-cert", "none", "--tls-key", "none", "--policies", "none"]);
+    command.env("POSTERN_LEGDER", "memory").env("POSTERN_DASHBOARD_SERVICE_HOST", "10.0.0.1");
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("WARN `POSTERN_LEGDER` is no setting, and does nothing: is"), "{said}");
+    assert_eq!(said.matches("WARN").count(), 1, "{said}");
+}

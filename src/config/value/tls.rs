@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use jiff::SignedDuration;
-use serde::Deserialize;
-use serde::de::{Deserializer, Error};
 
 use super::Wanted;
 
@@ -108,13 +106,6 @@ impl FromStr for ClientName {
         is_name
             .then(|| Self(name.to_owned()))
             .ok_or(Wanted("the name of a client, as in kube-apiserver, or several divided by `,`"))
-    }
-}
-
-impl<'de> Deserialize<'de> for ClientName {
-    /// Always as text: in YAML a client may be called `n`, which is a boolean to others.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
