@@ -1,12 +1,5 @@
 {{- /* What `postern serve` is told: a YAML list. */ -}}
 {{- define "postern.args" -}}
-{{- include "postern.ownArgs" . -}}
-{{- with .Values.extraArgs }}
-{{ toYaml . }}
-{{- end }}
-{{- end -}}
-
-{{- define "postern.ownArgs" -}}
 {{- $v := .Values -}}
 {{- $s := $v.settings -}}
 {{- $name := include "postern.fullname" . -}}
@@ -80,6 +73,9 @@
 {{- end }}
 {{- with $v.forward.caKey }}
 - --forward-ca=/etc/postern/forward/{{ . }}
+{{- end }}
+{{- with $v.extraArgs }}
+{{ toYaml . }}
 {{- end }}
 {{- end -}}
 

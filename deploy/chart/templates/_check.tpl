@@ -79,6 +79,13 @@
 {{- if regexMatch "^(127\\.|\\[[0:]+:0*1\\]$)" $v.listenAddress -}}
 {{- fail (printf "listenAddress: at %s neither the API server nor the probes find the server. Want 0.0.0.0, or [::] where pods have IPv6 only" $v.listenAddress) -}}
 {{- end -}}
+{{- range $constraint := $v.topologySpreadConstraints -}}
+{{- range list "maxSkew" "topologyKey" "whenUnsatisfiable" -}}
+{{- if not (hasKey $constraint .) -}}
+{{- fail (printf "topologySpreadConstraints: one lacks %s. Give each whole: --set of a part of one, by its index, takes the rest of the list away" .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- include "postern.checkFiles" . -}}
 {{- include "postern.checkArguments" . -}}
 {{- include "postern.checkTimes" . -}}
@@ -175,17 +182,66 @@
 {{- end -}}
 {{- end -}}
 
-{{- /* What `postern serve` takes only once. */ -}}
+{{- /* What a value says is said by it alone: given as an argument or a variable it would pass all checks by. */ -}}
 {{- define "postern.checkArguments" -}}
-{{- $own := list -}}
-{{- range include "postern.ownArgs" . | fromYamlArray }}{{ $own = append $own (regexFind "^--[a-z-]+" .) }}{{ end -}}
-{{- range .Values.extraArgs -}}
-{{- $flag := regexFind "^--[a-z-]+" . -}}
-{{- $lists := list "--policies" "--forward" "--checkpoint-to" "--tls-names" "--client-names" -}}
-{{- if and $flag (has $flag $own) (not (has $flag $lists)) -}}
-{{- fail (printf "extraArgs: the chart gives %s itself, and the server takes it once. Set the value that is for it (docs/values.md)" $flag) -}}
+{{- $places := list -}}
+{{- range .Values.extraArgs }}{{ $places = append $places (list "extraArgs" (regexFind "^--[a-z-]+" . | trimPrefix "--")) }}{{ end -}}
+{{- range .Values.extraEnv -}}
+{{- if hasPrefix "POSTERN_" .name -}}
+{{- $places = append $places (list "extraEnv" (trimPrefix "POSTERN_" .name | lower | replace "_" "-")) -}}
 {{- end -}}
 {{- end -}}
+{{- $instead := include "postern.instead" . | fromYaml -}}
+{{- range $place := $places -}}
+{{- with get $instead (index $place 1) -}}
+{{- fail (printf "%s: --%s is the chart's to give. %s (docs/values.md)" (index $place 0) (index $place 1) .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* By which value each flag is given. Those that may be given several times, and add up, are not here. */ -}}
+{{- define "postern.instead" -}}
+listen: Set listenAddress and ports.https
+health-listen: Set listenAddress and ports.health
+tls-cert: Set tls.existingSecret
+tls-key: Set tls.existingSecret
+tls-secret: Set tls.secretName
+webhook-configurations: Set fullnameOverride
+tls-lifetime: Set tls.lifetime
+tls-ca-lifetime: Set tls.caLifetime
+tls-min-version: Set tls.minVersion
+client-ca: Set tls.clientCA.existingSecret
+client-names: Set tls.clientCA.names
+token-file: Set tls.tokenSecret
+cluster-policies: They are always asked for; policies.existingConfigMap gives others beside them
+cluster-stale-limit: Set settings.clusterStaleLimit
+access-allow-ttl: Set settings.accessAllowTtl
+access-deny-ttl: Set settings.accessDenyTtl
+pod-events: Set settings.podEvents
+follow-limit: Set settings.followLimit
+scan-interval: Set settings.scanInterval
+ledger: Set ledger.type, and ledger.postgres.existingSecret
+ledger-key: Set ledger.signingKey.generate or ledger.signingKey.existingSecret
+checkpoint-interval: Set checkpoints.interval
+keep-for: Set ledger.keepFor
+keep-records: Set ledger.keepRecords
+keep-bytes: Set ledger.keepBytes
+forward: Set forward.to
+forward-ca: Set forward.existingSecret and forward.caKey
+forward-token: Set forward.existingSecret and forward.tokenKey
+checkpoint-to: Set checkpoints.to
+otlp-endpoint: Set otlpEndpoint
+enforcement: Set enforcement
+deadline: Set settings.deadline
+drain-delay: Set settings.drainDelay
+max-in-flight: Set settings.maxInFlight
+cluster-name: Set clusterName
+writer: No two servers may share a name, so each has its pod's, and the one with a SQLite ledger the release's
+log-format: Set logFormat
+log-level: Set logLevel
+config: Set settingsFile.existingConfigMap
+metrics-exemplars: Set metricsExemplars
+danger-allow-on-ledger-failure: Set settings.dangerAllowOnLedgerFailure
 {{- end -}}
 
 {{- /* Any duration as the schema lets it be written; days too. */ -}}

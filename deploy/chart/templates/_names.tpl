@@ -107,5 +107,5 @@ namespace: {{ (index . 0).Release.Namespace | toYaml }}
 
 {{- /* Whether anything is asked of pods after a decision. */ -}}
 {{- define "postern.readsPods" -}}
-{{- if not (and (eq .Values.settings.followLimit "0s") (eq .Values.settings.scanInterval "0s")) }}yes{{ end -}}
+{{- range pick .Values.settings "followLimit" "scanInterval" }}{{ if ne (include "postern.milliseconds" .) "0" }}yes{{ end }}{{ end -}}
 {{- end -}}

@@ -185,7 +185,11 @@ fn whoever_does_without_something_gives_no_right_to_it() {
     without(&["certManager.enabled=true"], &certificates);
     without(&["tls.existingSecret=a", "tls.caBundle=-----BEGIN CERTIFICATE-----"], &certificates);
     without(&["settings.podEvents=false"], &["events"]);
-    without(&["settings.followLimit=0s", "settings.scanInterval=0s"], &["pods"]);
+    for zero in ["0s", "0h"] {
+        let (follow, scan) =
+            (format!("settings.followLimit={zero}"), format!("settings.scanInterval={zero}"));
+        without(&[&follow, &scan], &["pods"]);
+    }
     // Either alone still reads pods.
     without(&["settings.followLimit=0s"], &[]);
     assert!(given(&render(&["rbac.create=false"])).is_empty());

@@ -118,15 +118,44 @@ fn certificates_of_cert_manager_end_after_they_are_renewed_and_before_their_auth
     printed(&mut template(&with("certManager.caDuration=2160h")));
 }
 
+/// Two servers on one file, a server on loopback: what is refused of a value would come in there.
 #[test]
-fn arguments_that_the_chart_gives_itself_are_not_given_again() {
-    for given in ["--deadline=2s", "--tls-secret=a/b", "--log-level"] {
-        let flag = given.split('=').next().unwrap();
-        refuses(&[&format!("extraArgs[0]={given}")], &format!("the chart gives {flag} itself"));
+fn what_a_value_says_is_said_by_it_alone() {
+    for (flag, value) in [
+        ("deadline=2s", "settings.deadline"),
+        ("tls-secret=a/b", "tls.secretName"),
+        ("log-level", "logLevel"),
+        ("listen=127.0.0.1:8443", "listenAddress"),
+        ("ledger=sqlite:/var/lib/postern/x.db", "ledger.type"),
+        ("keep-for=1h", "ledger.keepFor"),
+        ("forward=file:/x", "forward.to"),
+        ("client-names=a", "tls.clientCA.names"),
+    ] {
+        let (name, given) = flag.split_once('=').unwrap_or((flag, "x"));
+        let sentence = format!("--{name} is the chart's to give. Set {value}");
+        let several = |rest: &[&str]| refuses(&[super::SEVERAL, rest].concat(), &sentence);
+        several(&[&format!("extraArgs[0]=--{flag}")]);
+        several(&["extraArgs[0]=--policies=/p", &format!("extraArgs[1]=--{flag}")]);
+        let variable = name.to_uppercase().replace('-', "_");
+        let variable = format!("extraEnv[0].name=POSTERN_{variable}");
+        several(&[&variable, &format!("extraEnv[0].value={given}")]);
     }
-    for fine in ["--kubeconfig=/k", "--policies=/p", "--tls-min-version=1.3"] {
+    refuses(&["extraArgs[0]=--writer", "extraArgs[1]=a"], "No two servers may share a name");
+    for fine in ["--kubeconfig=/k", "--policies=/p", "--tls-names=door.example.com"] {
         printed(&mut template(&[&format!("extraArgs[0]={fine}")]));
     }
+    printed(&mut template(&["extraEnv[0].name=POSTERN_KUBECONFIG", "extraEnv[1].name=TZ"]));
+}
+
+/// `--set` of one field makes a new list of one constraint, with that field alone.
+#[test]
+fn a_constraint_is_whole() {
+    let field = "topologySpreadConstraints[0].maxSkew=2";
+    refuses(&[field], "topologySpreadConstraints: one lacks topologyKey. Give each whole");
+    let others = "topologySpreadConstraints[0].topologyKey=zone,\
+                  topologySpreadConstraints[0].whenUnsatisfiable=DoNotSchedule";
+    let set = [super::SEVERAL, &[field, others]].concat();
+    assert!(printed(&mut template(&set)).contains("maxSkew: 2"));
 }
 
 #[test]

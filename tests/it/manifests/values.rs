@@ -207,6 +207,21 @@ fn no_setting_of_the_server_is_forgotten() {
     }
 }
 
+/// What a value is for is refused as an argument, with a value that there is.
+#[test]
+fn no_flag_with_a_value_is_forgotten_among_the_arguments() {
+    let left = ["dev", "kubeconfig", "policies", "tls-names", "help"];
+    let values: Vec<String> = documented().into_iter().map(|it| it.path).collect();
+    for flag in flags().iter().filter(|flag| !left.contains(&flag.as_str())) {
+        let output = template(&[&format!("extraArgs[0]=--{flag}")]).output().unwrap();
+        let said = super::helm::said(&output);
+        let (_, instead) = said.split_once(&format!("--{flag} is the chart's to give. ")).unwrap();
+        let words = instead.split([' ', ',']).collect::<Vec<_>>();
+        let is_value = |word: &&str| values.iter().any(|value| value == word);
+        assert!(flag == "writer" || words.iter().any(is_value), "{instead}");
+    }
+}
+
 /// The flags of the server, without their dashes.
 fn flags() -> Vec<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_postern")).args(["serve", "--help"]).output();
