@@ -117,7 +117,7 @@ pub(super) fn diagnose(survey: &Survey) -> Vec<Diagnosis> {
         let (everybody, others): (Holders<'_>, Holders<'_>) =
             holders.into_iter().partition(|(subject, _)| subject.is_everybody());
         let others = others.into_iter().filter(|(subject, _)| {
-            !administrators.contains(subject) && !is_posterns_own(power, subject, &home)
+            !administrators.contains(subject) && !is_posterns_own(power, subject, survey, &home)
         });
         found.extend(told(power, Code::RbacEverybody, &everybody));
         found.extend(told(power, power.code, &others.collect()));
@@ -151,14 +151,16 @@ fn home(survey: &Survey) -> String {
 }
 
 /// Postern may write its own authority into its own configurations and Secret. A webhook that leads
-/// to a wrong place makes another Postern of nobody.
-fn is_posterns_own(power: &Power, subject: &Subject, home: &str) -> bool {
-    let at = |namespace: &str| {
+/// to a wrong place makes another Postern of nobody. The chart gives all of a release one name.
+fn is_posterns_own(power: &Power, subject: &Subject, survey: &Survey, home: &str) -> bool {
+    let is_called = |namespace: &str, name: &str| {
         let account = subject.kind == "ServiceAccount"
             && subject.namespace.as_deref() == Some(namespace)
-            && subject.name == "postern";
-        account || subject.name == format!("system:serviceaccount:{namespace}:postern")
+            && subject.name == name;
+        account || subject.name == format!("system:serviceaccount:{namespace}:{name}")
     };
+    let at =
+        |namespace| is_called(namespace, "postern") || is_called(namespace, &survey.configuration);
     let needed = matches!(power.code, Code::RbacWebhooks | Code::RbacPostern | Code::RbacSecrets);
     needed && (at(home) || at(NAMESPACE))
 }

@@ -94,7 +94,7 @@ codes! {
         "The rule for `pods/ephemeralcontainers` is for cluster-scoped objects, which pods are not"
         "Set `scope: Namespaced`"
     PathWrong "path-wrong" High
-        "The validating webhook leads to `/mutate`, or the mutating one to `/validate`"
+        "A webhook leads to the path of the other one, or to one where Postern does not answer"
         "Let the path of the mutating webhook be `/mutate`, and that of the validating one `/validate`"
     RulesTooWide "rules-too-wide" Low
         "A rule sends more here than Postern judges, so an outage of Postern stops that as well"

@@ -131,23 +131,35 @@ fn objects(hook: &Hook) -> Option<Diagnosis> {
     })
 }
 
-/// Each phase has its own judge: what hardens refuses less, what refuses hardens nothing.
+/// Each phase has its own judge: what hardens refuses less, what refuses hardens nothing. Whoever
+/// is behind a URL may lead on from paths of its own; a Service does not.
 fn path(hook: &Hook) -> Option<Diagnosis> {
     let there = &hook.webhook.client_config;
     let (field, path) = match (&there.service, &there.url) {
-        (Some(service), _) => ("clientConfig.service.path", service.path.as_deref()?),
-        (None, url) => ("clientConfig.url", url.as_deref()?),
+        (Some(service), _) => ("clientConfig.service.path", service.path.as_deref()),
+        (None, url) => ("clientConfig.url", Some(url.as_deref()?)),
     };
+    let path = path.filter(|path| !path.is_empty()).unwrap_or("/");
     let (other, right) = match hook.phase {
         Phase::Mutating => ("validate", "mutate"),
         Phase::Validating => ("mutate", "validate"),
     };
-    let last = path.split(['?', '#']).next()?.trim_end_matches('/').rsplit('/').next()?;
-    (last == other).then(|| {
-        let what = format!("leads to `/{other}`, which is for the other phase, not to `/{right}`");
+    let found = |what: &str| {
+        let what = format!("leads to {what}, not to `/{right}`");
         let found = about(hook, Code::PathWrong, field, path.to_owned(), &what);
-        found.at(Severity::High).remedy(format!("Let the path be `/{right}`"))
-    })
+        found.remedy(format!("Let the path be `/{right}`"))
+    };
+    let whole = path.split(['?', '#']).next()?.trim_matches('/');
+    match whole.rsplit('/').next()? {
+        last if last == other => {
+            let what = format!("`/{other}`, which is for the other phase");
+            Some(found(&what).at(Severity::High))
+        }
+        _ if there.service.is_some() && whole != right => {
+            Some(found(&format!("`{path}`, where nobody answers")))
+        }
+        _ => None,
+    }
 }
 
 /// Everything that is wrong in one field by itself.

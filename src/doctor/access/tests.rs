@@ -110,6 +110,20 @@ fn programs_weigh_less_than_people_and_postern_may_write_its_own() {
     assert_eq!(everywhere(secrets(), account("postern-system", "postern")), []);
 }
 
+/// With `fullnameOverride` the chart calls the account otherwise, and the configurations too.
+#[test]
+fn postern_is_known_by_the_name_of_its_configurations() {
+    let of = |account_name: &str| {
+        let rules = rule(&["patch"], HOOKS, &["validatingwebhookconfigurations"]);
+        let bindings =
+            vec![binding(None, ("ClusterRole", "r"), account("postern-system", account_name))];
+        let rbac = Rbac { roles: vec![role("r", None, rules)], bindings };
+        let configuration = "door".to_owned();
+        diagnose(&Survey { configuration, rbac: Some(rbac), ..Survey::default() }).len()
+    };
+    assert_eq!((of("door"), of("window")), (0, 1));
+}
+
 #[test]
 fn administrators_are_listed_once() {
     let all = everywhere(rule(&["*"], "*", &["*"]), group("kubeadm:cluster-admins"));

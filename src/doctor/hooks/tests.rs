@@ -117,7 +117,18 @@ fn each_phase_leads_to_its_own_path() {
         let url = found(json!({"url": format!("https://proxy:8443/postern/{other}/?a")}));
         assert_eq!(url[0].code, Code::PathWrong);
         assert_eq!(found(service(format!("/{}", path_of(phase)))), []);
-        assert_eq!(found(json!({"service": {"namespace": "n", "name": "s"}})), []);
+        assert_eq!(found(service(format!("/{}/", path_of(phase)))), []);
+        // A proxy may know better.
+        assert_eq!(found(json!({"url": "https://proxy:8443/"})), []);
+    }
+}
+
+/// The API server is told 404, and then does what `failurePolicy` says.
+#[test]
+fn a_path_that_leads_nowhere_is_wrong() {
+    for path in [Value::Null, json!("/"), json!("/validte"), json!("/postern/validate")] {
+        let service = json!({"service": {"namespace": "n", "name": "s", "path": path}});
+        assert_eq!(of(|it| it["clientConfig"] = service), ["path-wrong"], "{path}");
     }
 }
 

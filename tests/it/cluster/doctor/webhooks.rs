@@ -136,7 +136,7 @@ fn each_fault_of_the_service_is_found() {
     let found = |namespace: &str, port: u16| {
         ward.change("validating", |webhook| {
             webhook["clientConfig"] = json!({"caBundle": bundle, "service": {
-                "namespace": namespace, "name": "postern", "port": port}});
+                "namespace": namespace, "name": "postern", "path": "/validate", "port": port}});
         });
         ward.found("-n shop")
     };
