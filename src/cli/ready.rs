@@ -2,7 +2,7 @@
 //! no other program that could.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::str::FromStr;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -85,17 +85,25 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
 
 /// One question: the status of the answer and its body.
 fn ask(Place(place): &Place) -> io::Result<(u16, String)> {
-    let address = place
-        .to_socket_addrs()?
-        .next()
-        .ok_or_else(|| io::Error::other("the name has no address"))?;
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    let mut stream = connect(place.to_socket_addrs()?)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     // HTTP/1.0: the answer ends with the connection, and comes in one piece.
     write!(stream, "GET /readyz HTTP/1.0\r\nHost: {place}\r\n\r\n")?;
     let mut answer = String::new();
     stream.take(MAX_BYTES).read_to_string(&mut answer)?;
     read(&answer).ok_or_else(|| io::Error::other("that is no answer of a Postern"))
+}
+
+/// The first that takes it: `localhost` has two addresses, of which a server may have one.
+fn connect(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+    let mut why = io::Error::other("the name has no address");
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => why = error,
+        }
+    }
+    Err(why)
 }
 
 fn read(answer: &str) -> Option<(u16, String)> {
@@ -106,7 +114,9 @@ fn read(answer: &str) -> Option<(u16, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, PlaceError, read};
+    use std::net::TcpListener;
+
+    use super::{Place, PlaceError, connect, read};
 
     #[test]
     fn a_place_is_a_host_and_a_port() {
@@ -118,6 +128,15 @@ mod tests {
         for text in ["https://a:1", "http://a", "http://:1", "http://a:x", "http://a/b:1", "a:1"] {
             assert_eq!(place(text), Err(PlaceError), "{text}");
         }
+    }
+
+    #[test]
+    fn each_address_of_a_name_is_tried() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let nobody = "[::1]:1".parse().unwrap();
+        let addresses = [nobody, server.local_addr().unwrap()];
+        assert_eq!(connect(addresses.into_iter()).unwrap().peer_addr().unwrap(), addresses[1]);
+        assert!(connect([nobody].into_iter()).is_err() && connect([].into_iter()).is_err());
     }
 
     #[test]
