@@ -129,7 +129,7 @@ fn what_the_page_tells_to_type_can_be_typed() {
         }
         if heading != last && heading == "Without helm" {
             desk.clear();
-            desk.types("kubectl apply --server-side -k deploy/base");
+            desk.types("kubectl apply --server-side -k deploy/overlays/high-availability");
         }
         last = heading;
         if NOT_HERE.iter().any(|(words, _)| line.starts_with(words)) {
@@ -141,8 +141,9 @@ fn what_the_page_tells_to_type_can_be_typed() {
     assert!(typed >= 18, "{typed}");
     // The last lines take away all but what holds something.
     let left = desk.shell(&format!(
-        "kubectl get deployments,services,roles,validatingwebhookconfigurations,clusterroles -n \
-         {NAMESPACE} -l app.kubernetes.io/instance=postern -o name"
+        "kubectl get deployments,poddisruptionbudgets,services,roles,\
+         validatingwebhookconfigurations,clusterroles -n {NAMESPACE} -l \
+         app.kubernetes.io/instance=postern -o name"
     ));
     assert_eq!(String::from_utf8_lossy(&left.stdout), "");
 }
