@@ -83,7 +83,16 @@ fn forbidden(survey: &Survey, answer: &Answer) -> Option<Diagnosis> {
             told(Code::TrialElsewhere, format!("Webhook `{name}` refused before Postern was asked"))
         }
         Refusal::CallFailed(name) if is_ours(survey, &name) => {
-            told(Code::WebhookFailing, format!("The API server cannot call webhook `{name}`"))
+            let what = format!("The API server cannot call webhook `{name}`");
+            let found = told(Code::WebhookFailing, what);
+            // Somebody answers that there is nothing by that path.
+            match message.contains("could not find the requested resource") {
+                true => found.remedy(
+                    "Let the path in `clientConfig` of the validating webhook be `/validate`, and \
+                     that of the mutating one `/mutate`",
+                ),
+                false => found,
+            }
         }
         Refusal::CallFailed(name) => told(
             Code::TrialElsewhere,
@@ -299,6 +308,21 @@ mod tests {
         assert!(!tells(refused(403, &by("engine.example.com"))));
         assert!(!tells(refused(403, "pods \"a\" is forbidden: violates PodSecurity \"x\": y")));
         assert!(!tells(refused(404, "pods \"a\" not found")));
+    }
+
+    #[test]
+    fn who_answers_by_another_path_is_not_looked_for_among_pods() {
+        let remedy = |why: &str| {
+            let message = format!(
+                "Internal error occurred: failed calling webhook \"validate.postern.dev\": failed to \
+                 call webhook: {why}"
+            );
+            let trial = Trial { forbidden: Some(refused(500, &message)), ..Trial::default() };
+            diagnose(&Survey { trial, ..Survey::default() })[1].remedy.clone()
+        };
+        let wrong_path = remedy("the server could not find the requested resource");
+        assert!(wrong_path.starts_with("Let the path in `clientConfig`"), "{wrong_path}");
+        assert!(remedy("Post \"https://a/validate\": EOF").starts_with("kubectl get pods"));
     }
 
     #[test]

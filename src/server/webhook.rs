@@ -27,7 +27,7 @@ use super::said;
 use crate::gate::trace::Tracer;
 use crate::gate::{Answer, Arrival, Cluster, Gate, NotAReview, Phase};
 use crate::ledger::Ledger;
-use crate::policy::text::Plain;
+use crate::policy::text::{Plain, Quoted};
 
 /// The API server takes at most 3 MiB from a user; a review carries the object twice, as JSON.
 pub const BODY_LIMIT_BYTES: usize = 16 * 1024 * 1024;
@@ -86,6 +86,7 @@ pub fn traced<L: Ledger, C: Cluster>(
     Router::new()
         .route("/mutate", post(mutate::<L, C>))
         .route("/validate", post(validate::<L, C>))
+        .fallback(nowhere::<L, C>)
         .with_state(webhook)
 }
 
@@ -101,6 +102,19 @@ async fn validate<L: Ledger, C: Cluster>(
     request: Request,
 ) -> Response {
     webhook.respond(Phase::Validate, request).await
+}
+
+/// An API server that is told a wrong path says only that it `could not find the requested resource`.
+async fn nowhere<L: Ledger, C: Cluster>(
+    State(webhook): State<Arc<Webhook<L, C>>>,
+    request: Request,
+) -> Response {
+    let status = StatusCode::NOT_FOUND;
+    webhook.metrics.turned_away(status.as_u16());
+    let why = "nobody answers at this path; want /mutate or /validate";
+    let path = Quoted(request.uri().path());
+    info!(status = status.as_u16(), "Turned a request to {path} away: {why}");
+    (status, format!("{why}\n")).into_response()
 }
 
 /// Why a request got no answer.

@@ -215,6 +215,18 @@ async fn a_body_over_the_limit_is_refused_by_its_length_and_by_its_bytes() {
     assert!(webhook.counted(r#"postern_requests_turned_away_total{status="413"} 2"#));
 }
 
+/// Whoever has a wrong path in a webhook configuration is told by nobody else.
+#[tokio::test]
+async fn a_path_that_leads_nowhere_is_told_those_that_lead_here() {
+    let webhook = Webhook::new();
+    for path in ["/", "/validte", "/validate/x"] {
+        let response = webhook.post(path, DEBUGGER).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+        assert!(text(response).await.contains("want /mutate or /validate"), "{path}");
+    }
+    assert!(webhook.counted(r#"postern_requests_turned_away_total{status="404"} 3"#));
+}
+
 #[tokio::test]
 async fn what_has_no_uid_is_answered_with_a_plain_sentence() {
     let webhook = Webhook::new();
