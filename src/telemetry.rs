@@ -44,8 +44,7 @@ impl Levels {
 /// Starts logging, panics included: a panic's own report would be no JSON and may quote a request.
 ///
 /// `level` is of this program's own lines: `error` to `trace`. Of its libraries only warnings are
-/// logged, for at lower levels some log what is sent; of kube's watches not even those, because it
-/// warns at every attempt, and whoever watches says it once.
+/// logged, for at lower levels some log what is sent.
 ///
 /// # Errors
 ///
@@ -64,8 +63,13 @@ pub fn start(format: Format, level: &str) -> Result<Levels, TryInitError> {
     Ok(Levels(handle))
 }
 
+/// Those through which the API server is asked: each attempt is an error, and whoever asks says it
+/// once.
+const SILENT: &str = "kube_runtime=error,kube_client::client::builder=off,\
+                      rustls_platform_verifier=off";
+
 fn filter(level: &str) -> EnvFilter {
-    EnvFilter::new(format!("warn,kube_runtime=error,postern={level}"))
+    EnvFilter::new(format!("warn,{SILENT},postern={level}"))
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {

@@ -23,6 +23,27 @@ fn lines(server: &Server, message: &str) -> Vec<Value> {
     lines.filter(|line| line["message"] == message).collect()
 }
 
+/// Each attempt was a line or two, several a minute for as long as the API server was away.
+#[test]
+fn a_cluster_that_cannot_be_asked_is_complained_of_once() {
+    let site = Site::new();
+    // It answers, and its certificate is not believed.
+    let other = site.start(&[]);
+    let config = format!(
+        r#"{{"current-context": "c", "clusters": [{{"name": "k", "cluster": {{"server": "{}"}}}}],
+            "contexts": [{{"name": "c", "context": {{"cluster": "k"}}}}]}}"#,
+        other.url("")
+    );
+    std::fs::write(site.path("kubeconfig"), config).unwrap();
+    let server = site.start(&["--kubeconfig", "kubeconfig"]);
+    server.wait_for_line("cannot be watched");
+    // For two more attempts, after half a second and after one.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let log = server.log();
+    assert_eq!(log.matches("cannot be watched").count(), 1, "{log}");
+    assert!(!log.contains("\"ERROR\""), "{log}");
+}
+
 #[tokio::test]
 async fn each_decision_is_one_line_that_says_who_what_and_why_and_nothing_of_the_container() {
     let site = Site::new();

@@ -178,6 +178,8 @@ fn what_is_no_value_is_refused_by_name() {
         ("ports.https=443", "https"),
         ("breakGlass.group=a'b", "group"),
         ("webhook.mutating.timeoutSeconds=31", "timeoutSeconds"),
+        // It would need a `dnsConfig`, which the chart does not give.
+        ("dnsPolicy=None", "dnsPolicy"),
     ] {
         let output = template(&[given]).output().unwrap();
         let said = super::helm::said(&output);
