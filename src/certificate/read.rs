@@ -36,6 +36,12 @@ pub enum ReadError {
         /// Where.
         place: String,
     },
+    /// A certificate as it travels.
+    #[error("`{place}` is DER, not PEM; `openssl x509 -inform der -in FILE -out FILE` turns it")]
+    Der {
+        /// Where.
+        place: String,
+    },
     /// A PEM block that is no certificate.
     #[error("certificate {position} of `{place}` is none that can be used: {why}")]
     Certificate {
@@ -99,10 +105,11 @@ pub fn certificates(pem: &Pem) -> Result<Vec<Certificate>, ReadError> {
         let wrong = |why| ReadError::Certificate { place: place(), position, why };
         certificates.push(certificate(CertificateDer::from(der)).map_err(wrong)?);
     }
-    if certificates.is_empty() {
-        return Err(ReadError::NoCertificate { place: place() });
+    match (certificates.is_empty(), validity(&pem.text)) {
+        (false, _) => Ok(certificates),
+        (true, Ok(_)) => Err(ReadError::Der { place: place() }),
+        (true, Err(_)) => Err(ReadError::NoCertificate { place: place() }),
     }
-    Ok(certificates)
 }
 
 /// A certificate that travelled without PEM.

@@ -24,6 +24,8 @@ It prints what /readyz says. Exit code 1: it answers that it is not ready; 2: it
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Beyond, no clock could tell when it ends.
+const LONGEST: Duration = Duration::from_hours(24);
 /// The longest answer that is read.
 const MAX_BYTES: u64 = 64 << 10;
 
@@ -36,8 +38,8 @@ pub struct Args {
     url: Place,
 
     /// Ask again for so long, until it is
-    #[arg(long, value_name = "DURATION", default_value = "0s")]
-    wait: SignedDuration,
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = wait)]
+    wait: Duration,
 
     /// How to say it
     #[arg(short, long, value_enum, value_name = "text|json", default_value = "text")]
@@ -51,6 +53,11 @@ struct Place(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("want http://HOST:PORT")]
 struct PlaceError;
+
+fn wait(text: &str) -> Result<Duration, &'static str> {
+    let wait = text.parse::<SignedDuration>().ok().and_then(|wait| Duration::try_from(wait).ok());
+    wait.filter(|wait| *wait <= LONGEST).ok_or("want a duration up to 24h, as in 30s or 1m")
+}
 
 impl FromStr for Place {
     type Err = PlaceError;
@@ -66,7 +73,7 @@ impl FromStr for Place {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let Args { url, wait, output } = args;
-    let end = Instant::now() + Duration::try_from(*wait).unwrap_or_default();
+    let end = Instant::now() + *wait;
     loop {
         let answer = ask(url);
         if Instant::now() >= end || matches!(answer, Ok((200, _))) {
@@ -116,7 +123,7 @@ fn read(answer: &str) -> Option<(u16, String)> {
 mod tests {
     use std::net::TcpListener;
 
-    use super::{Place, PlaceError, connect, read};
+    use super::{Place, PlaceError, connect, read, wait};
 
     #[test]
     fn a_place_is_a_host_and_a_port() {
@@ -127,6 +134,14 @@ mod tests {
         assert_eq!(place("http://[::1]:9090"), Ok(Place("[::1]:9090".to_owned())));
         for text in ["https://a:1", "http://a", "http://:1", "http://a:x", "http://a/b:1", "a:1"] {
             assert_eq!(place(text), Err(PlaceError), "{text}");
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_less_than_nothing_or_for_ever() {
+        assert!(wait("0s").is_ok() && wait("24h").is_ok());
+        for wrong in ["", "1", "1x", "-5s", "25h", "9999999999999h"] {
+            assert!(wait(wrong).is_err(), "{wrong}");
         }
     }
 

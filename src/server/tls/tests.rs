@@ -43,6 +43,17 @@ fn one_file_may_hold_certificate_and_key() {
 }
 
 #[test]
+fn a_certificate_that_is_no_pem_is_called_that() {
+    let (certificate, key) = pair(2020, 2030);
+    let (folder, files) = files("", &key);
+    let text = Pem { place: String::new(), text: certificate.into_bytes() };
+    let der = &read::certificates(&text).unwrap()[0].der;
+    fs::write(folder.path().join("tls.crt"), der).unwrap();
+    let error = Certificates::load(files).unwrap_err().to_string();
+    assert!(error.contains("tls.crt` is DER, not PEM; `openssl x509 -inform der"), "{error}");
+}
+
+#[test]
 fn two_keys_are_one_too_many() {
     let (certificate, key) = pair(2020, 2030);
     let error = load(&certificate, &format!("{key}{key}")).unwrap_err();
