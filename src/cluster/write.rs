@@ -41,7 +41,8 @@ where
 {
     let object = serde_json::to_value(object).map_err(|it| Unwritten::Refused(it.to_string()))?;
     let patch = Patch::Apply(object);
-    told(api.patch(name, &PatchParams::apply(&format!("{MANAGER}-{by}")), &patch)).await
+    // What is not found is the namespace, and nobody is faster than that.
+    told(&[409], api.patch(name, &PatchParams::apply(&format!("{MANAGER}-{by}")), &patch)).await
 }
 
 /// Changes it if it is still the version that was read. `how` is [`Patch::Merge`], or
@@ -57,7 +58,8 @@ where
     K: Clone + DeserializeOwned + Debug,
 {
     let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-    told(api.patch(name, &params, &how(preconditioned(fields, version)))).await
+    // Gone since it was read is outrun as well.
+    told(&[404, 409], api.patch(name, &params, &how(preconditioned(fields, version)))).await
 }
 
 fn preconditioned(mut fields: Value, version: &str) -> Value {
@@ -70,11 +72,13 @@ fn preconditioned(mut fields: Value, version: &str) -> Value {
     fields
 }
 
-async fn told<K>(asked: impl Future<Output = kube::Result<K>>) -> Result<K, Unwritten> {
+async fn told<K>(
+    outrun: &[u16],
+    asked: impl Future<Output = kube::Result<K>>,
+) -> Result<K, Unwritten> {
     match timeout(PATIENCE, asked).await {
         Ok(Ok(object)) => Ok(object),
-        // Gone since it was read is outrun as well.
-        Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
+        Ok(Err(kube::Error::Api(status))) if outrun.contains(&status.code) => {
             Err(Unwritten::Outrun)
         }
         Ok(Err(error)) => Err(Unwritten::Refused(reason(&error))),
@@ -130,13 +134,17 @@ mod tests {
         let (client, asked) = api_server(|number| async move {
             match number {
                 1 => (201, json!({"metadata": {"name": "s"}})),
-                _ => refusal(409, "Conflict", "Apply failed with 4 conflicts"),
+                2 => refusal(409, "Conflict", "Apply failed with 4 conflicts"),
+                _ => refusal(404, "NotFound", "namespaces \"ns\" not found"),
             }
         });
         let api: Api<Secret> = Api::namespaced(client, "ns");
         let object = json!({"metadata": {"name": "s"}});
         assert!(create(&api, "s", "a", &object).await.is_ok());
         assert_eq!(create(&api, "s", "b", &object).await, Err(Unwritten::Outrun));
+        // It was taken for another's write, and nobody was told what is missing.
+        let nowhere = Unwritten::Refused("namespaces \"ns\" not found".to_owned());
+        assert_eq!(create(&api, "s", "b", &object).await, Err(nowhere));
         let lines: Vec<_> = asked.lock().unwrap().iter().map(|(line, _)| line.clone()).collect();
         let path = "PATCH /api/v1/namespaces/ns/secrets/s?";
         for (line, by) in lines.iter().zip(["a", "b"]) {
