@@ -53,47 +53,41 @@ pub fn put(container: &mut Value, path: &[&str], value: Value) {
 /// Takes away from a container what was taken away; `removals` in the order in which the core
 /// lists them, so that what stands behind goes first.
 pub fn take(container: &mut Value, removals: &[Removal]) {
-    for removal in removals {
-        if let Removal::MountWrite { position, .. } = removal {
-            let mounts = container.get_mut("volumeMounts");
-            if let Some(mount) = mounts.and_then(|mounts| mounts.get_mut(*position)) {
-                put(mount, &["readOnly"], json!(true));
-            }
-        }
-    }
-    let mut entry = |list: &str, position: usize| {
-        let entries = container.get_mut(list).and_then(Value::as_array_mut);
-        if let Some(entries) = entries.filter(|entries| position < entries.len()) {
-            entries.remove(position);
-        }
-    };
     for removal in removals.iter().rev() {
         match removal {
-            Removal::Mount { position, .. } => entry("volumeMounts", *position),
-            Removal::Device { position, .. } => entry("volumeDevices", *position),
-            Removal::Env { position, .. } => entry("env", *position),
-            Removal::EnvFrom { position, .. } => entry("envFrom", *position),
-            Removal::Privileged { .. }
-            | Removal::Capabilities { .. }
-            | Removal::MountWrite { .. } => {}
+            Removal::Mount { position, .. } => drop_entry(container, "volumeMounts", *position),
+            Removal::Device { position, .. } => drop_entry(container, "volumeDevices", *position),
+            Removal::Env { position, .. } => drop_entry(container, "env", *position),
+            Removal::EnvFrom { position, .. } => drop_entry(container, "envFrom", *position),
+            Removal::MountWrite { position, .. } => {
+                let mounts = container.get_mut("volumeMounts");
+                if let Some(mount) = mounts.and_then(|mounts| mounts.get_mut(*position)) {
+                    put(mount, &["readOnly"], json!(true));
+                }
+            }
+            Removal::Privileged { left: Some(left) } => {
+                put(container, &["securityContext", "privileged"], json!(left));
+            }
+            Removal::Privileged { left: None } => drop_security(container, "privileged"),
+            Removal::Capabilities { kept: Some(kept), .. } => {
+                put(container, &["securityContext", "capabilities", "add"], json!(kept));
+            }
+            Removal::Capabilities { kept: None, .. } => drop_security(container, "capabilities"),
         }
     }
-    let mut security = |path: &[&str], value: Option<Value>| {
-        let Some(context) = container.get_mut("securityContext") else { return };
-        match (value, context.as_object_mut()) {
-            (Some(value), _) => put(context, path, value),
-            (None, Some(fields)) => drop(path.first().and_then(|field| fields.remove(*field))),
-            (None, None) => {}
-        }
-    };
-    for removal in removals {
-        match removal {
-            Removal::Privileged { left } => security(&["privileged"], left.map(Value::from)),
-            Removal::Capabilities { kept, .. } => {
-                security(&["capabilities", "add"], kept.as_ref().map(|names| json!(names)));
-            }
-            _ => {}
-        }
+}
+
+fn drop_entry(container: &mut Value, list: &str, position: usize) {
+    let entries = container.get_mut(list).and_then(Value::as_array_mut);
+    if let Some(entries) = entries.filter(|entries| position < entries.len()) {
+        entries.remove(position);
+    }
+}
+
+fn drop_security(container: &mut Value, field: &str) {
+    let context = container.get_mut("securityContext").and_then(Value::as_object_mut);
+    if let Some(context) = context {
+        context.remove(field);
     }
 }
 

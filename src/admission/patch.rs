@@ -76,12 +76,11 @@ fn takings(container: &Pointer, removals: &[Removal]) -> Vec<PatchOperation> {
         PatchOperation::Replace(ReplaceOperation { path, value })
     };
     let operation = |removal: &Removal| match removal {
-        Removal::Privileged { left } => {
-            let path = ["securityContext", "privileged"];
-            match left {
-                Some(left) => replace(&path, json!(left)),
-                None => remove(pointer(container, &path)),
-            }
+        Removal::Privileged { left: Some(left) } => {
+            replace(&["securityContext", "privileged"], json!(left))
+        }
+        Removal::Privileged { left: None } => {
+            remove(pointer(container, &["securityContext", "privileged"]))
         }
         Removal::Capabilities { kept: Some(kept), .. } => {
             replace(&["securityContext", "capabilities", "add"], json!(kept))

@@ -16,7 +16,6 @@ use crate::policy::evaluate::{Defaults, evaluate, reason_in};
 use crate::policy::image::ImageRef;
 use crate::policy::request::{DebugRequest, Injection, Os};
 use crate::policy::rule::{Effect, Enforcement, Justification, Policy};
-use crate::policy::sample::sample;
 use crate::policy::set::PolicySet;
 use crate::policy::verdict::{Objection, Verdict};
 
@@ -240,12 +239,12 @@ fn reasons_to_give(
 /// The text that most of those who read the variable take: what was given, room for a reason, or an
 /// example of one.
 fn fitting(given: Option<&str>, variable: &str, wanted: &[&Justification]) -> String {
-    let readers = wanted.iter().filter(|it| it.env == variable);
-    let patterns: Vec<_> = readers.filter_map(|it| it.pattern.as_ref()).collect();
-    let first = given.unwrap_or(ROOM).to_owned();
-    let texts = [first].into_iter().chain(patterns.iter().filter_map(|it| sample(it)));
-    let rank = |text: &String| patterns.iter().filter(|it| !it.is_match(text)).count();
-    texts.min_by_key(rank).unwrap_or_default()
+    let readers = || wanted.iter().filter(|it| it.env == variable);
+    let patterns: Vec<_> = readers().filter_map(|it| it.pattern.as_ref()).collect();
+    let examples = readers().filter_map(|it| it.example.as_deref());
+    let texts = [given.unwrap_or(ROOM)].into_iter().chain(examples);
+    let rank = |text: &&str| patterns.iter().filter(|it| !it.is_match(text)).count();
+    texts.min_by_key(rank).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

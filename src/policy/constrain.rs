@@ -350,7 +350,7 @@ impl Check {
     }
 
     fn reason(&mut self, justification: Option<&Justification>, container: &Injection) {
-        let Some(Justification { required, env, pattern }) = justification else { return };
+        let Some(Justification { required, env, pattern, .. }) = justification else { return };
         match (reason_in(container, env), pattern) {
             (None, _) if *required => {
                 self.object(|| Objection::JustificationMissing { env: env.clone() });

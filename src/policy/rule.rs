@@ -341,4 +341,6 @@ pub struct Justification {
     pub env: String,
     /// What it must look like.
     pub pattern: Option<Regex>,
+    /// A text that the pattern takes, for people to put their own in its place.
+    pub example: Option<String>,
 }

@@ -7,6 +7,7 @@ use regex::RegexBuilder;
 use crate::policy::image::{Alias, ImagePattern};
 use crate::policy::request;
 use crate::policy::rule::{self, CommandPattern, Constraints, Level};
+use crate::policy::sample::sample;
 use crate::policy::volume::VOLUME_KINDS;
 
 use super::super::container::{
@@ -254,11 +255,9 @@ fn justification(
 ) -> rule::Justification {
     let Justification { required, env, pattern } = justification;
     findings.check(words::is_variable(env), &at.key("env"), || Fault::EnvName(env.clone()));
-    rule::Justification {
-        required: *required,
-        env: env.clone(),
-        pattern: pattern.as_ref().and_then(|text| regex(text, &at.key("pattern"), findings)),
-    }
+    let pattern = pattern.as_ref().and_then(|text| regex(text, &at.key("pattern"), findings));
+    let example = pattern.as_ref().and_then(sample);
+    rule::Justification { required: *required, env: env.clone(), pattern, example }
 }
 
 fn regex(text: &str, at: &Place<'_>, findings: &mut Findings) -> Option<regex::Regex> {

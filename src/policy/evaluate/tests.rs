@@ -271,6 +271,7 @@ fn takes_the_reason_from_a_written_value_alone() {
         required: true,
         env: "DEBUG_REASON".to_owned(),
         pattern: Some(regex::Regex::new("^[A-Z]+-[0-9]+").unwrap()),
+        example: None,
     });
     let with = |source: EnvSource| {
         let mut asked = container("busybox");
@@ -290,7 +291,8 @@ fn takes_the_reason_from_a_written_value_alone() {
 fn a_reason_that_nobody_can_see_is_none() {
     let mut asks = permit("asks");
     let env = "DEBUG_REASON".to_owned();
-    asks.constraints.justification = Some(Justification { required: true, env, pattern: None });
+    let (pattern, example) = (None, None);
+    asks.constraints.justification = Some(Justification { required: true, env, pattern, example });
     let set = PolicySet::new(vec![asks]);
     let with = |text: &str| {
         let mut asked = container("busybox");
