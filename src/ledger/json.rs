@@ -10,22 +10,31 @@ use crate::policy::text::is_plain;
 /// as ESC does) and the bidirectional overrides. Outside a string none of them may stand anyway.
 #[must_use]
 pub fn printable(json: &str) -> Cow<'_, str> {
-    // Most text is what is looked at first.
-    let is_obeyed = |character| !(' '..='~').contains(&character) && !is_plain(character);
-    let Some(first) = json.find(is_obeyed) else { return Cow::Borrowed(json) };
+    let Some(first) = first_obeyed(json) else { return Cow::Borrowed(json) };
     let (before, rest) = json.split_at(first);
     let mut escaped = String::with_capacity(json.len() + 16);
     escaped.push_str(before);
     for character in rest.chars() {
-        if is_obeyed(character) {
+        if is_plain(character) {
+            escaped.push(character);
+        } else {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 escaped.push_str(&format!("\\u{unit:04x}"));
             }
-        } else {
-            escaped.push(character);
         }
     }
     Cow::Owned(escaped)
+}
+
+/// Where the first of them is. Nearly all text is printable ASCII, which is passed byte by byte.
+fn first_obeyed(json: &str) -> Option<usize> {
+    // The later bytes of a character are passed as well: none begins one.
+    let is_passed = |byte: u8| matches!(byte, b' '..=b'~' | 0x80..=0xbf);
+    let others = json.bytes().enumerate().filter(|(_, byte)| !is_passed(*byte));
+    others.map(|(at, _)| at).find(|at| {
+        let character = json.get(*at..).and_then(|rest| rest.chars().next());
+        character.is_some_and(|character| !is_plain(character))
+    })
 }
 
 #[cfg(test)]

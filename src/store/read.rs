@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::links::{self, Links};
-use super::row::Block;
+use super::row::{Block, indexed_as};
 use super::statement::{Columns, Pool, Statement};
 use super::writer::{State, inbox, upkeep};
 use super::{StoreError, Stored, nanoseconds, number};
@@ -296,9 +296,9 @@ fn take_up(state: &mut State, link: &Link<'_>, indexed: u64, covered: u64) {
     }
     if link.sequence > indexed {
         // What cannot be read has no terms; `verify` says what is wrong with it.
-        if let Ok(mut entry) = serde_json::from_str::<Entry>(&link.json) {
-            entry.place("", link.sequence);
-            drop(Block::add(&mut state.block, &entry));
+        if let Ok(entry) = serde_json::from_str::<Entry>(&link.json) {
+            let (sequence, time) = (number(link.sequence), nanoseconds(entry.time()));
+            drop(Block::add(&mut state.block, sequence, time, indexed_as(&entry)));
         }
     }
 }

@@ -79,6 +79,9 @@ fn options(path: &Path, busy: Duration) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(busy)
+        // SQLite would put what does not fit into its memory in `/var/tmp`, and could do nothing
+        // with it in a container that may write its ledger only.
+        .pragma("temp_store", "MEMORY")
         // Statements carry what people wrote; the log is no place for it.
         .disable_statement_logging()
 }

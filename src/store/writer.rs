@@ -16,10 +16,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::task::{Channels, Task};
-use super::row::{Batch, Block, Row};
+use super::row::{Batch, Block, Draft};
 use super::statement::{Columns, Statement};
 use super::{Preface, StoreError};
 use crate::ledger::chain::Hash;
+use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::event::Event;
 use crate::ledger::note::{SigningKey, VerifyingKey};
 use crate::ledger::tree::Frontier;
@@ -79,18 +80,13 @@ pub(super) struct State {
 
 impl State {
     /// Gives an entry the next place, and adds it to a batch.
-    fn add(
-        &mut self,
-        entry: &mut Entry,
-        writer: &str,
-        batch: &mut Batch,
-    ) -> Result<(), StoreError> {
+    fn add(&mut self, draft: Draft, batch: &mut Batch) -> Result<(), StoreError> {
         self.sequence = self.sequence.checked_add(1).ok_or(StoreError::NoNumbers)?;
-        entry.place(writer, self.sequence.unsigned_abs());
-        let row = Row::new(entry, self.hash)?;
+        let (row, terms) = draft.place(self.sequence, self.hash);
         self.hash = row.hash;
         self.attach(&row.json);
-        batch.block = Block::add(&mut self.block, entry).or(batch.block.take());
+        let complete = Block::add(&mut self.block, row.sequence, row.time, terms);
+        batch.block = complete.or(batch.block.take());
         batch.rows.push(row);
         Ok(())
     }
@@ -164,9 +160,31 @@ pub struct Signing {
     pub every: Duration,
 }
 
+impl Signing {
+    /// A checkpoint about all that there is.
+    fn sign(&self, writer: &str, state: &State) -> Signed {
+        let checkpoint = Checkpoint {
+            writer: writer.to_owned(),
+            size: state.frontier.size(),
+            root: state.frontier.root(),
+            time: Timestamp::now(),
+            chain: state.hash,
+            cluster: self.cluster.clone(),
+            bytes: Some(state.bytes),
+        };
+        Signed {
+            size: state.sequence,
+            time: checkpoint.time,
+            note: checkpoint.sign(&self.key).into(),
+            frontier: state.frontier.to_bytes(),
+        }
+    }
+}
+
 /// The way to the task that writes. Clones lead to the same one; without any, it ends.
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
+    name: Arc<str>,
     queue: mpsc::Sender<Waiting>,
     undelivered: mpsc::UnboundedSender<Box<Record>>,
     checkpoints: watch::Receiver<Option<Arc<str>>>,
@@ -209,6 +227,13 @@ type Reply = Result<Entry, LedgerError>;
 
 #[derive(Debug)]
 struct Waiting {
+    draft: Draft,
+    asked: Asked,
+}
+
+/// Who waits, and for what.
+#[derive(Debug)]
+struct Asked {
     entry: Entry,
     reply: oneshot::Sender<Reply>,
 }
@@ -220,11 +245,12 @@ impl Writer {
         let (undelivered, returned) = mpsc::unbounded_channel();
         let (published, checkpoints) = watch::channel(None);
         let shared = Shared::new();
+        let name = Arc::from(writing.writer.as_str());
         let channels = Channels { entries, returned, published };
         let task = Task::new(destination, writing, channels, Arc::clone(&shared));
         let task = tokio::spawn(task.run());
         *shared.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
-        Self { queue, undelivered, checkpoints, shared }
+        Self { name, queue, undelivered, checkpoints, shared }
     }
 
     /// Drops what is old of a writer that is gone; whether there was anything.
@@ -249,9 +275,12 @@ impl Writer {
         self.enter(event.into()).await
     }
 
-    async fn enter(&self, entry: Entry) -> Result<(), LedgerError> {
+    async fn enter(&self, mut entry: Entry) -> Result<(), LedgerError> {
+        let draft =
+            Draft::new(&mut entry, &self.name).map_err(|error| error.while_doing("write"))?;
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Waiting { entry, reply }).map_err(|error| match error {
+        let waiting = Waiting { draft, asked: Asked { entry, reply } };
+        self.queue.try_send(waiting).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => LedgerError::Behind,
             mpsc::error::TrySendError::Closed(_) => LedgerError::Closed,
         })?;

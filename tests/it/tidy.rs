@@ -88,6 +88,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("sha2", &["app", "certificate", "crd", "ledger", "server", "store", "watch"]),
     ("semver", &["expression"]),
     ("similar", &["cli", "config"]),
+    ("rustix", &["store"]),
     ("sqlx", &["store"]),
     ("tokio", &["app", "cli", "cluster", "forward", "gate", "server", "store", "watch"]),
     ("tokio_rustls", &["cluster", "forward", "server"]),

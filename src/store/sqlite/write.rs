@@ -76,15 +76,15 @@ impl SqliteDestination {
     /// Nothing else in its place will do. An empty ledger instead of a full one is not something to
     /// carry on with unasked, and the write-ahead log beside a file that was replaced belongs to
     /// the one before: SQLite would mix the two.
-    fn check_file(&self) -> Result<(), StoreError> {
+    ///
+    /// Gives the write-ahead log, which has to be the one that this connection writes, with all
+    /// that it wrote.
+    fn check_file(&self) -> Result<Option<Log>, StoreError> {
         let is_there = Identity::of(&self.path).is_ok_and(|identity| identity == self.identity);
-        if is_there && self.log_is_whole() { Ok(()) } else { Err(self.gone()) }
-    }
-
-    /// Whether the write-ahead log is the one that this connection writes, with all that it wrote.
-    fn log_is_whole(&self) -> bool {
         let before = self.open.as_ref().and_then(|open| open.log);
-        before.is_none_or(|before| Log::beside(&self.path).is_some_and(|now| now.follows(before)))
+        let now = Log::beside(&self.path);
+        let is_whole = before.is_none_or(|before| now.is_some_and(|now| now.follows(before)));
+        if is_there && is_whole { Ok(now) } else { Err(self.gone()) }
     }
 
     fn gone(&self) -> StoreError {
@@ -93,8 +93,7 @@ impl SqliteDestination {
 
     /// After a write: what was written is in the log, and is looked for there before the next.
     fn written(&mut self) -> Result<(), StoreError> {
-        self.check_file()?;
-        let now = Log::beside(&self.path).ok_or_else(|| self.gone())?;
+        let now = self.check_file()?.ok_or_else(|| self.gone())?;
         if let Some(open) = &mut self.open {
             open.log = Some(now);
         }

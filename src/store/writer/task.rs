@@ -14,10 +14,10 @@ use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 use super::super::StoreError;
-use super::super::row::Batch;
+use super::super::row::{Batch, Draft};
 use super::inbox;
 use super::upkeep::{self, Pruning};
-use super::{BATCH, Destination, Gauge, Keep, Shared, Signed, Signing, State, Waiting, Writing};
+use super::{Asked, BATCH, Destination, Gauge, Keep, Shared, Signing, State, Waiting, Writing};
 use crate::ledger::chain::Hash;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::event::{Event, What};
@@ -170,11 +170,18 @@ impl<D: Destination> Task<D> {
             self.amendments.push(amendment(*record));
         }
         // Whoever has gone was answered by the deadline; nothing was said, nothing is written.
-        batch.retain(|waiting| !waiting.reply.is_closed());
-        match self.attempt(batch).await {
+        batch.retain(|waiting| !waiting.asked.reply.is_closed());
+        self.owes_checkpoint |=
+            batch.iter().any(|waiting| is_attested_at_once(&waiting.asked.entry));
+        let (mut drafts, asked): (Vec<_>, Vec<_>) =
+            batch.drain(..).map(|Waiting { draft, asked }| (draft, asked)).unzip();
+        // They come in no order that means anything. In that of their times the database puts them
+        // where its indexes end, and need not make room between others.
+        drafts.sort_by_key(Draft::time);
+        match self.attempt(drafts).await {
             Ok(()) => {
                 self.shared.turn_writable();
-                for Waiting { entry, reply } in batch.drain(..) {
+                for Asked { entry, reply } in asked {
                     if let Err(Ok(Entry::Decision(record))) = reply.send(Ok(entry)) {
                         self.amendments.push(amendment(*record));
                     }
@@ -186,7 +193,7 @@ impl<D: Destination> Task<D> {
                     gauge.failed();
                 }
                 self.shared.turn_unwritable(&error);
-                for Waiting { reply, .. } in batch.drain(..) {
+                for Asked { reply, .. } in asked {
                     let source = Box::new(Arc::clone(&error));
                     drop(reply.send(Err(LedgerError::Failed { what: "write", source })));
                 }
@@ -195,9 +202,9 @@ impl<D: Destination> Task<D> {
     }
 
     /// Writes all that is owed, and says so while that takes too long.
-    async fn attempt(&mut self, batch: &mut [Waiting]) -> Result<(), StoreError> {
+    async fn attempt(&mut self, drafts: Vec<Draft>) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.shared);
-        let mut writing = pin!(self.write_all(batch));
+        let mut writing = pin!(self.write_all(drafts));
         tokio::select! {
             biased;
             result = &mut writing => result,
@@ -208,11 +215,11 @@ impl<D: Destination> Task<D> {
         }
     }
 
-    async fn write_all(&mut self, batch: &mut [Waiting]) -> Result<(), StoreError> {
+    async fn write_all(&mut self, drafts: Vec<Draft>) -> Result<(), StoreError> {
         let mut amendments = std::mem::take(&mut self.amendments);
         while !amendments.is_empty() {
             let rest = amendments.split_off(amendments.len().min(BATCH));
-            let written = self.write(amendments.iter_mut(), Vec::new()).await;
+            let written = self.write_entries(&mut amendments, Vec::new()).await;
             if let Err(error) = written {
                 amendments.extend(rest);
                 amendments.append(&mut self.amendments);
@@ -222,26 +229,31 @@ impl<D: Destination> Task<D> {
             amendments = rest;
         }
         let is_writable = self.shared.is_writable.load(Ordering::Relaxed);
-        if !batch.is_empty() {
-            self.write(batch.iter_mut().map(|waiting| &mut waiting.entry), Vec::new()).await?;
+        if !drafts.is_empty() {
+            self.write(drafts, Vec::new()).await?;
         } else if !is_writable {
             upkeep::probe(&mut self.destination).await?;
         }
         self.attest().await
     }
 
-    /// Gives each entry its place in the sequence and writes them in one transaction.
-    async fn write(
+    /// Writes entries that nobody waits for.
+    async fn write_entries(
         &mut self,
-        entries: impl Iterator<Item = &mut Entry>,
+        entries: &mut [Entry],
         absorbed: Vec<String>,
     ) -> Result<(), StoreError> {
+        let drafts = entries.iter_mut().map(|entry| Draft::new(entry, &self.name));
+        let drafts = drafts.collect::<Result<_, _>>()?;
+        self.write(drafts, absorbed).await
+    }
+
+    /// Gives each entry its place in the sequence and writes them in one transaction.
+    async fn write(&mut self, drafts: Vec<Draft>, absorbed: Vec<String>) -> Result<(), StoreError> {
         let mut state = self.take_state().await?;
         let mut batch = Batch { absorbed, ..Batch::default() };
-        let mut is_milestone = false;
-        for entry in entries {
-            state.add(entry, &self.name, &mut batch)?;
-            is_milestone |= is_attested_at_once(entry);
+        for draft in drafts {
+            state.add(draft, &mut batch)?;
         }
         self.attempted = Some((state.sequence, state.hash));
         let begun = Instant::now();
@@ -251,7 +263,6 @@ impl<D: Destination> Task<D> {
         }
         self.known = Some((state.sequence, state.hash));
         self.state = Some(state);
-        self.owes_checkpoint |= is_milestone;
         Ok(())
     }
 
@@ -319,7 +330,7 @@ impl<D: Destination> Task<D> {
     async fn sign(&mut self) -> Result<(), StoreError> {
         if let Some(signing) = self.signing.clone() {
             let state = self.take_state().await?;
-            let signed = signed(&signing, &self.name, &state);
+            let signed = signing.sign(&self.name, &state);
             let note = Arc::clone(&signed.note);
             upkeep::attest(&mut self.destination, signed).await?;
             self.attested = state.frontier.size();
@@ -349,7 +360,7 @@ impl<D: Destination> Task<D> {
             }
             ids.push(id);
         }
-        match self.write(entries.iter_mut(), ids).await {
+        match self.write_entries(&mut entries, ids).await {
             // Another writer was quicker.
             Err(StoreError::Taken) => Ok(()),
             result => result,
@@ -360,24 +371,6 @@ impl<D: Destination> Task<D> {
 /// A server that begins says at once what it found.
 fn is_attested_at_once(entry: &Entry) -> bool {
     matches!(entry, Entry::Event(event) if matches!(event.what, What::Started { .. }))
-}
-
-fn signed(signing: &Signing, writer: &str, state: &State) -> Signed {
-    let checkpoint = Checkpoint {
-        writer: writer.to_owned(),
-        size: state.frontier.size(),
-        root: state.frontier.root(),
-        time: Timestamp::now(),
-        chain: state.hash,
-        cluster: signing.cluster.clone(),
-        bytes: Some(state.bytes),
-    };
-    Signed {
-        size: state.sequence,
-        time: checkpoint.time,
-        note: checkpoint.sign(&signing.key).into(),
-        frontier: state.frontier.to_bytes(),
-    }
 }
 
 /// A record that takes back what another one says was answered.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::task::{RETRY, STALL};
 use super::*;
 use crate::ledger::Outcome;
+use crate::store::row::Row;
 
 /// A database that writes when the test lets it.
 #[derive(Clone)]
@@ -107,6 +108,18 @@ async fn settle() {
 
 fn reviews(names: &[&str]) -> Vec<(i64, String)> {
     (1..).zip(names.iter().map(|&name| name.to_owned())).collect()
+}
+
+#[tokio::test]
+async fn a_batch_is_in_the_order_of_its_times() {
+    let table = Table::unhindered();
+    let writer = Writer::start(table.clone(), "w".into());
+    let at = |time: &str, review: &str| Record { time: time.parse().unwrap(), ..record(review) };
+    let late = writer.append(at("2026-01-01T08:00:02Z", "late"));
+    let early = writer.append(at("2026-01-01T08:00:01Z", "early"));
+    let (late, early) = tokio::join!(late, early);
+    assert!(late.is_ok() && early.is_ok());
+    assert_eq!(table.batches(), [reviews(&["early", "late"])]);
 }
 
 #[tokio::test]

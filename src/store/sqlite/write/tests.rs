@@ -15,6 +15,19 @@ async fn a_commit_is_on_the_disk_before_it_is_answered() {
     assert_eq!((mode.as_str(), synchronous), ("wal", 2));
 }
 
+/// A server's container may write its ledger and nothing else. `write_more` needs such a place once
+/// many records are a block's last.
+#[tokio::test]
+async fn nothing_is_put_into_files_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("postern.db");
+    let mut destination = SqliteDestination::open(&path, "w").await.unwrap();
+    let connection = &mut destination.connected().await.unwrap().connection;
+    let store: i64 = sqlx::query_scalar("PRAGMA temp_store").fetch_one(connection).await.unwrap();
+    // 2 is MEMORY.
+    assert_eq!(store, 2);
+}
+
 /// One of before keeps its own: the pages of a file that has tables cannot be changed in passing.
 #[tokio::test]
 async fn a_new_file_has_the_large_pages_and_one_of_before_its_own() {

@@ -63,7 +63,7 @@ impl<D: Destination> Task<D> {
         }
         let stopped = stopped.filter(|event| event.sequence <= through.unsigned_abs());
         entries.extend(stopped.map(|event| Entry::from(Event { id: Uuid::now_v7(), ..event })));
-        self.write(entries.iter_mut(), Vec::new()).await?;
+        self.write_entries(&mut entries, Vec::new()).await?;
         self.owes_checkpoint = true;
         self.pruning = Some(Pruning::new(through));
         Ok(())
