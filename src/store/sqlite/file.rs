@@ -30,7 +30,7 @@ impl Identity {
 ///
 /// Not when it was changed: since Linux 6.13, whoever asks for that has the next change written
 /// down with a finer time (the kernel's `filesystems/multigrain-ts.rst`), and the sync after it
-/// writes one block more. Asked at each commit, that was a third of what a sync took.
+/// writes one block more. Asked at each commit, that was a quarter of what a sync took.
 #[cfg(target_os = "linux")]
 fn identify(path: &Path) -> io::Result<(Identity, u64)> {
     use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
