@@ -13,9 +13,6 @@ use super::event::Event;
 use super::json::printable;
 use super::{Outcome, Record};
 
-/// As much as most entries need.
-const TYPICAL_BYTES: usize = 2048;
-
 /// One place in a writer's sequence.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
@@ -57,9 +54,7 @@ impl Entry {
     ///
     /// None that is known of: no map in an entry has keys that are not strings.
     pub fn to_json(&self) -> serde_json::Result<String> {
-        let mut json = Vec::with_capacity(TYPICAL_BYTES);
-        serde_json::to_writer(&mut json, self)?;
-        let json = String::from_utf8(json).map_err(serde_json::Error::custom)?;
+        let json = serde_json::to_string(self)?;
         Ok(match printable(&json) {
             Cow::Borrowed(_) => json,
             Cow::Owned(escaped) => escaped,

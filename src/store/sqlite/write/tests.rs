@@ -15,8 +15,8 @@ async fn a_commit_is_on_the_disk_before_it_is_answered() {
     assert_eq!((mode.as_str(), synchronous), ("wal", 2));
 }
 
-/// A server's container may write its ledger and nothing else. `write_more` needs such a place once
-/// many records are a block's last.
+/// A server's container may write its ledger and nothing else, and SQLite keeps what a statement of
+/// `write_more` may have to take back in a file once it is much.
 #[tokio::test]
 async fn nothing_is_put_into_files_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
