@@ -26,11 +26,18 @@ pub fn printable(json: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Where the first of them is. Nearly all text is printable ASCII, which is passed byte by byte.
+/// Where the first of them is. Nearly all text is printable ASCII, which is passed by the chunk.
 fn first_obeyed(json: &str) -> Option<usize> {
+    /// What one comparison of many bytes at once can take.
+    const CHUNK: usize = 64;
+
+    // Without a way out on the first, so that the compiler makes it one comparison.
+    let is_ascii =
+        |chunk: &&[u8]| chunk.iter().fold(true, |all, byte| all & matches!(byte, b' '..=b'~'));
+    let passed = json.as_bytes().chunks(CHUNK).take_while(is_ascii).count() * CHUNK;
     // The later bytes of a character are passed as well: none begins one.
     let is_passed = |byte: u8| matches!(byte, b' '..=b'~' | 0x80..=0xbf);
-    let others = json.bytes().enumerate().filter(|(_, byte)| !is_passed(*byte));
+    let others = json.bytes().enumerate().skip(passed).filter(|(_, byte)| !is_passed(*byte));
     others.map(|(at, _)| at).find(|at| {
         let character = json.get(*at..).and_then(|rest| rest.chars().next());
         character.is_some_and(|character| !is_plain(character))
@@ -44,6 +51,17 @@ mod tests {
     #[test]
     fn leaves_ordinary_text_alone() {
         assert_eq!(printable(r#"{"a":"b é 漢"}"#), r#"{"a":"b é 漢"}"#);
+    }
+
+    #[test]
+    fn finds_them_wherever_they_are() {
+        for at in 0..200 {
+            let json = "a".repeat(at);
+            for obeyed in ['\n', '\u{7f}', '\u{9b}', '\u{202e}'] {
+                let escaped = format!("{json}\\u{:04x}é", u32::from(obeyed));
+                assert_eq!(printable(&format!("{json}{obeyed}é")), escaped);
+            }
+        }
     }
 
     #[test]
