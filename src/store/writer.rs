@@ -1,6 +1,7 @@
 //! Group commit: many requests append, one task writes, one sync makes a whole batch durable.
 
 pub(super) mod inbox;
+mod recent;
 mod retention;
 mod task;
 pub(super) mod upkeep;

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::super::StoreError;
 use super::super::row::{Batch, Draft};
 use super::inbox;
+use super::recent::Recent;
 use super::upkeep::{self, Pruning};
 use super::{Asked, BATCH, Destination, Gauge, Keep, Shared, Signing, State, Waiting, Writing};
 use crate::ledger::chain::Hash;
@@ -67,6 +68,7 @@ pub(super) struct Task<D> {
     /// The last entry of the last transaction, whether it is there or not.
     attempted: Option<(i64, Hash)>,
     channels: Channels,
+    recent: Recent,
     /// Not written yet.
     amendments: Vec<Entry>,
     shared: Arc<Shared>,
@@ -97,6 +99,7 @@ impl<D: Destination> Task<D> {
             known: None,
             attempted: None,
             channels,
+            recent: Recent::default(),
             amendments: Vec::new(),
             shared,
         }
@@ -133,7 +136,7 @@ impl<D: Destination> Task<D> {
             }
             count = self.channels.entries.recv_many(batch, BATCH) => {
                 if count > 0 {
-                    self.wait_for_others(batch).await;
+                    self.recent.wait_for_others(&mut self.channels.entries, batch).await;
                 }
                 count > 0
             }
@@ -153,17 +156,6 @@ impl<D: Destination> Task<D> {
         }
     }
 
-    /// A sync costs as much for many as for one: those whose requests have been read already and
-    /// are being judged come along. Where there are none, this takes no time.
-    async fn wait_for_others(&mut self, batch: &mut Vec<Waiting>) {
-        tokio::task::yield_now().await;
-        while batch.len() < BATCH
-            && let Ok(waiting) = self.channels.entries.try_recv()
-        {
-            batch.push(waiting);
-        }
-    }
-
     /// Writes a batch and answers everybody in it.
     async fn settle(&mut self, batch: &mut Vec<Waiting>) {
         while let Ok(record) = self.channels.returned.try_recv() {
@@ -173,6 +165,7 @@ impl<D: Destination> Task<D> {
         batch.retain(|waiting| !waiting.asked.reply.is_closed());
         self.owes_checkpoint |=
             batch.iter().any(|waiting| is_attested_at_once(&waiting.asked.entry));
+        let size = batch.len();
         let (mut drafts, asked): (Vec<_>, Vec<_>) =
             batch.drain(..).map(|Waiting { draft, asked }| (draft, asked)).unzip();
         // They come in no order that means anything. In that of their times the database puts them
@@ -180,6 +173,7 @@ impl<D: Destination> Task<D> {
         drafts.sort_by_key(Draft::time);
         match self.attempt(drafts).await {
             Ok(()) => {
+                self.recent.wrote(size);
                 self.shared.turn_writable();
                 for Asked { entry, reply } in asked {
                     if let Err(Ok(Entry::Decision(record))) = reply.send(Ok(entry)) {

@@ -5,6 +5,7 @@ use tokio::sync::Semaphore;
 
 use uuid::Uuid;
 
+use super::recent::PATIENCE;
 use super::task::{RETRY, STALL};
 use super::*;
 use crate::ledger::Outcome;
@@ -108,6 +109,44 @@ async fn settle() {
 
 fn reviews(names: &[&str]) -> Vec<(i64, String)> {
     (1..).zip(names.iter().map(|&name| name.to_owned())).collect()
+}
+
+async fn append_at_once(writer: &Writer, count: usize) {
+    let appends = (0..count).map(|_| writer.append(record("one of many")));
+    for result in futures_util::future::join_all(appends).await {
+        result.unwrap();
+    }
+}
+
+fn sizes(table: &Table) -> Vec<usize> {
+    table.batches().iter().map(Vec::len).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_come_in_step_are_waited_for_and_no_longer_than_a_moment() {
+    let table = Table::unhindered();
+    let writer = Writer::start(table.clone(), "w".into());
+    for _ in 0..3 {
+        append_at_once(&writer, 8).await;
+    }
+    assert_eq!(sizes(&table), [8, 8, 8]);
+
+    // The first of them alone is not written yet, most of them are.
+    let mut first = pin!(writer.append(record("first")));
+    assert!(poll(first.as_mut()).is_pending());
+    settle().await;
+    assert_eq!(sizes(&table), [8, 8, 8]);
+    append_at_once(&writer, 5).await;
+    assert_eq!(sizes(&table), [8, 8, 8, 6]);
+    first.await.unwrap();
+
+    // One who comes alone waits once.
+    for longest in [2 * PATIENCE, Duration::ZERO] {
+        let begun = tokio::time::Instant::now();
+        append_at_once(&writer, 1).await;
+        assert!(begun.elapsed() <= longest);
+    }
+    assert_eq!(sizes(&table), [8, 8, 8, 6, 1, 1]);
 }
 
 #[tokio::test]
