@@ -119,18 +119,19 @@ run() { # FOLDER KUBELET [IP]: as process 1 of a process namespace, in a mount n
     # already: on a file that only they can see.
     mkdir "$folder/sysctl"
     while read -r name value; do
-        [ -e "/proc/sys/$name" ] || continue
-        file=$folder/sysctl/$(printf '%s' "$name" | tr / .)
+        setting=/proc/sys/$(printf '%s' "$name" | tr . /)
+        [ -e "$setting" ] || continue
+        file=$folder/sysctl/$name
         printf '%s\n' "$value" >"$file"
-        mount --bind "$file" "/proc/sys/$name"
+        mount --bind "$file" "$setting"
     done <<END
-vm/overcommit_memory 1
-vm/panic_on_oom 0
-kernel/panic 10
-kernel/panic_on_oops 1
-kernel/keys/root_maxkeys 1000000
-kernel/keys/root_maxbytes 25000000
-net/ipv4/ip_forward 1
+vm.overcommit_memory 1
+vm.panic_on_oom 0
+kernel.panic 10
+kernel.panic_on_oops 1
+kernel.keys.root_maxkeys 1000000
+kernel.keys.root_maxbytes 25000000
+net.ipv4.ip_forward 1
 END
     containerd --config "$folder/containerd.toml" --log-level warn >"$folder/containerd.log" 2>&1 &
     runtime=$!
