@@ -1,8 +1,10 @@
 //! An entry taken apart for the database.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::ser::Error as _;
+use uuid::Uuid;
 
 use crate::ledger::Entry;
 use crate::ledger::chain::Hash;
@@ -14,14 +16,14 @@ use super::{StoreError, nanoseconds};
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     pub(super) sequence: i64,
-    pub(super) id: String,
+    pub(super) id: Arc<str>,
     pub(super) time: i64,
-    pub(super) username: String,
-    pub(super) namespace: String,
-    pub(super) pod: String,
+    pub(super) username: Arc<str>,
+    pub(super) namespace: Arc<str>,
+    pub(super) pod: Arc<str>,
     /// Empty for an event.
-    pub(super) answer: &'static str,
-    pub(super) about: Option<String>,
+    pub(super) answer: Arc<str>,
+    pub(super) about: Option<Arc<str>>,
     pub(super) json: String,
     pub(super) hash: Hash,
 }
@@ -50,13 +52,13 @@ impl Draft {
         let (namespace, pod) = entry.pod();
         let row = Row {
             sequence: 0,
-            id: entry.id().to_string(),
+            id: text_of(entry.id()),
             time: nanoseconds(entry.time()),
-            username: column(entry.username()).into_owned(),
-            namespace: column(namespace).into_owned(),
-            pod: column(pod).into_owned(),
-            answer: entry.answer().map_or("", |answer| answer.as_str()),
-            about: entry.about().map(|id| id.to_string()),
+            username: column(entry.username()).into(),
+            namespace: column(namespace).into(),
+            pod: column(pod).into(),
+            answer: entry.answer().map_or("", |answer| answer.as_str()).into(),
+            about: entry.about().map(text_of),
             hash: Hash::NOTHING,
             json,
         };
@@ -75,6 +77,11 @@ impl Draft {
         row.hash = before.then(row.json.as_bytes());
         (row, terms)
     }
+}
+
+fn text_of(id: Uuid) -> Arc<str> {
+    let mut buffer = Uuid::encode_buffer();
+    Arc::from(&*id.hyphenated().encode_lower(&mut buffer))
 }
 
 fn unplaceable() -> StoreError {
@@ -145,7 +152,7 @@ mod tests {
 
     fn record(text: &str) -> Record {
         serde_json::from_value(serde_json::json!({
-            "id": uuid::Uuid::now_v7(), "time": "2026-01-01T08:00:00Z", "cluster": text,
+            "id": Uuid::now_v7(), "time": "2026-01-01T08:00:00Z", "cluster": text,
             "writer": "", "sequence": 7, "reviewUid": text, "phase": "Validate", "surface": "",
             "operation": "", "requester": {"username": text}, "namespace": text,
             "pod": {"name": text}, "injections": [], "injectionsTotal": 0, "verdict": "Allowed",

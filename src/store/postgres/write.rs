@@ -173,13 +173,13 @@ async fn insert(
     let mut times = Vec::with_capacity(rows.len());
     let mut hashes = Vec::with_capacity(rows.len());
     let mut abouts = Vec::with_capacity(rows.len());
-    let mut texts: [Vec<String>; 6] = Default::default();
-    for row in rows {
+    let mut texts: [Vec<&str>; 6] = Default::default();
+    for row in &rows {
         sequences.push(row.sequence);
         times.push(row.time);
         hashes.push(row.hash.0.to_vec());
-        abouts.push(row.about);
-        let own = [row.id, row.username, row.namespace, row.pod, row.answer.to_owned(), row.json];
+        abouts.push(row.about.as_deref());
+        let own = [&*row.id, &row.username, &row.namespace, &row.pod, &row.answer, &row.json];
         texts.iter_mut().zip(own).for_each(|(column, text)| column.push(text));
     }
     let [ids, usernames, namespaces, pods, answers, records] = texts;

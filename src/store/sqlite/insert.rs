@@ -1,5 +1,7 @@
 //! What one transaction inserts.
 
+use std::sync::Arc;
+
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection};
@@ -24,13 +26,13 @@ pub(super) type Insertion<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 pub(super) fn bind_rows<'q>(
     mut query: Insertion<'q>,
-    writer: &str,
+    writer: &Arc<str>,
     rows: Vec<Row>,
 ) -> Insertion<'q> {
     for row in rows {
         let Row { sequence, id, time, username, namespace, pod, .. } = row;
         let Row { answer, about, json, hash, .. } = row;
-        query = query.bind(writer.to_owned()).bind(sequence).bind(id).bind(time);
+        query = query.bind(Arc::clone(writer)).bind(sequence).bind(id).bind(time);
         query = query.bind(username).bind(namespace).bind(pod);
         query = query.bind(answer).bind(about).bind(json).bind(hash.0.to_vec());
     }
@@ -40,7 +42,7 @@ pub(super) fn bind_rows<'q>(
 /// A batch with more than rows: once in 256 records, and where somebody left an event.
 pub(super) async fn write_more(
     connection: &mut SqliteConnection,
-    writer: &str,
+    writer: &Arc<str>,
     batch: Batch,
 ) -> Result<Result<(), sqlx::Error>, StoreError> {
     let Batch { rows, block, absorbed } = batch;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnection, SqliteSynchronous};
@@ -33,7 +34,7 @@ const CHECKPOINT_PAGES: &str = "2000";
 #[derive(Debug)]
 pub(super) struct SqliteDestination {
     path: PathBuf,
-    writer: String,
+    writer: Arc<str>,
     /// The file that was opened first; no other will do, see [`Self::check_file`].
     identity: Identity,
     open: Option<Open>,
@@ -52,7 +53,7 @@ impl SqliteDestination {
         file::make(path)?;
         let mut this = Self {
             path: path.to_owned(),
-            writer: writer.to_owned(),
+            writer: writer.into(),
             identity: Identity::of(path)?,
             open: None,
             _held: file::hold(path, writer)?,
@@ -128,7 +129,7 @@ impl SqliteDestination {
 
     async fn try_write(&mut self, batch: Batch) -> Result<(), StoreError> {
         let path = self.path.clone();
-        let writer = self.writer.clone();
+        let writer = Arc::clone(&self.writer);
         self.check_file()?;
         let open = self.connected().await?;
         let written = if batch.block.is_none() && batch.absorbed.is_empty() {

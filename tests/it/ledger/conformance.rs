@@ -40,6 +40,7 @@ suite! {
     a_search_finds_what_a_look_at_everything_finds
     a_search_finds_the_last_of_very_many
     finds_by_the_beginning_of_an_id
+    finds_by_an_id_of_another_time
     counts_what_a_user_was_allowed_to_add
     numbers_without_gaps_under_concurrent_appends
     a_cancelled_append_leaves_nothing_or_an_amendment
@@ -287,6 +288,18 @@ async fn finds_by_the_beginning_of_an_id(ledger: &AnyLedger) {
     assert_eq!(found(&whole[..8], 9).await, [id(1), id(2), id(3)]);
     assert_eq!(found(&whole[..8], 2).await, [id(1), id(2)]);
     assert_eq!(found("00000000", 9).await, [] as [Uuid; 0]);
+}
+
+/// Somebody set the clock between the two, or wrote the id by hand.
+async fn finds_by_an_id_of_another_time(ledger: &AnyLedger) {
+    let mut late = record(3);
+    late.time -= SignedDuration::from_hours(24);
+    for record in [record(1), record(2), late] {
+        ledger.append(record).await.unwrap();
+    }
+    let whole = id(3).to_string();
+    let found = ledger.find(whole.parse().unwrap(), 9).await.unwrap();
+    assert_eq!(found.iter().map(|stored| stored.id).collect::<Vec<_>>(), [id(3)]);
 }
 
 async fn counts_what_a_user_was_allowed_to_add(ledger: &AnyLedger) {

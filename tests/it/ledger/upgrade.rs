@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
 use super::postgres::Postgres;
 use super::server::{POLICIES, ask};
@@ -14,30 +14,45 @@ use crate::server::Site;
 
 /// Of the first version: no hashes, no checkpoints, no events.
 const SQLITE_1: &str = include_str!("../../corpus/upgrade/sqlite-1.sql");
+/// Of the first version with chains, and with an index by id.
+const SQLITE_2: &str = include_str!("../../corpus/upgrade/sqlite-2.sql");
 /// Of the first version that knew PostgreSQL.
 const POSTGRES_1: &str = include_str!("../../corpus/upgrade/postgres-1.sql");
-/// What signed that one; it is good for nothing else.
-const POSTGRES_1_KEY: &str = "tests/corpus/upgrade/postgres-1.pem";
+/// What signed those two; it is good for nothing else.
+const SIGNED_WITH: &str = "tests/corpus/upgrade/postgres-1.pem";
 
 const KEY: &str = "ledger.key";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sqlite_ledger_of_the_first_schema_is_taken_over_whole() {
     let site = Site::new();
+    is_of_sqlite(&site, SQLITE_1, "1 instead of 3", "").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sqlite_ledger_with_an_index_by_id_is_taken_over_whole() {
+    let site = Site::new();
+    install_key(&site);
+    is_of_sqlite(&site, SQLITE_2, "2 instead of 3", "WHERE answer <> ''").await;
+}
+
+/// `decisions` says which of the records that dump holds are any.
+async fn is_of_sqlite(site: &Site, dump: &'static str, schema: &str, decisions: &str) {
     let options = SqliteConnectOptions::new().filename(site.path("l.db")).create_if_missing(true);
     let mut connection = options.connect().await.unwrap();
-    sqlx::raw_sql(SQLITE_1).execute(&mut connection).await.unwrap();
-    let query = "SELECT record FROM records ORDER BY time DESC, id DESC";
-    let before: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut connection).await.unwrap();
+    sqlx::raw_sql(dump).execute(&mut connection).await.unwrap();
+    let query = format!("SELECT record FROM records {decisions} ORDER BY time DESC, id DESC");
+    let query = sqlx::query_scalar(AssertSqlSafe(query));
+    let before: Vec<String> = query.fetch_all(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 
-    let reader = audit(&site, "sqlite:l.db", &["list"]);
+    let reader = audit(site, "sqlite:l.db", &["list"]);
     let said = String::from_utf8(reader.stderr).unwrap();
     assert_eq!(reader.status.code(), Some(2));
-    assert!(said.contains("`l.db` is of an older schema, 1 instead of 2"), "{said}");
+    assert!(said.contains(&format!("`l.db` is of an older schema, {schema}")), "{said}");
     assert!(said.contains("a server of this version brings it up to date"), "{said}");
 
-    is_taken_over(&site, "sqlite:l.db", &before).await;
+    is_taken_over(site, "sqlite:l.db", &before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,12 +64,7 @@ async fn a_postgresql_ledger_of_the_first_schema_is_taken_over_whole() {
     let query = "SELECT record FROM public.records WHERE answer <> '' ORDER BY time DESC, id DESC";
     let before: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut connection).await.unwrap();
     connection.close().await.unwrap();
-    for half in ["", ".pub"] {
-        let (from, to) = (format!("{POSTGRES_1_KEY}{half}"), format!("{KEY}{half}"));
-        std::fs::copy(from, site.path(&to)).unwrap();
-        let own = std::fs::Permissions::from_mode(0o600);
-        std::fs::set_permissions(site.path(&to), own).unwrap();
-    }
+    install_key(&site);
     is_taken_over(&site, &url, &before).await;
 }
 
@@ -77,6 +87,15 @@ async fn a_server_of_an_older_version_does_not_start_on_a_newer_ledger() {
     assert_eq!(server.ended().await.code(), Some(2));
     server.wait_for_line("was written by a newer version of Postern: its schema is 99");
     assert!(std::fs::read(site.path("l.db")).unwrap() == before);
+}
+
+fn install_key(site: &Site) {
+    for half in ["", ".pub"] {
+        let (from, to) = (format!("{SIGNED_WITH}{half}"), format!("{KEY}{half}"));
+        std::fs::copy(from, site.path(&to)).unwrap();
+        let own = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(site.path(&to), own).unwrap();
+    }
 }
 
 fn audit(site: &Site, ledger: &str, words: &[&str]) -> Output {
