@@ -332,8 +332,8 @@ pub(super) fn made_so(prefix: IdPrefix, limit: usize) -> Statement {
     sql
 }
 
-/// Entries whose ids begin so, whatever their times are: somebody's clock was set. SQLite, which has
-/// no index by id, reads the one of the listing for it, and not the records.
+/// Entries whose ids begin so, whatever their times are: somebody's clock was set. SQLite has no
+/// index by id and reads that of the listing for it, not the records.
 pub(super) fn called_so(prefix: IdPrefix, limit: usize) -> Statement {
     let mut sql = Statement::new("SELECT id, time, record FROM records WHERE (time, id) IN (");
     sql.push("SELECT time, id FROM records WHERE id BETWEEN ").bind(prefix.first.to_string());

@@ -205,7 +205,14 @@ async fn connect(path: &Path) -> Result<Open, StoreError> {
     let found = schema::found(&mut connection, path).await?;
     connection.execute("PRAGMA journal_mode = WAL").await.map_err(sql)?;
     if found < schema::known() {
+        let steps = format!("from schema {found} to {}", schema::known());
+        if found > 0 {
+            tracing::info!("bringing the ledger {steps}, which may take minutes");
+        }
         schema::migrate(&mut connection, path).await?;
+        if found > 0 {
+            tracing::info!("the ledger is brought {steps}");
+        }
     }
     Ok(Open { connection, log: None })
 }

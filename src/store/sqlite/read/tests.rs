@@ -37,11 +37,11 @@ async fn a_listing_reads_newest_first() {
     ];
     for query in queries {
         let plan = plan(&query).await;
-        assert!(plan.contains("records USING INDEX records_newest"), "{query:?}\n{plan}");
+        assert!(plan.contains("records USING INDEX records_newest_3"), "{query:?}\n{plan}");
         assert!(!plan.contains("TEMP B-TREE"), "{query:?}\n{plan}");
     }
     let refused = plan(&Query { answer: Some(Outcome::Refused), before, ..all }).await;
-    assert!(refused.contains("records USING INDEX records_refused"), "{refused}");
+    assert!(refused.contains("records USING INDEX records_refused_3"), "{refused}");
     assert!(!refused.contains("TEMP B-TREE"), "{refused}");
 }
 
@@ -50,11 +50,14 @@ async fn a_listing_reads_newest_first() {
 async fn an_id_is_found_without_reading_every_record() {
     let prefix = "019ab3f2".parse().unwrap();
     let plan = planned(&made_so(prefix, 9)).await;
-    let by_time = "SEARCH records USING INDEX records_newest (time>? AND time<?)";
+    let by_time = "SEARCH records USING INDEX records_newest_3 (time>? AND time<?)";
     assert!(plan.contains(by_time), "{plan}");
     let plan = planned(&called_so(prefix, 9)).await;
-    assert!(plan.contains("SCAN records USING COVERING INDEX records_newest"), "{plan}");
-    assert!(plan.contains("SEARCH records USING INDEX records_newest (time=? AND id=?)"), "{plan}");
+    assert!(plan.contains("SCAN records USING COVERING INDEX records_newest_3"), "{plan}");
+    assert!(
+        plan.contains("SEARCH records USING INDEX records_newest_3 (time=? AND id=?)"),
+        "{plan}"
+    );
 }
 
 /// What reading falls back to in a folder that cannot be written.
