@@ -41,15 +41,6 @@ impl Event {
             what,
         }
     }
-
-    /// The same, said again: with another id of the same time.
-    #[must_use]
-    pub fn again(self) -> Self {
-        let seconds = u64::try_from(self.time.as_second()).unwrap_or_default();
-        let nanoseconds = self.time.subsec_nanosecond().unsigned_abs();
-        let made = uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds);
-        Self { id: Uuid::new_v7(made), ..self }
-    }
 }
 
 /// What happened. The key `event` of the stored JSON says which; decisions have no such key.
@@ -281,23 +272,5 @@ impl What {
             Self::Observed { decision, .. } => Some(*decision),
             _ => None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ledger::id_prefix::IdPrefix;
-
-    /// Whoever has the id looks for it by the time that it begins with.
-    #[test]
-    fn what_is_said_again_has_an_id_of_its_time() {
-        let mut event = Event::now("c", What::Stopped {});
-        event.time = "2026-01-01T08:00:00.123456789Z".parse().unwrap();
-        let again = event.clone().again();
-        assert_ne!(again.id, event.id);
-        assert_eq!(Event { id: event.id, ..again.clone() }, event);
-        let made = IdPrefix { first: again.id, last: again.id }.made();
-        assert_eq!(made, event.time.as_millisecond()..=event.time.as_millisecond());
     }
 }

@@ -1,7 +1,6 @@
 //! The beginning of a record's id, as a person types it.
 
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use uuid::Uuid;
@@ -24,16 +23,6 @@ pub struct IdPrefix {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an id is given by its first {MIN_DIGITS} to {DIGITS} hexadecimal digits")]
 pub struct IdPrefixError;
-
-impl IdPrefix {
-    /// When ids that begin so were made, in milliseconds since 1970: the first 48 bits of an id
-    /// (RFC 9562, section 5.7).
-    #[must_use]
-    pub fn made(self) -> RangeInclusive<i64> {
-        let made = |id: Uuid| i64::try_from(id.as_u128() >> 80).unwrap_or(i64::MAX);
-        made(self.first)..=made(self.last)
-    }
-}
 
 impl FromStr for IdPrefix {
     type Err = IdPrefixError;
@@ -79,15 +68,6 @@ mod tests {
         let text = "019ab3f2-1c4d-7abc-8def-0123456789ab";
         let prefix: IdPrefix = text.parse().unwrap();
         assert_eq!((prefix.first.to_string(), prefix.first), (text.to_owned(), prefix.last));
-    }
-
-    #[test]
-    fn tells_when_ids_were_made() {
-        let time = |text: &str| text.parse::<IdPrefix>().unwrap().made();
-        let exactly = 0x019a_b3f2_1c4d;
-        assert_eq!(time("019ab3f2-1c4d"), exactly..=exactly);
-        assert_eq!(time("019ab3f2-1c4d-7abc-8def-0123456789ab"), exactly..=exactly);
-        assert_eq!(time("019ab3f2"), 0x019a_b3f2_0000..=0x019a_b3f2_ffff);
     }
 
     #[test]

@@ -171,12 +171,13 @@ impl TermKind {
     /// The term for this text. Control characters are not part of it: PostgreSQL's text has no NUL.
     #[must_use]
     pub fn term(self, text: &str) -> String {
-        let text = text.get(..text.floor_char_boundary(MAX_TERM_BYTES)).unwrap_or_default();
-        let mut term = self.prefix().to_owned() + text;
-        if text.contains('\0') {
-            term = term.replace('\0', "\u{fffd}");
+        let mut term = self.prefix().to_owned();
+        for character in text.chars() {
+            if term.len() + character.len_utf8() > MAX_TERM_BYTES {
+                break;
+            }
+            term.push(if character == '\0' { '\u{fffd}' } else { character });
         }
-        term.truncate(term.floor_char_boundary(MAX_TERM_BYTES));
         term
     }
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::read::Reader;
 use super::statement::Statement;
-use super::{AnyLedger, Stored, nanoseconds};
+use super::{AnyLedger, Stored};
 use crate::ledger::LedgerError;
 use crate::ledger::chain::Hash;
 
@@ -53,11 +53,10 @@ impl Reader {
         if records.is_empty() {
             return Ok(BTreeMap::new());
         }
-        // By their times, of which both databases have an index.
-        let mut sql = Statement::new("SELECT id, hash FROM records WHERE time IN (");
+        let mut sql = Statement::new("SELECT id, hash FROM records WHERE id IN (");
         let mut between = "";
         for record in records {
-            sql.push(between).bind(nanoseconds(record.time));
+            sql.push(between).bind(record.id.to_string());
             between = ", ";
         }
         sql.push(")");

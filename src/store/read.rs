@@ -102,13 +102,10 @@ impl Reader {
         prefix: IdPrefix,
         limit: usize,
     ) -> Result<Vec<Stored>, LedgerError> {
-        if matches!(self.pool, Pool::Sqlite(_)) {
-            let found = self.stored(made_so(prefix, limit)).await?;
-            if !found.is_empty() {
-                return Ok(found);
-            }
-        }
-        self.stored(called_so(prefix, limit)).await
+        let mut sql = Statement::new("SELECT id, time, record FROM records WHERE id BETWEEN ");
+        sql.bind(prefix.first.to_string()).push(" AND ").bind(prefix.last.to_string());
+        sql.push(" ORDER BY id LIMIT ").bind(rows(limit));
+        self.stored(sql).await
     }
 
     pub(super) async fn amendment(&self, id: Uuid) -> Result<Option<Uuid>, LedgerError> {
@@ -314,32 +311,6 @@ fn stored((id, time, json): Listed) -> Result<Stored, LedgerError> {
     let time = Timestamp::from_nanosecond(time.into())
         .map_err(|source| LedgerError::Corrupt { id: id.clone(), source: Box::new(source) })?;
     Ok(Stored { id: parse_id(&id)?, time, json })
-}
-
-/// Entries whose ids begin so, of about the time that the beginning tells: an id is made when the
-/// entry's time is taken, or up to a request's deadline later.
-pub(super) fn made_so(prefix: IdPrefix, limit: usize) -> Statement {
-    /// In milliseconds.
-    const APART: i64 = 60_000;
-
-    let made = prefix.made();
-    let nanoseconds = |milliseconds: i64| milliseconds.saturating_mul(1_000_000);
-    let mut sql = Statement::new("SELECT id, time, record FROM records WHERE time BETWEEN ");
-    sql.bind(nanoseconds(made.start().saturating_sub(APART))).push(" AND ");
-    sql.bind(nanoseconds(made.end().saturating_add(APART))).push(" AND id BETWEEN ");
-    sql.bind(prefix.first.to_string()).push(" AND ").bind(prefix.last.to_string());
-    sql.push(" ORDER BY id LIMIT ").bind(rows(limit));
-    sql
-}
-
-/// Entries whose ids begin so, whatever their times are: somebody's clock was set. SQLite has no
-/// index by id and reads that of the listing for it, not the records.
-pub(super) fn called_so(prefix: IdPrefix, limit: usize) -> Statement {
-    let mut sql = Statement::new("SELECT id, time, record FROM records WHERE (time, id) IN (");
-    sql.push("SELECT time, id FROM records WHERE id BETWEEN ").bind(prefix.first.to_string());
-    sql.push(" AND ").bind(prefix.last.to_string()).push(" ORDER BY id LIMIT ").bind(rows(limit));
-    sql.push(") ORDER BY id");
-    sql
 }
 
 /// What the columns can say of a query.

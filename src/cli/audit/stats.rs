@@ -203,9 +203,14 @@ fn covered(text: &mut String, coverage: &Coverage) -> fmt::Result {
         writeln!(text, "  nor {more} {times} more; `-o json` has all")?;
     }
     if *untrusted_checkpoints > 0 {
+        let (checkpoints, what) = if *untrusted_checkpoints == 1 {
+            ("checkpoint does", "it")
+        } else {
+            ("checkpoints do", "them")
+        };
         writeln!(
             text,
-            "  {untrusted_checkpoints} checkpoints do not count: no trusted key signed them"
+            "  {untrusted_checkpoints} {checkpoints} not count: no trusted key signed {what}"
         )?;
     }
     Ok(())

@@ -17,7 +17,6 @@ use crate::policy::text::{Plain, Quoted};
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "records", include_str!("../migrations/sqlite/0001_records.sql")),
     (2, "chain", include_str!("../migrations/sqlite/0002_chain.sql")),
-    (3, "ids", include_str!("../migrations/sqlite/0003_ids.sql")),
 ];
 
 /// "Post" in ASCII; the first migration sets it.

@@ -143,7 +143,7 @@ async fn a_ledger_of_a_newer_version_is_refused() {
     )
     .await;
     let expected = format!(
-        "`{}` was written by a newer version of Postern: its schema is 999, this version knows 3",
+        "`{}` was written by a newer version of Postern: its schema is 999, this version knows 2",
         place.file().display()
     );
     assert_eq!(open_error(&place, "w").await, expected);

@@ -77,7 +77,8 @@ impl Told<'_> {
         let Some(newest) = &report.newest else { return "by no checkpoint".to_owned() };
         let unchecked = if self.is_signed { "" } else { " whose signatures were not checked" };
         let (count, size, time) = (report.checkpoints, newest.size, newest.time);
-        format!("{count} checkpoints{unchecked}, the last of {size} at {time}")
+        let checkpoints = if count == 1 { "checkpoint" } else { "checkpoints" };
+        format!("{count} {checkpoints}{unchecked}, the last of {size} at {time}")
     }
 
     pub(super) fn as_json(&self, is_all_good: bool) -> Value {

@@ -5,20 +5,16 @@ use uuid::Uuid;
 
 use super::*;
 use crate::ledger::{Cursor, Outcome, Query};
-use crate::store::read::{called_so, made_so, narrow};
+use crate::store::read::narrow;
 use crate::store::statement::Statement;
 
 async fn plan(query: &Query) -> String {
-    let mut listing = Statement::new("SELECT record FROM records WHERE ");
-    narrow(&mut listing, query);
-    listing.push(" ORDER BY time DESC, id DESC LIMIT 50");
-    planned(&listing).await
-}
-
-async fn planned(statement: &Statement) -> String {
     let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
     schema::migrate(&mut connection, Path::new("test")).await.unwrap();
-    let sql = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", statement.sql()));
+    let mut listing = Statement::new("EXPLAIN QUERY PLAN SELECT record FROM records WHERE ");
+    narrow(&mut listing, query);
+    listing.push(" ORDER BY time DESC, id DESC LIMIT 50");
+    let sql = sqlx::AssertSqlSafe(listing.sql().to_owned());
     let rows = sqlx::query(sql).fetch_all(&mut connection).await.unwrap();
     rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
 }
@@ -37,27 +33,12 @@ async fn a_listing_reads_newest_first() {
     ];
     for query in queries {
         let plan = plan(&query).await;
-        assert!(plan.contains("records USING INDEX records_newest_3"), "{query:?}\n{plan}");
+        assert!(plan.contains("records USING INDEX records_newest"), "{query:?}\n{plan}");
         assert!(!plan.contains("TEMP B-TREE"), "{query:?}\n{plan}");
     }
     let refused = plan(&Query { answer: Some(Outcome::Refused), before, ..all }).await;
-    assert!(refused.contains("records USING INDEX records_refused_3"), "{refused}");
+    assert!(refused.contains("records USING INDEX records_refused"), "{refused}");
     assert!(!refused.contains("TEMP B-TREE"), "{refused}");
-}
-
-/// There is no index by id, and the records themselves are twenty times the index of the listing.
-#[tokio::test]
-async fn an_id_is_found_without_reading_every_record() {
-    let prefix = "019ab3f2".parse().unwrap();
-    let plan = planned(&made_so(prefix, 9)).await;
-    let by_time = "SEARCH records USING INDEX records_newest_3 (time>? AND time<?)";
-    assert!(plan.contains(by_time), "{plan}");
-    let plan = planned(&called_so(prefix, 9)).await;
-    assert!(plan.contains("SCAN records USING COVERING INDEX records_newest_3"), "{plan}");
-    assert!(
-        plan.contains("SEARCH records USING INDEX records_newest_3 (time=? AND id=?)"),
-        "{plan}"
-    );
 }
 
 /// What reading falls back to in a folder that cannot be written.

@@ -2,7 +2,7 @@
 
 use super::super::retention;
 use super::super::upkeep::{self, Pruning};
-use super::{Destination, Entry, Event, Keep, StoreError, Task};
+use super::{Destination, Entry, Event, Keep, StoreError, Task, Uuid};
 use crate::store::Preface;
 
 impl<D: Destination> Task<D> {
@@ -62,7 +62,7 @@ impl<D: Destination> Task<D> {
             }
         }
         let stopped = stopped.filter(|event| event.sequence <= through.unsigned_abs());
-        entries.extend(stopped.map(|event| Entry::from(event.again())));
+        entries.extend(stopped.map(|event| Entry::from(Event { id: Uuid::now_v7(), ..event })));
         self.write_entries(&mut entries, Vec::new()).await?;
         self.owes_checkpoint = true;
         self.pruning = Some(Pruning::new(through));
