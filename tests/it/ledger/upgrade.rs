@@ -34,7 +34,10 @@ async fn a_sqlite_ledger_of_the_first_schema_is_taken_over_whole() {
     assert!(said.contains("`l.db` is of an older schema, 1 instead of 2"), "{said}");
     assert!(said.contains("a server of this version brings it up to date"), "{said}");
 
-    is_taken_over(&site, "sqlite:l.db", &before).await;
+    let log = is_taken_over(&site, "sqlite:l.db", &before).await;
+    for said in ["bringing the ledger from schema 1 to 2", "the ledger is brought from schema"] {
+        assert_eq!(log.matches(said).count(), 1, "{said}: {log}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,7 +45,8 @@ async fn a_sqlite_ledger_with_chains_is_taken_over_whole() {
     let site = Site::new();
     let before = restore(&site, SQLITE_2).await;
     install_key(&site);
-    is_taken_over(&site, "sqlite:l.db", &before).await;
+    let log = is_taken_over(&site, "sqlite:l.db", &before).await;
+    assert!(!log.contains("from schema"), "{log}");
 }
 
 /// Makes a file of a dump, and gives back the texts of its decisions, newest first.
@@ -113,16 +117,19 @@ fn says(site: &Site, ledger: &str, words: &[&str]) -> String {
 }
 
 /// Today's server starts on it, writes, stops and starts again; then everything from before is
-/// there as it was, is found by what is in it, and is covered by what the server signs.
-async fn is_taken_over(site: &Site, ledger: &str, before: &[String]) {
+/// there as it was, is found by what is in it, and is covered by what the server signs. Gives back
+/// what both said.
+async fn is_taken_over(site: &Site, ledger: &str, before: &[String]) -> String {
     assert!(before.len() >= 6, "{}", before.len());
     site.install_policies(&[("developers.yaml", POLICIES)]);
+    let mut log = String::new();
     for _ in 0..2 {
         let usual = ["--ledger", ledger, "--ledger-key", KEY, "--writer", "postern-0"];
         let mut server = site.start(&usual);
         ask(site, &server).await;
         server.signal("TERM");
         assert!(server.ended().await.success(), "{}", server.log());
+        log += &server.log();
     }
 
     let all = says(site, ledger, &["list", "-o", "json"]);
@@ -145,4 +152,5 @@ async fn is_taken_over(site: &Site, ledger: &str, before: &[String]) {
     let key = format!("{KEY}.pub");
     let verified = says(site, ledger, &["verify", "--key", &key]);
     assert!(verified.starts_with("postern-0: good, records 1 to "), "{verified}");
+    log
 }
