@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::ser::Error as _;
-use uuid::Uuid;
 
 use crate::ledger::Entry;
 use crate::ledger::chain::Hash;
@@ -52,13 +51,13 @@ impl Draft {
         let (namespace, pod) = entry.pod();
         let row = Row {
             sequence: 0,
-            id: text_of(entry.id()),
+            id: entry.id().to_string().into(),
             time: nanoseconds(entry.time()),
             username: column(entry.username()).into(),
             namespace: column(namespace).into(),
             pod: column(pod).into(),
             answer: entry.answer().map_or("", |answer| answer.as_str()).into(),
-            about: entry.about().map(text_of),
+            about: entry.about().map(|id| id.to_string().into()),
             hash: Hash::NOTHING,
             json,
         };
@@ -77,11 +76,6 @@ impl Draft {
         row.hash = before.then(row.json.as_bytes());
         (row, terms)
     }
-}
-
-fn text_of(id: Uuid) -> Arc<str> {
-    let mut buffer = Uuid::encode_buffer();
-    Arc::from(&*id.hyphenated().encode_lower(&mut buffer))
 }
 
 fn unplaceable() -> StoreError {
@@ -152,7 +146,7 @@ mod tests {
 
     fn record(text: &str) -> Record {
         serde_json::from_value(serde_json::json!({
-            "id": Uuid::now_v7(), "time": "2026-01-01T08:00:00Z", "cluster": text,
+            "id": uuid::Uuid::now_v7(), "time": "2026-01-01T08:00:00Z", "cluster": text,
             "writer": "", "sequence": 7, "reviewUid": text, "phase": "Validate", "surface": "",
             "operation": "", "requester": {"username": text}, "namespace": text,
             "pod": {"name": text}, "injections": [], "injectionsTotal": 0, "verdict": "Allowed",

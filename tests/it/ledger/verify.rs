@@ -652,6 +652,11 @@ fn what_nobody_signed_confirms_nothing() {
         place.execute("DELETE FROM records WHERE writer = 'zz'").await;
         place.verify(&[]).success();
 
+        let all_but_one = "time < (SELECT MAX(time) FROM checkpoints)";
+        place.execute(format!("DELETE FROM checkpoints WHERE {all_but_one}").leak()).await;
+        let text = stdout(&place.verify(&[]).success());
+        assert!(text.contains("confirmed  1 checkpoint, the last of 301 at "), "{text}");
+
         // No checkpoint at all.
         place.execute("DELETE FROM checkpoints").await;
         let text = stdout(&place.verify(&[]).code(1));
