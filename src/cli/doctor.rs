@@ -111,6 +111,8 @@ struct Accepted {
 impl Accepted {
     fn parse(text: &str) -> Result<Self, String> {
         let (code, text) = match text.split_once('=') {
+            // Whatever is found has no text in it: that would accept all of them.
+            Some((_, "")) => return Err("want a text after the `=`, or no `=`".to_owned()),
             Some((code, text)) => (code, Some(text.to_owned())),
             None => (text, None),
         };

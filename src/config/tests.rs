@@ -385,9 +385,12 @@ fn certificates_are_made_here_or_brought() {
 }
 
 #[test]
-fn blanks_around_the_names_of_clients_are_no_part_of_them() {
+fn blanks_around_names_are_no_part_of_them() {
     let given = [&NEEDED[..], &["--client-ca", "ca", "--client-names", " anyone , b"]].concat();
     assert_eq!(flags(&given).settings().unwrap().tls.client_names, ["anyone", "b"]);
+    let given = [&NEEDED[..], &["--tls-names", "a.b.svc, ::1"]].concat();
+    let serving = flags(&given).settings().unwrap().tls.serving;
+    assert!(matches!(serving, Serving::Files { names, .. } if names == ["a.b.svc", "::1"]));
 }
 
 #[test]
@@ -396,6 +399,7 @@ fn shapes_of_settings_about_certificates() {
         ["--tls-secret", "a/b/c"],
         ["--tls-secret", "A"],
         ["--tls-names", "https://x"],
+        ["--tls-names", "a, "],
         ["--tls-lifetime", "9s"],
         ["--tls-lifetime", "20000d"],
         ["--tls-min-version", "1.1"],

@@ -37,7 +37,7 @@ use crate::gate::{Phase, Reason, Summary};
 const DURATION_BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 2.5];
 
 /// The statuses that requests are turned away with.
-const TURNED_AWAY: [u16; 9] = [400, 401, 404, 408, 413, 415, 500, 503, 504];
+const TURNED_AWAY: [u16; 10] = [400, 401, 404, 405, 408, 413, 415, 500, 503, 504];
 
 /// Every metric of the server, to be shared by whoever has something to count.
 #[derive(Debug)]

@@ -87,6 +87,7 @@ pub fn traced<L: Ledger, C: Cluster>(
         .route("/mutate", post(mutate::<L, C>))
         .route("/validate", post(validate::<L, C>))
         .fallback(nowhere::<L, C>)
+        .method_not_allowed_fallback(no_post::<L, C>)
         .with_state(webhook)
 }
 
@@ -109,12 +110,15 @@ async fn nowhere<L: Ledger, C: Cluster>(
     State(webhook): State<Arc<Webhook<L, C>>>,
     request: Request,
 ) -> Response {
-    let status = StatusCode::NOT_FOUND;
-    webhook.metrics.turned_away(status.as_u16());
     let why = "nobody answers at this path; want /mutate or /validate";
-    let path = Quoted(request.uri().path());
-    info!(status = status.as_u16(), "Turned a request to {path} away: {why}");
-    (status, format!("{why}\n")).into_response()
+    webhook.turn_back(StatusCode::NOT_FOUND, &request, why)
+}
+
+async fn no_post<L: Ledger, C: Cluster>(
+    State(webhook): State<Arc<Webhook<L, C>>>,
+    request: Request,
+) -> Response {
+    webhook.turn_back(StatusCode::METHOD_NOT_ALLOWED, &request, "reviews are sent with POST")
 }
 
 /// Why a request got no answer.
@@ -217,6 +221,14 @@ impl<L: Ledger, C: Cluster> Webhook<L, C> {
             .await
             .map_err(|_| TurnedAway::Late)?
             .map_err(TurnedAway::NotAReview)
+    }
+
+    /// A request that is not for any of the two endpoints.
+    fn turn_back(&self, status: StatusCode, request: &Request, why: &str) -> Response {
+        self.metrics.turned_away(status.as_u16());
+        let (method, path) = (request.method(), Quoted(request.uri().path()));
+        info!(status = status.as_u16(), "Turned {method} {path} away: {why}");
+        (status, format!("{why}\n")).into_response()
     }
 
     fn turn_away(&self, phase: Phase, why: &TurnedAway) -> Response {

@@ -178,6 +178,7 @@ async fn only_post_to_the_two_paths_is_known() {
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
         assert_eq!(response.headers().get(ALLOW).unwrap(), "POST");
     }
+    assert!(webhook.counted(r#"postern_requests_turned_away_total{status="405"} 5"#));
 }
 
 #[tokio::test]

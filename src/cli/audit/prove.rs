@@ -35,7 +35,11 @@ pub(super) struct Prove {
 
 /// That a record is one of those about which a checkpoint was signed (RFC 6962, section 2.1.1).
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "what `postern audit prove` prints"
+)]
 pub(super) struct Proof {
     /// The text of the record, exactly as stored.
     pub(super) record: String,

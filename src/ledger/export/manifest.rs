@@ -22,7 +22,11 @@ const KIND: &str = "dev.postern.export.v1";
 
 /// What is known of an exported file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "what `--manifest` of `postern audit export` writes"
+)]
 pub struct Manifest {
     /// `dev.postern.export.v1`
     pub kind: String,

@@ -486,8 +486,13 @@ fn a_record_is_proven_without_the_ledger() {
         altered["index"] = 3.into();
         fs::write(&file, altered.to_string()).unwrap();
         place.audit(&check).code(1);
-        fs::write(&file, "{}").unwrap();
-        place.audit(&check).code(2);
+        for text in ["{}", "[]", "null"] {
+            fs::write(&file, text).unwrap();
+            let refused = place.audit(&check).code(2);
+            let refused = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+            assert!(refused.contains("`proof.json` is not a proof: "), "{refused}");
+            assert!(!refused.contains("struct"), "{refused}");
+        }
     });
 }
 

@@ -61,11 +61,12 @@ fn a_finding_that_is_meant_does_not_count() {
         status("--accept rbac-webhooks"),
         status("--accept rbac-webhooks=ops"),
         status("--accept rbac-webhooks=dev"),
+        status("--accept rbac-webhooks="),
         status("--accept nonsense"),
     ];
     ward.admin("delete clusterrolebinding fault");
     ward.admin("delete clusterrole fault");
-    assert_eq!(said, [Some(1), Some(0), Some(0), Some(0), Some(1), Some(64)]);
+    assert_eq!(said, [Some(1), Some(0), Some(0), Some(0), Some(1), Some(64), Some(64)]);
 }
 
 #[test]

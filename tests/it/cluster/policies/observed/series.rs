@@ -27,7 +27,7 @@ pub(super) fn values() -> BTreeMap<&'static str, Vec<String>> {
         ("phase", words("mutate validate")),
         ("reason", Reason::ALL.map(|reason| reason.as_str().to_owned()).to_vec()),
         ("result", words("done failed limited missed granted denied late")),
-        ("status", words("400 401 404 408 413 415 500 503 504")),
+        ("status", words("400 401 404 405 408 413 415 500 503 504")),
         ("target", words("file-1")),
         ("version", words(env!("CARGO_PKG_VERSION"))),
         ("what", words("serving ca bundle webhooks")),
