@@ -9,8 +9,7 @@ use super::super::StoreError;
 use super::upkeep::{self, CHECKPOINTS};
 use super::{Destination, Keep};
 use crate::ledger::checkpoint::Checkpoint;
-use crate::ledger::event::{Event, What};
-use crate::ledger::hold::held;
+use crate::ledger::event::What;
 use crate::ledger::note::VerifyingKey;
 
 /// Fewer entries are not dropped at once: that something is dropped is an entry too, and where
@@ -99,12 +98,7 @@ pub(super) async fn end<D: Destination>(
         );
         return Ok(None);
     }
-    let holds = upkeep::holds(destination).await?;
-    let holds: Result<Vec<Event>, _> = holds.iter().map(|it| serde_json::from_str(it)).collect();
-    // What cannot be read may be a hold.
-    if upkeep::is_hold_waiting(destination).await?
-        || holds.map_or(true, |events| !held(events).is_empty())
-    {
+    if upkeep::is_held(destination).await? {
         return Ok(None);
     }
     let reason = if checkpoint.time < beyond.time { "age" } else { "size" }.to_owned();

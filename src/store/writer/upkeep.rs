@@ -1,12 +1,14 @@
 //! What a writer reads and changes beside its entries, the same in every database.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::super::read::Listed;
 use super::super::statement::{Columns, Statement};
 use super::super::{StoreError, nanoseconds};
 use super::{BATCH, Destination, Signed};
 use crate::ledger::chain::Hash;
+use crate::ledger::event::Event;
+use crate::ledger::hold::held;
 
 /// Entries that are deleted at once: about a millisecond, for which somebody may wait.
 const STEP: i64 = 100;
@@ -20,6 +22,8 @@ const HELD: &str = "%\"event\":\"Held\"%";
 pub(super) const CHECKPOINTS: i64 = 1000;
 /// Terms that are looked at at once.
 const TERMS: i64 = 200;
+/// By how much the clocks of those who hold and of those who drop may differ.
+const CLOCKS: SignedDuration = SignedDuration::from_hours(1);
 
 /// Writes something that says nothing, to learn whether it could write.
 pub(in crate::store) async fn probe<D: Destination>(to: &mut D) -> Result<(), StoreError> {
@@ -112,16 +116,32 @@ pub(in crate::store) fn hash_of(writer: &str, entry: i64) -> Statement {
 }
 
 /// Whether a hold waits to be taken up.
-pub(super) async fn is_hold_waiting<D: Destination>(to: &mut D) -> Result<bool, StoreError> {
+async fn is_hold_waiting<D: Destination>(to: &mut D) -> Result<bool, StoreError> {
     let mut sql = Statement::new("SELECT event FROM inbox WHERE event LIKE ");
     sql.bind(HELD).push(" LIMIT 1");
     Ok(one::<_, String>(to, sql).await?.is_some())
 }
 
-/// The texts of what holds everything, and releases it again, the first first.
-pub(super) async fn holds<D: Destination>(to: &mut D) -> Result<Vec<String>, StoreError> {
-    let rows: Vec<(String,)> = to.fetch(Statement::new(HOLDS)).await?;
-    Ok(rows.into_iter().map(|(text,)| text).collect())
+/// Whether anything holds everything.
+pub(super) async fn is_held<D: Destination>(to: &mut D) -> Result<bool, StoreError> {
+    // First: what is taken up meanwhile is then seen twice, and not never.
+    if is_hold_waiting(to).await? {
+        return Ok(true);
+    }
+    let holds: Vec<(String,)> = to.fetch(Statement::new(HOLDS)).await?;
+    let holds: Result<Vec<Event>, _> =
+        holds.iter().map(|(text,)| serde_json::from_str(text)).collect();
+    // What cannot be read may be a hold.
+    Ok(holds.map_or(true, |events| !held(events).is_empty()))
+}
+
+/// Whether a hold has come since then, taken up by whatever writer or not. One statement: between
+/// two it could go from where the second looks to where the first has looked.
+async fn is_held_since<D: Destination>(to: &mut D, since: Timestamp) -> Result<bool, StoreError> {
+    let mut sql = Statement::new("SELECT event FROM inbox WHERE event LIKE ");
+    sql.bind(HELD).push(" UNION ALL SELECT record FROM records WHERE answer = '' AND time >= ");
+    sql.bind(nanoseconds(since)).push(" AND record LIKE ").bind(HELD).push(" LIMIT 1");
+    Ok(one::<_, String>(to, sql).await?.is_some())
 }
 
 /// The texts of the hand-overs of this writer's keys among the entries up to this one.
@@ -145,21 +165,32 @@ pub(in crate::store) fn events(writer: &str, kind: &str, through: i64) -> Statem
 
 /// Old entries that are being deleted, a few at a time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pruning {
+pub(in crate::store) struct Pruning {
     /// Entries up to this one.
     through: i64,
+    /// Holds of before were looked at when that was decided.
+    decided: Timestamp,
     /// The last term that was looked at for what can go.
     swept: i64,
 }
 
 impl Pruning {
-    pub(super) fn new(through: i64) -> Self {
-        Self { through, swept: 0 }
+    pub(in crate::store) fn new(through: i64) -> Self {
+        let now = Timestamp::now();
+        Self { through, decided: now.checked_sub(CLOCKS).unwrap_or(Timestamp::MIN), swept: 0 }
     }
 
     /// Deletes a few more entries, and at last what else is about them alone; `true` once nothing
-    /// is left to do. The checkpoint of exactly those entries stays: it stands for them.
-    pub(super) async fn step<D: Destination>(&mut self, to: &mut D) -> Result<bool, StoreError> {
+    /// is left to do, or a hold has come. The checkpoint of exactly those entries stays: it stands
+    /// for them.
+    pub(in crate::store) async fn step<D: Destination>(
+        &mut self,
+        to: &mut D,
+    ) -> Result<bool, StoreError> {
+        if is_held_since(to, self.decided).await? && is_held(to).await? {
+            tracing::info!("what is left of the records that were being dropped is held now");
+            return Ok(true);
+        }
         let through = self.through;
         let mut entries = Statement::new("DELETE FROM records WHERE writer = ");
         entries.bind(to.writer()).push(" AND sequence <= ").bind(through);

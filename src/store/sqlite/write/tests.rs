@@ -1,4 +1,9 @@
 use super::*;
+use crate::ledger::Entry;
+use crate::ledger::chain::Hash;
+use crate::ledger::event::{Event, Person, What};
+use crate::store::row::Draft;
+use crate::store::writer::upkeep::Pruning;
 
 /// What a test that kills a process cannot see: that it also survives a power cut.
 #[tokio::test]
@@ -64,4 +69,44 @@ async fn sqlite_is_compiled_as_is_said() {
     let has = |wanted: &str| options.iter().any(|option| option == wanted);
     assert!(has("DEFAULT_MEMSTATUS=0") && !has("ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
     assert!(!has("ENABLE_FTS5") && !has("ENABLE_RTREE"), "{options:?}");
+}
+
+/// A hundred go at a time, and somebody may want to keep the rest before all are gone.
+#[tokio::test]
+async fn a_hold_stops_what_is_being_dropped() {
+    let by = || Person { user: "ann".to_owned(), host: "h".to_owned() };
+    let hold = || Event::now("c", What::Held { hold: "audit".to_owned(), by: by() });
+    let release = || Event::now("c", What::Released { hold: "audit".to_owned(), by: by() });
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = SqliteDestination::open(&folder.path().join("postern.db"), "w").await.unwrap();
+    let mut written = 0;
+    let mut write = async |ledger: &mut SqliteDestination, events: Vec<Event>| {
+        let rows = events.into_iter().map(|event| {
+            written += 1;
+            Draft::new(&mut Entry::from(event), "w").unwrap().place(written, Hash::NOTHING).0
+        });
+        ledger.write(Batch { rows: rows.collect(), ..Batch::default() }).await.unwrap();
+    };
+    let left = async |ledger: &mut SqliteDestination| {
+        let count = Statement::new("SELECT count(*) FROM records");
+        ledger.fetch::<(i64,)>(count).await.unwrap().first().unwrap().0
+    };
+    write(&mut ledger, (0..300).map(|_| Event::now("c", What::Stopped {})).collect()).await;
+    // One of before that is over changes nothing.
+    write(&mut ledger, vec![hold(), release()]).await;
+    let mut pruning = Pruning::new(300);
+    assert!(!pruning.step(&mut ledger).await.unwrap());
+    assert_eq!(left(&mut ledger).await, 202);
+    write(&mut ledger, vec![hold()]).await;
+    assert!(pruning.step(&mut ledger).await.unwrap());
+    assert_eq!(left(&mut ledger).await, 203);
+    // Nor does one that is not taken up yet come too late.
+    write(&mut ledger, vec![release()]).await;
+    let mut waiting = Statement::new("INSERT INTO inbox (id, event) VALUES ('1', ");
+    waiting.bind(Entry::from(hold()).to_json().unwrap()).push(")");
+    ledger.execute(waiting).await.unwrap();
+    assert!(pruning.step(&mut ledger).await.unwrap());
+    ledger.execute(Statement::new("DELETE FROM inbox")).await.unwrap();
+    assert!(!pruning.step(&mut ledger).await.unwrap());
+    assert_eq!(left(&mut ledger).await, 104);
 }
