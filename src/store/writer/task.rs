@@ -210,6 +210,7 @@ impl<D: Destination> Task<D> {
     }
 
     async fn write_all(&mut self, drafts: Vec<Draft>) -> Result<(), StoreError> {
+        self.forget_written().await?;
         let mut amendments = std::mem::take(&mut self.amendments);
         while !amendments.is_empty() {
             let rest = amendments.split_off(amendments.len().min(BATCH));
@@ -229,6 +230,20 @@ impl<D: Destination> Task<D> {
             upkeep::probe(&mut self.destination).await?;
         }
         self.attest().await
+    }
+
+    /// A transaction that failed at its very end may have written amendments, and none goes in
+    /// twice: it would be refused, and everything after it.
+    async fn forget_written(&mut self) -> Result<(), StoreError> {
+        if self.amendments.is_empty() || self.state.is_some() {
+            return Ok(());
+        }
+        let state = self.take_state().await?;
+        self.state = Some(state);
+        let ids: Vec<_> = self.amendments.iter().map(Entry::id).collect();
+        let written = upkeep::written(&mut self.destination, &ids).await?;
+        self.amendments.retain(|entry| !written.contains(&entry.id().to_string()));
+        Ok(())
     }
 
     /// Writes entries that nobody waits for.

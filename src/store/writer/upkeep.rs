@@ -1,6 +1,9 @@
 //! What a writer reads and changes beside its entries, the same in every database.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use super::super::read::Listed;
 use super::super::statement::{Columns, Statement};
@@ -50,6 +53,19 @@ pub(super) async fn inbox<D: Destination>(to: &mut D) -> Result<Vec<(String, Str
     sql.bind(HELD).push(", id LIMIT ");
     sql.bind(i64::try_from(BATCH).unwrap_or(i64::MAX));
     to.fetch(sql).await
+}
+
+/// The ids of those of these entries that are there.
+pub(super) async fn written<D: Destination>(
+    to: &mut D,
+    ids: &[Uuid],
+) -> Result<BTreeSet<String>, StoreError> {
+    let mut sql = Statement::new("SELECT id FROM records WHERE id IN (");
+    for (place, id) in ids.iter().enumerate() {
+        sql.push(if place > 0 { ", " } else { "" }).bind(id.to_string());
+    }
+    let written: Vec<(String,)> = to.fetch(sql.push(")").clone()).await?;
+    Ok(written.into_iter().map(|(id,)| id).collect())
 }
 
 /// The number of the oldest entry that is there.

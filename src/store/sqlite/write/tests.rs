@@ -1,8 +1,13 @@
+use std::pin::pin;
+use std::time::Instant;
+
 use super::*;
 use crate::ledger::Entry;
+use crate::ledger::Record;
 use crate::ledger::chain::Hash;
 use crate::ledger::event::{Event, Person, What};
 use crate::store::row::Draft;
+use crate::store::writer::Writer;
 use crate::store::writer::upkeep::Pruning;
 
 /// What a test that kills a process cannot see: that it also survives a power cut.
@@ -109,4 +114,79 @@ async fn a_hold_stops_what_is_being_dropped() {
     ledger.execute(Statement::new("DELETE FROM inbox")).await.unwrap();
     assert!(!pruning.step(&mut ledger).await.unwrap());
     assert_eq!(left(&mut ledger).await, 104);
+}
+
+fn record() -> Record {
+    serde_json::from_value(serde_json::json!({
+        "id": uuid::Uuid::now_v7(), "time": "2026-01-01T08:00:00Z", "cluster": "", "writer": "",
+        "sequence": 0, "reviewUid": "a", "phase": "Validate", "surface": "", "operation": "",
+        "requester": {"username": "jane"}, "namespace": "shop", "pod": {"name": "web-0"},
+        "injections": [], "injectionsTotal": 0, "verdict": "Allowed", "answer": "Allowed",
+        "enforcement": "Enforce", "findings": [], "timings": {"judgeUs": 1},
+    }))
+    .unwrap()
+}
+
+/// A database of which the answer to every other transaction is lost.
+#[derive(Debug)]
+struct Unreliable(SqliteDestination, bool);
+
+impl Destination for Unreliable {
+    async fn load(&mut self) -> Result<State, StoreError> {
+        self.0.load().await
+    }
+
+    async fn write(&mut self, batch: Batch) -> Result<(), StoreError> {
+        self.0.write(batch).await?;
+        self.1 = !self.1;
+        if self.1 { Ok(()) } else { Err(StoreError::Stalled { seconds: 10 }) }
+    }
+
+    fn writer(&self) -> &str {
+        self.0.writer()
+    }
+
+    async fn fetch<T: Columns>(&mut self, sql: Statement) -> Result<Vec<T>, StoreError> {
+        self.0.fetch(sql).await
+    }
+
+    async fn execute(&mut self, sql: Statement) -> Result<u64, StoreError> {
+        self.0.execute(sql).await
+    }
+
+    async fn close(self) {
+        self.0.close().await;
+    }
+}
+
+/// That a decision was not delivered is written once, also where nobody hears that it was: the same
+/// record again would be refused for its id, and with it everything that comes later.
+#[tokio::test]
+async fn what_was_written_unheard_is_not_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("postern.db");
+    let ledger = SqliteDestination::open(&path, "w").await.unwrap();
+    let writer = Writer::start(Unreliable(ledger, false), "w".into());
+    {
+        // The first is heard of, but whoever waited for it has gone.
+        let mut gone = pin!(writer.append(record()));
+        let begun = futures_util::poll!(gone.as_mut());
+        assert!(begun.is_pending());
+        let count = async || {
+            let reader = read::beside_a_writer(&path);
+            reader.last_sequence("w").await.unwrap()
+        };
+        while count().await < 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let begun = Instant::now();
+    while writer.append(record()).await.is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the ledger is refused for ever");
+    }
+    writer.close().await;
+    let reader = read::beside_a_writer(&path);
+    let about = Statement::new("SELECT count(*) FROM records WHERE about IS NOT NULL");
+    let amendments: Vec<(i64,)> = reader.pool.fetch(about).await.unwrap();
+    assert_eq!(amendments, [(1,)]);
 }
