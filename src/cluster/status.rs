@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams};
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, Status};
 use kube::{Api, Resource};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -24,6 +24,7 @@ use super::policies::{Seen, Snapshots};
 use super::watch::plain;
 use crate::crd::debug_policy::DebugPolicy;
 use crate::crd::status::DebugPolicyStatus;
+use crate::policy::text::Quoted;
 
 /// The manager of what all servers agree on.
 const MANAGER: &str = "postern";
@@ -118,6 +119,23 @@ impl Writer {
     }
 
     async fn round(&mut self) {
+        let trouble = self.tell().await;
+        match &trouble {
+            Some(why) if trouble != self.trouble => {
+                warn!("The status of policies cannot be written, which changes no answer: {why}");
+            }
+            None if self.trouble.is_some() => info!("The status of policies is written again"),
+            _ => {}
+        }
+        self.trouble = trouble;
+        if self.trouble.is_some() {
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Writes what has changed; what could not be written, and why.
+    async fn tell(&mut self) -> Option<String> {
+        let mut trouble = None;
         let reports = Arc::clone(&self.reports.borrow_and_update());
         let uids: Vec<_> = reports.iter().filter_map(|report| report.uid.as_ref()).collect();
         self.told.retain(|uid, _| uids.contains(&uid));
@@ -135,13 +153,25 @@ impl Writer {
             };
             let Some(seen) = seen.filter(same) else { continue };
             for change in self.changes(report, uid, generation, &seen.status.unwrap_or_default()) {
-                if !self.write(&report.name, uid, &change).await {
-                    sleep(PAUSE).await;
-                    return;
-                }
+                let written = self.write(&report.name, uid, &change).await;
                 sleep(BETWEEN).await;
+                match written {
+                    Ok(()) => {}
+                    // Only of this policy: that of the others may be written.
+                    Err(kube::Error::Api(status)) if is_about_the_object(&status) => {
+                        let why = plain(&kube::Error::Api(status));
+                        trouble = Some(format!("of {}: {why}", Quoted(&report.name)));
+                        self.told.remove(uid);
+                        break;
+                    }
+                    Err(error) => {
+                        self.told.clear();
+                        return Some(plain(&error));
+                    }
+                }
             }
         }
+        trouble
     }
 
     /// What is to be written of one policy, as if it had been.
@@ -183,35 +213,27 @@ impl Writer {
         changes
     }
 
-    /// Whether the next may be written.
-    async fn write(&mut self, name: &str, uid: &str, change: &Change) -> bool {
+    async fn write(&mut self, name: &str, uid: &str, change: &Change) -> kube::Result<()> {
         let Change { params, patch } = change;
-        let trouble = match self.api.patch_status(name, params, patch).await {
-            Ok(_) => None,
+        match self.api.patch_status(name, params, patch).await {
+            Ok(_) => Ok(()),
             // It is gone; its own events are on their way.
-            Err(kube::Error::Api(status)) if status.code == 404 => None,
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             // Another one of the same name, whose events are on their way too, or several servers
             // wrote at once and this one was not heard: then it says so again.
             Err(kube::Error::Api(status)) if status.code == 409 => {
                 self.told.remove(uid);
-                None
+                Ok(())
             }
-            Err(error) => Some(plain(&error)),
-        };
-        match &trouble {
-            Some(why) if trouble != self.trouble => {
-                warn!("The status of policies cannot be written, which changes no answer: {why}");
-            }
-            None if self.trouble.is_some() => info!("The status of policies is written again"),
-            _ => {}
+            Err(error) => Err(error),
         }
-        self.trouble = trouble;
-        if self.trouble.is_some() {
-            // Nothing of this was said.
-            self.told.clear();
-        }
-        self.trouble.is_none()
     }
+}
+
+/// Whether an API server that answers so does not want this object: it is not valid, or another
+/// webhook refuses it. Without the right to write it refuses all of them.
+fn is_about_the_object(status: &Status) -> bool {
+    matches!(status.code, 400 | 422) || status.message.starts_with("admission webhook ")
 }
 
 /// Takes back what this server has said of itself, when it stops as it was told to. Whoever is

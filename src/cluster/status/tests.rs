@@ -250,3 +250,27 @@ async fn whoever_stops_while_others_do_takes_it_back_all_the_same() {
     Farewell::new(api, "postern-0".to_owned(), desk.snapshots.clone()).say().await;
     assert_eq!(desk.asked.lock().unwrap().len(), 3);
 }
+
+/// After an upgrade the API server may take no status of a policy whose spec it would refuse now.
+#[tokio::test(start_paused = true)]
+async fn a_policy_whose_status_is_refused_keeps_no_other_from_having_one() {
+    let calls = AtomicUsize::new(0);
+    let answers = move |number| match calls.fetch_add(1, Ordering::Relaxed) {
+        0 => refusal(422, "Invalid", "spec is not valid"),
+        _ => yes(number),
+    };
+    let mut desk = desk("postern-0", answers);
+    let mut other = policy(1, &Value::Null);
+    (other.metadata.name, other.metadata.uid) = (Some("q".to_owned()), Some("uid-of-q".to_owned()));
+    desk.keeper.put(other);
+    desk.keeper.publish();
+    let (name, uid) = ("q".to_owned(), Some("uid-of-q".to_owned()));
+    desk.reports.send_replace(Arc::new(vec![report(1), Report { name, uid, ..report(1) }]));
+    let written = desk.round().await;
+    let paths: Vec<_> = written.iter().map(|(line, _)| line.contains("debugpolicies/q/")).collect();
+    assert_eq!(paths, [false, true, true]);
+    assert!(desk.writer.trouble.as_ref().unwrap().starts_with("of `p`: "));
+    // It is tried again.
+    assert_eq!(desk.round().await.len(), 2);
+    assert!(desk.writer.trouble.is_none());
+}

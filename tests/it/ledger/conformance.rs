@@ -385,7 +385,12 @@ async fn keeps_what_it_was_given_of_hostile_text(ledger: &AnyLedger) {
     given.requester.username = hostile.to_owned();
     given.pod.name = hostile.to_owned();
     given.injections[0].image = hostile.to_owned();
+    given.injections[0].command = vec!["{\"injectionsTotal\":7}".to_owned()];
+    given.justification = Some("\"injectionsTotal\":7".to_owned());
+    given.injections_total = 3;
+    given.answer = Outcome::Allowed;
     ledger.append(given.clone()).await.unwrap();
+    assert_eq!(ledger.added_since(hostile, time(0)).await.unwrap(), 3);
 
     let query = Query {
         user: Some(hostile.to_owned()),
