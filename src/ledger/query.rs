@@ -16,7 +16,7 @@ const MAX_TERMS: usize = 128;
 /// The text of the term that stands for all others of a record that has more.
 const MORE: &str = "\u{1}";
 /// Longest term, in bytes; what is longer is indexed by its beginning.
-const MAX_TERM_BYTES: usize = 256;
+pub const MAX_TERM_BYTES: usize = 256;
 
 /// Which records are wanted. Every given part must match.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -121,7 +121,7 @@ impl Reader {
         let mut sql = Statement::new("SELECT value FROM ");
         sql.push(match self.pool {
             Pool::Sqlite(_) => "json_each(",
-            Pool::Postgres(_) => "json_array_elements_text(CAST(",
+            Pool::Postgres(_) => "pg_catalog.json_array_elements_text(CAST(",
         });
         sql.bind(terms).push(match self.pool {
             Pool::Sqlite(_) => ")",

@@ -36,9 +36,14 @@ pub(super) type Run = (i64, Option<Vec<u8>>);
 /// A page of the first entries after a place in the sequence: of so many places, and up to the end
 /// of a run.
 pub(super) fn page(pool: &Pool, writer: &str, after: u64, places: usize) -> Statement {
-    let (hexadecimal, bytes, end) = match pool {
-        Pool::Sqlite(_) => ("hex(hash)", "CAST(", " AS BLOB)"),
-        Pool::Postgres(_) => ("encode(hash, 'hex')", "convert_to(", ", 'UTF8')"),
+    // Which of several functions of a name PostgreSQL takes depends on their arguments before it
+    // depends on where they are.
+    let (own, hexadecimal, bytes, end) = match pool {
+        Pool::Sqlite(_) => ("", "hex(hash)", "CAST(", " AS BLOB)"),
+        Pool::Postgres(_) => {
+            let hexadecimal = "pg_catalog.encode(hash, 'hex')";
+            ("pg_catalog.", hexadecimal, "pg_catalog.convert_to(", ", 'UTF8')")
+        }
     };
     let places = i64::try_from(places).unwrap_or(i64::MAX);
     let mut sql =
@@ -48,7 +53,7 @@ pub(super) fn page(pool: &Pool, writer: &str, after: u64, places: usize) -> Stat
     sql.push(&format!(
         " UNION ALL SELECT after + {RUN}, places - {RUN} FROM run WHERE places > {RUN} \
          AND after <= {LAST_RUN}) SELECT after, \
-         (SELECT {bytes}string_agg(entry, ''){end} FROM (SELECT concat(\
+         (SELECT {bytes}{own}string_agg(entry, ''){end} FROM (SELECT {own}concat(\
          sequence, ' ', time, ' ', octet_length(id), ' ', octet_length(username), ' ', \
          octet_length(namespace), ' ', octet_length(pod), ' ', octet_length(answer), ' ', \
          coalesce(octet_length(about), -1), ' ', octet_length(record), ' ', \

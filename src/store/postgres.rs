@@ -6,7 +6,7 @@ mod write;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 use tokio::time::timeout;
 
 use self::write::PostgresDestination;
@@ -19,6 +19,14 @@ use crate::ledger::LedgerError;
 
 /// How long a server may take to be connected to.
 const CONNECT: Duration = Duration::from_secs(5);
+/// Has a session look for functions where PostgreSQL has its own, then for tables where those of the
+/// ledger are, and nowhere else. Whoever owns the database can set for all sessions that functions of
+/// their own come first, and would have `audit verify` read what was there before they changed it.
+const PIN: &str = "SELECT pg_catalog.set_config('search_path', pg_catalog.concat('pg_catalog, ', \
+     pg_catalog.quote_ident(COALESCE((SELECT nspname::pg_catalog.text FROM pg_catalog.pg_class \
+     JOIN pg_catalog.pg_namespace ON pg_namespace.oid OPERATOR(pg_catalog.=) relnamespace WHERE \
+     pg_class.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('records')), \
+     pg_catalog.current_schema()::pg_catalog.text, 'public')), ', pg_temp'), false)";
 /// An idle connection is a process of the server.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -66,21 +74,25 @@ pub(super) async fn open_read_only(server: &Server) -> Result<StoredLedger, Ledg
 /// Changes something beside the records, on a connection of its own.
 pub(super) async fn change(server: &Server, sql: Statement) -> Result<(), StoreError> {
     let failed = |error| sql_error(server, error);
-    let options = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT);
-    let pool = Pool::Postgres(options.connect_with(self::options(server)).await.map_err(failed)?);
+    let pool = connections(1).connect_with(options(server)).await;
+    let pool = Pool::Postgres(pool.map_err(failed)?);
     let changed = pool.execute(sql).await.map(drop).map_err(failed);
     pool.close().await;
     changed
 }
 
 fn reader(server: &Server) -> Reader {
-    let pool = PgPoolOptions::new()
-        .min_connections(0)
-        .max_connections(2)
-        .idle_timeout(IDLE)
-        .acquire_timeout(CONNECT)
-        .connect_lazy_with(options(server));
+    let pool = connections(2).idle_timeout(IDLE).connect_lazy_with(options(server));
     Reader { pool: Pool::Postgres(pool), place: server.to_string() }
+}
+
+/// At most so many, each made when it is needed.
+fn connections(most: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .min_connections(0)
+        .max_connections(most)
+        .acquire_timeout(CONNECT)
+        .after_connect(|connection, _| Box::pin(async { connection.execute(PIN).await.map(drop) }))
 }
 
 /// What every connection has in common.
@@ -93,8 +105,12 @@ fn options(server: &Server) -> PgConnectOptions {
 }
 
 async fn connect(server: &Server) -> Result<PgConnection, StoreError> {
-    let options = options(server);
-    match timeout(CONNECT, options.connect()).await {
+    let connecting = async {
+        let mut connection = options(server).connect().await?;
+        connection.execute(PIN).await?;
+        Ok(connection)
+    };
+    match timeout(CONNECT, connecting).await {
         Ok(connected) => connected.map_err(|error| sql_error(server, error)),
         Err(_late) => Err(sql_error(server, sqlx::Error::PoolTimedOut)),
     }

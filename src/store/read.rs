@@ -40,7 +40,9 @@ pub(super) const WRITERS: &str = "WITH RECURSIVE own(writer) AS (SELECT MIN(writ
 
 impl Reader {
     pub(super) async fn list(&self, query: &Query) -> Result<Vec<Stored>, LedgerError> {
-        if query.clues().is_empty() {
+        // Of a reason without words the index knows nothing, and every record has to be looked at.
+        let has_reason = query.reason.as_ref().is_some_and(|reason| !reason.is_empty());
+        if query.clues().is_empty() && !has_reason {
             let mut listing = Statement::new("SELECT id, time, record FROM records WHERE ");
             narrow(&mut listing, query);
             listing.push(" ORDER BY time DESC, id DESC LIMIT ").bind(rows(query.limit));

@@ -10,7 +10,7 @@ use super::read::{Reader, WRITERS, narrow};
 use super::statement::Statement;
 use super::{Stored, nanoseconds};
 use crate::ledger::LedgerError;
-use crate::ledger::query::{Clue, Cursor, Matcher, Query};
+use crate::ledger::query::{Clue, Cursor, MAX_TERM_BYTES, Matcher, Query};
 
 /// A pattern that fits more terms than this does not narrow anything.
 const MAX_TERMS: usize = 2000;
@@ -112,8 +112,9 @@ impl Reader {
             Clue::Like(_, pattern) => {
                 let beginning = kind.term(pattern.beginning());
                 sql.push(">= ").bind(beginning.as_str()).push(" AND term < ");
-                // After it in the order of bytes comes whatever else begins so.
-                sql.bind(format!("{beginning}\u{10ffff}"))
+                // After it in the order of bytes comes whatever else begins so: whoever wrote it has
+                // the last of all characters too, and as many of them as a term holds.
+                sql.bind(beginning.clone() + &"\u{10ffff}".repeat(MAX_TERM_BYTES))
             }
         };
         let mut terms: Vec<(i64, String)> = self.fetch(sql).await?;

@@ -4,21 +4,51 @@
 //! have some reads pass a record by: with an index or a view that lacks it, or a row of another
 //! type.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::statement::{Pool, Statement};
 use super::{AnyLedger, sqlite};
 use crate::ledger::LedgerError;
+use crate::policy::text::Plain;
 
-/// The tables that are read, in PostgreSQL. What is read of each must be what lies in it.
-const NOT_PLAIN: &str = "SELECT relname::text FROM pg_class WHERE oid IN (to_regclass('records'), \
+/// The tables of PostgreSQL, a line for each column, index and constraint, as [`LAID_OUT`] tells of
+/// them.
+const EXPECTED: &str = include_str!("migrations/postgres/structure.txt");
+
+/// How the tables are laid out. What is read of each must be what lies in it: no rule of a view or of
+/// rows stands between, no index or constraint by which some are passed by, and no other table whose
+/// rows are read along.
+const LAID_OUT: &str = "WITH own AS (SELECT oid, relname, relkind, relrowsecurity, \
+     relhasrules, relhastriggers FROM pg_class WHERE oid IN (to_regclass('records'), \
      to_regclass('checkpoints'), to_regclass('blocks'), to_regclass('terms'), \
-     to_regclass('postings'), to_regclass('cursors'), to_regclass('inbox')) \
-     AND (relkind <> 'r' OR relrowsecurity OR relhasrules OR relhastriggers) ORDER BY relname";
+     to_regclass('postings'), to_regclass('cursors'), to_regclass('inbox'))) \
+     SELECT pg_catalog.concat('table ', relname, \
+     CASE WHEN relkind <> 'r' OR relrowsecurity OR relhasrules OR relhastriggers \
+     THEN ' that is not plain' END) AS line FROM own \
+     UNION ALL SELECT pg_catalog.concat('column ', relname, '.', attname, ' ', \
+     format_type(atttypid, atttypmod), \
+     CASE WHEN collname IS NOT NULL THEN pg_catalog.concat(' ', collname) END, \
+     CASE WHEN attnotnull THEN ' not null' END, \
+     CASE WHEN attidentity <> '' THEN ' identity' END, \
+     CASE WHEN attgenerated <> '' THEN ' generated' END, \
+     CASE WHEN atthasdef THEN ' default' END) \
+     FROM own JOIN pg_attribute ON attrelid = own.oid \
+     LEFT JOIN pg_collation ON pg_collation.oid = attcollation \
+     WHERE attnum > 0 AND NOT attisdropped \
+     UNION ALL SELECT pg_catalog.concat(pg_get_indexdef(indexrelid, 0, true), \
+     CASE WHEN NOT indisvalid THEN ' that is not valid' END) \
+     FROM own JOIN pg_index ON indrelid = own.oid \
+     UNION ALL SELECT pg_catalog.concat('constraint ', conname, ' ', \
+     pg_get_constraintdef(pg_constraint.oid, true)) \
+     FROM own JOIN pg_constraint ON conrelid = own.oid WHERE contype::text <> 'n' \
+     UNION ALL SELECT pg_catalog.concat('rows of another table in ', relname) \
+     FROM own JOIN pg_inherits ON inhparent = own.oid";
 
-const WITHOUT_NUMBER: &str = "SELECT id FROM records WHERE sequence < 1 ORDER BY id LIMIT 1";
+const WITHOUT_NUMBER: &str = "SELECT COALESCE(id, '') FROM records WHERE sequence < 1 \
+     OR sequence IS NULL OR writer IS NULL ORDER BY id LIMIT 1";
 
-/// Most faults that SQLite is asked to name.
+/// Most faults that are named.
 const MAX_FAULTS: usize = 5;
 
 impl AnyLedger {
@@ -37,13 +67,23 @@ impl AnyLedger {
                 found.map_err(|error| error.while_doing("read"))?
             }
             Pool::Postgres(_) => {
-                let tables: Vec<(String,)> = reader.fetch(Statement::new(NOT_PLAIN)).await?;
-                let told = |(name,)| format!("`{name}` is not a plain table as a server makes it");
-                tables.into_iter().map(told).collect()
+                let lines: Vec<(String,)> = reader.fetch(Statement::new(LAID_OUT)).await?;
+                let there: BTreeSet<&str> = lines.iter().map(|(line,)| line.as_str()).collect();
+                let expected: BTreeSet<&str> = EXPECTED.lines().collect();
+                let added = there.difference(&expected).map(|line| (line, "no server made it"));
+                let lacking = expected.difference(&there).map(|line| (line, "it is not there"));
+                let told = |(line, what): (&&str, _)| format!("`{}`: {what}", Plain(line));
+                let mut told: Vec<_> = lacking.chain(added).map(told).collect();
+                // Tables come last, and say most.
+                told.reverse();
+                told.truncate(MAX_FAULTS);
+                told
             }
         };
         let stray: Vec<(String,)> = reader.fetch(Statement::new(WITHOUT_NUMBER)).await?;
-        let told = |(id,)| format!("record {id} has no place in its writer's sequence");
+        let told = |(id,): (String,)| {
+            format!("record {} has no place in its writer's sequence", Plain(&id))
+        };
         found.extend(stray.into_iter().map(told));
         Ok(found)
     }

@@ -81,6 +81,11 @@ pub(super) async fn migrate(
         )
     });
     let mut transaction = connection.begin().await.map_err(sql)?;
+    // Tables are made in the first schema that is looked in, and no longer in PostgreSQL's own.
+    sqlx::query("SET LOCAL search_path TO DEFAULT")
+        .execute(&mut *transaction)
+        .await
+        .map_err(sql)?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)")
         .bind(LOCK)
         .execute(&mut *transaction)

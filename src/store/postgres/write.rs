@@ -225,7 +225,7 @@ async fn insert_block(
     // In order, so that two writers never wait for each other in a circle.
     let terms: Vec<String> = terms.into_iter().collect();
     sqlx::query(
-        "INSERT INTO terms (term) SELECT term FROM UNNEST($1::text[]) AS new (term) \
+        "INSERT INTO terms (term) SELECT term FROM pg_catalog.unnest($1::text[]) AS new (term) \
          WHERE NOT EXISTS (SELECT 1 FROM terms WHERE terms.term = new.term) \
          ORDER BY term COLLATE \"C\" ON CONFLICT DO NOTHING",
     )

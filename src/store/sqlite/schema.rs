@@ -100,11 +100,13 @@ pub(super) async fn misfits(
     migrate(&mut made, nowhere).await?;
     let expected = objects(&mut made).await.map_err(|error| sql_error(nowhere, error))?;
     let there = objects(connection).await.map_err(sql)?;
-    let names: BTreeSet<&String> = expected.keys().chain(there.keys()).collect();
+    let names: BTreeSet<&Object> = expected.keys().chain(there.keys()).collect();
     let mut found: Vec<String> = names
         .into_iter()
-        .filter(|name| expected.get(*name) != there.get(*name))
-        .map(|name| format!("{} is not as a server makes it", Quoted(name)))
+        .filter(|object| expected.get(*object) != there.get(*object))
+        .map(|(kind, name)| {
+            format!("the {} {} is not as a server makes it", Plain(kind), Quoted(name))
+        })
         .collect();
     let check = AssertSqlSafe(format!("PRAGMA integrity_check({most})"));
     let faults: Vec<String> =
@@ -113,18 +115,21 @@ pub(super) async fn misfits(
     Ok(found)
 }
 
-/// Tables, indexes, views and triggers by name, as they are defined; but for those of SQLite itself
-/// and of the library that takes the steps.
+/// Kind and name: a trigger may be called as an index is.
+type Object = (String, String);
+
+/// Tables, indexes, views and triggers as they are defined; but for the tables and indexes that
+/// SQLite makes by itself, and those of the library that takes the steps.
 async fn objects(
     connection: &mut SqliteConnection,
-) -> Result<BTreeMap<String, Option<String>>, sqlx::Error> {
-    let objects: Vec<(String, Option<String>)> = sqlx::query_as(
-        "SELECT name, sql FROM sqlite_schema \
-         WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> '_sqlx_migrations'",
+) -> Result<BTreeMap<Object, Option<String>>, sqlx::Error> {
+    let objects: Vec<(String, String, Option<String>)> = sqlx::query_as(
+        "SELECT type, name, sql FROM sqlite_schema WHERE type NOT IN ('table', 'index') \
+         OR (tbl_name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND tbl_name <> '_sqlx_migrations')",
     )
     .fetch_all(connection)
     .await?;
-    Ok(objects.into_iter().collect())
+    Ok(objects.into_iter().map(|(kind, name, sql)| ((kind, name), sql)).collect())
 }
 
 /// Chains the records that were written before there were chains.

@@ -203,6 +203,10 @@ async fn a_search_finds_what_a_look_at_everything_finds(ledger: &AnyLedger) {
         own.injections = vec![injection(&format!("tool-{}", dice % 40))];
         own.injections[0].privileges.privileged = dice % 97 == 0;
         own.justification = Some(format!("Ticket INC-{}, please", dice % 300));
+        if dice % 50 == 0 {
+            own.injections[0].image = format!("\u{10ffff}\u{10ffff}/hidden-{}", dice % 4);
+            own.justification = Some("?!".to_owned());
+        }
         own.verdict = if dice % 13 == 0 { Outcome::Refused } else { own.answer };
         ledger.append(own.clone()).await.unwrap();
         written.push(own);
@@ -221,6 +225,11 @@ async fn a_search_finds_what_a_look_at_everything_finds(ledger: &AnyLedger) {
         Query { reason: text("NC-17, pl"), ..all() },
         Query { reason: text("ticket"), privileged: true, ..all() },
         Query { group: text("group-7"), since: Some(time(100)), until: Some(time(200)), ..all() },
+        Query { image: text("*"), ..all() },
+        Query { image: text("*hidden*"), ..all() },
+        Query { image: text("\u{10ffff}*"), ..all() },
+        Query { reason: text("?!"), ..all() },
+        Query { reason: text(" "), user: text("user-1"), ..all() },
         Query { user: text("nobody"), ..all() },
     ];
     for query in queries {

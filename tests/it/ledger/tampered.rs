@@ -220,7 +220,13 @@ fn a_checkpoint_of_anybodys_counts_for_nothing() {
 #[test]
 fn a_database_that_is_not_as_a_server_made_it_is_told() {
     let sqlite = [
-        ("DROP INDEX records_newest", "`records_newest` is not as a server makes it"),
+        ("DROP INDEX records_newest", "index `records_newest` is not as a server makes it"),
+        (
+            "CREATE TRIGGER records_newest AFTER INSERT ON inbox BEGIN DELETE FROM inbox; END; \
+             DROP INDEX records_newest; CREATE INDEX records_newest ON records \
+             (time, id, username, namespace, pod, answer)",
+            "trigger `records_newest` is not as a server makes it",
+        ),
         (
             "PRAGMA writable_schema = ON; \
              UPDATE sqlite_schema SET sql = replace(sql, ' STRICT', '') WHERE name = 'records'",
@@ -246,7 +252,32 @@ fn a_database_that_is_not_as_a_server_made_it_is_told() {
         (
             "ALTER TABLE records RENAME TO elsewhere; \
              CREATE VIEW records AS SELECT * FROM elsewhere WHERE sequence <> 400",
-            "`records` is not a plain table",
+            "`table records that is not plain`: no server made it",
+        ),
+        (
+            "CREATE FUNCTION telling(text) RETURNS boolean IMMUTABLE LANGUAGE sql AS \
+             'SELECT $1 <> ''jane'''; \
+             CREATE INDEX pass_by ON records (username) WHERE telling(username); \
+             CREATE OR REPLACE FUNCTION telling(text) RETURNS boolean IMMUTABLE LANGUAGE sql AS \
+             'SELECT true'",
+            "`CREATE INDEX pass_by ON records USING btree (username) WHERE telling(username)`",
+        ),
+        (
+            "ALTER TABLE records ADD CHECK (username <> 'nobody')",
+            "`constraint records_username_check CHECK (username <> 'nobody'::text)`",
+        ),
+        (
+            "DROP INDEX records_refused",
+            "`CREATE INDEX records_refused ON records USING btree (\"time\", id) \
+             WHERE answer = 'Refused'::text`: it is not there",
+        ),
+        ("CREATE TABLE more () INHERITS (records)", "`rows of another table in records`"),
+        (
+            "ALTER TABLE records DROP CONSTRAINT records_pkey; \
+             ALTER TABLE records ALTER sequence DROP NOT NULL; \
+             INSERT INTO records SELECT writer, NULL, 'x', time, username, namespace, pod, answer, \
+             about, record, hash FROM records WHERE sequence = 7",
+            "record x has no place in its writer's sequence",
         ),
         (
             "ALTER TABLE records DROP CONSTRAINT records_sequence_check; \
@@ -269,6 +300,34 @@ fn a_database_that_is_not_as_a_server_made_it_is_told() {
         let json: Value = serde_json::from_str(&stdout(&place.verify(&["-o", "json"]))).unwrap();
         assert_eq!(json["good"], false, "{sql}");
     }
+}
+
+/// Whoever owns a database can have its sessions find functions of their own before PostgreSQL's.
+/// One of the same name that takes just these arguments goes before the one that takes any.
+#[test]
+fn functions_of_somebody_else_are_not_called() {
+    const TAKE_OVER: &str = "CREATE SCHEMA evil; \
+         CREATE FUNCTION evil.concat(bigint, text, bigint, text, integer, text, integer, text, \
+         integer, text, integer, text, integer, text, integer, text, integer, text, \
+         text, text, text, text, text, text, text, text, text) \
+         RETURNS text LANGUAGE sql AS 'SELECT NULL::text'; \
+         CREATE FUNCTION evil.octet_length(text) RETURNS integer LANGUAGE sql AS 'SELECT 0'; \
+         CREATE FUNCTION evil.to_regclass(text) RETURNS regclass LANGUAGE sql AS \
+         'SELECT NULL::regclass'; \
+         DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = evil, pg_catalog, public', \
+         current_database()); END $$";
+
+    let place = Place::postgres();
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(async {
+        place.fill().await;
+        place.execute(TAKE_OVER).await;
+        place.execute("UPDATE public.records SET username = 'x' WHERE sequence = 7").await;
+    });
+    let text = stdout(&place.verify(&[]).code(1));
+    assert!(text.contains("the column `username` of record 7 says something else"), "{text}");
+    // And a server still writes there.
+    runtime.block_on(async { place.open("postern-1").await.close().await });
 }
 
 /// The chain holds what searches find in the end, and not what they look at for that.
