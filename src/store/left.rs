@@ -34,7 +34,7 @@ impl AnyLedger {
     pub async fn held(&self) -> Result<BTreeSet<String>, LedgerError> {
         match self {
             Self::Memory(_) => Ok(BTreeSet::new()),
-            Self::Stored(ledger) => ledger.reader.holds().await.map(held),
+            Self::Stored(ledger) => ledger.reader.holds().await.map(|it| held(&it)),
         }
     }
 }

@@ -19,9 +19,10 @@ use crate::ledger::LedgerError;
 
 /// How long a server may take to be connected to.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Has a session look for functions where PostgreSQL has its own, then for tables where those of the
-/// ledger are, and nowhere else. Whoever owns the database can set for all sessions that functions of
-/// their own come first, and would have `audit verify` read what was there before they changed it.
+/// Has a session look for functions where PostgreSQL has its own, then for tables where those of
+/// the ledger are, and nowhere else. Whoever owns the database can set for all sessions that
+/// functions of their own come first, and would have `audit verify` read what was there before they
+/// changed it.
 const PIN: &str = "SELECT pg_catalog.set_config('search_path', pg_catalog.concat('pg_catalog, ', \
      pg_catalog.quote_ident(COALESCE((SELECT nspname::pg_catalog.text FROM pg_catalog.pg_class \
      JOIN pg_catalog.pg_namespace ON pg_namespace.oid OPERATOR(pg_catalog.=) relnamespace WHERE \

@@ -72,8 +72,8 @@ impl Reader {
         Ok(self.stored(sql).await?.into_iter().next())
     }
 
-    /// What holds everything, and releases it again, the first first; at last what no server has
-    /// taken up yet.
+    /// What holds everything, and releases it again; at last what no server has taken up yet, which
+    /// has no writer.
     pub(super) async fn holds(&self) -> Result<Vec<Event>, LedgerError> {
         // First: what is taken up meanwhile is then seen twice, and not never.
         let waiting = Statement::new("SELECT event FROM inbox ORDER BY id");
@@ -83,7 +83,8 @@ impl Reader {
         let mut events = events
             .collect::<Result<Vec<Event>, _>>()
             .map_err(|error| StoreError::Json(error).while_doing("read"))?;
-        events.extend(waiting.iter().filter_map(|(text,)| inbox::admitted(text)));
+        let waiting = waiting.iter().filter_map(|(text,)| inbox::admitted(text));
+        events.extend(waiting.map(|event| Event { writer: String::new(), ..event }));
         Ok(events)
     }
 
@@ -133,8 +134,8 @@ impl Reader {
         let mut sql = Statement::new("SELECT CAST(COALESCE(SUM(");
         sql.push(match self.pool {
             Pool::Sqlite(_) => "json_extract(record, '$.injectionsTotal')",
-            // PostgreSQL reads no JSON in which anybody wrote a NUL. What people wrote stands before
-            // the last of these, or has its quotes escaped.
+            // PostgreSQL reads no JSON in which anybody wrote a NUL. What people wrote stands
+            // before the last of these, or has its quotes escaped.
             Pool::Postgres(_) => "substring(record FROM '.*\"injectionsTotal\":([0-9]+)')::bigint",
         });
         sql.push("), 0) AS BIGINT) FROM records WHERE answer = 'Allowed' AND time >= ");

@@ -10,15 +10,14 @@ use super::super::statement::{Columns, Statement};
 use super::super::{StoreError, nanoseconds};
 use super::{BATCH, Destination, Signed};
 use crate::ledger::chain::Hash;
-use crate::ledger::event::Event;
+use crate::ledger::event::{Event, What};
 use crate::ledger::hold::held;
 
 /// Entries that are deleted at once: about a millisecond, for which somebody may wait.
 const STEP: i64 = 100;
-/// The texts of what holds everything, and releases it again, the first first.
+/// The texts of what holds everything, and releases it again.
 pub(in crate::store) const HOLDS: &str = "SELECT record FROM records WHERE answer = '' \
-     AND (record LIKE '%\"event\":\"Held\"%' OR record LIKE '%\"event\":\"Released\"%') \
-     ORDER BY time, id";
+     AND (record LIKE '%\"event\":\"Held\"%' OR record LIKE '%\"event\":\"Released\"%')";
 /// What the text of a hold is like.
 const HELD: &str = "%\"event\":\"Held\"%";
 /// Checkpoints that are looked at, and deleted, at once.
@@ -48,9 +47,8 @@ pub(super) async fn attest<D: Destination>(to: &mut D, signed: Signed) -> Result
 
 /// Events that others left to be written: id and text.
 pub(super) async fn inbox<D: Destination>(to: &mut D) -> Result<Vec<(String, String)>, StoreError> {
-    // Until a hold is taken up, what it is about may be dropped.
-    let mut sql = Statement::new("SELECT id, event FROM inbox ORDER BY event NOT LIKE ");
-    sql.bind(HELD).push(", id LIMIT ");
+    // As they were left: what is held after it was released stays so.
+    let mut sql = Statement::new("SELECT id, event FROM inbox ORDER BY id LIMIT ");
     sql.bind(i64::try_from(BATCH).unwrap_or(i64::MAX));
     to.fetch(sql).await
 }
@@ -148,7 +146,7 @@ pub(super) async fn is_held<D: Destination>(to: &mut D) -> Result<bool, StoreErr
     let holds: Result<Vec<Event>, _> =
         holds.iter().map(|(text,)| serde_json::from_str(text)).collect();
     // What cannot be read may be a hold.
-    Ok(holds.map_or(true, |events| !held(events).is_empty()))
+    Ok(holds.map_or(true, |events| !held(&events).is_empty()))
 }
 
 /// Whether a hold has come since then, taken up by whatever writer or not. One statement: between
@@ -168,6 +166,33 @@ pub(super) async fn rotations<D: Destination>(
     let sql = events(to.writer(), "KeyRotated", through);
     let rows: Vec<Listed> = to.fetch(sql).await?;
     Ok(rows.into_iter().map(|(_, _, text)| text).collect())
+}
+
+/// What releases, among the entries of this writer up to this one, what another one's chain holds.
+pub(super) async fn releases<D: Destination>(
+    to: &mut D,
+    through: i64,
+) -> Result<Vec<What>, StoreError> {
+    let mut elsewhere =
+        Statement::new("SELECT record FROM records WHERE answer = '' AND writer <> ");
+    elsewhere.bind(to.writer()).push(" AND record LIKE ").bind(HELD);
+    let elsewhere: Vec<(String,)> = to.fetch(elsewhere).await?;
+    let what = |text: &str| serde_json::from_str::<Event>(text).ok().map(|event| event.what);
+    let is_held = |name: &str| {
+        elsewhere.iter().any(|(text,)| match what(text) {
+            Some(What::Held { hold, .. }) => hold == name,
+            _ => false,
+        })
+    };
+    let sql = events(to.writer(), "Released", through);
+    let rows: Vec<Listed> = to.fetch(sql).await?;
+    let releases = rows.iter().filter_map(|(_, _, text)| what(text));
+    Ok(releases
+        .filter(|release| match release {
+            What::Released { hold, .. } => is_held(hold),
+            _ => false,
+        })
+        .collect())
 }
 
 /// A writer's events of a kind, as a listing has them, up to a place of its sequence.

@@ -190,6 +190,30 @@ async fn only_a_star_means_anything_in_an_image_filter(ledger: &AnyLedger) {
 }
 
 /// More than fit into some blocks of the index, and not written in the order of their times.
+fn searches() -> Vec<Query> {
+    let text = |text: &str| Some(text.to_owned());
+    vec![
+        Query { user: text("user-3"), ..all() },
+        Query { user: text("user-3"), namespace: text("team-1"), ..all() },
+        Query { group: text("group-7"), ..all() },
+        Query { pod: text("pod-44"), ..all() },
+        Query { image: text("*tool-1*"), ..all() },
+        Query { image: text("tool-15"), answer: Some(Outcome::Refused), ..all() },
+        Query { policy: text("developers"), differs: true, ..all() },
+        Query { constraint: text("spec.containers.*"), user: text("user-0"), ..all() },
+        Query { reason: text("inc-17"), ..all() },
+        Query { reason: text("NC-17, pl"), ..all() },
+        Query { reason: text("ticket"), privileged: true, ..all() },
+        Query { group: text("group-7"), since: Some(time(100)), until: Some(time(200)), ..all() },
+        Query { image: text("*"), ..all() },
+        Query { image: text("*hidden*"), ..all() },
+        Query { image: text("\u{10ffff}*"), ..all() },
+        Query { reason: text("?!"), ..all() },
+        Query { reason: text(" "), user: text("user-1"), ..all() },
+        Query { user: text("nobody"), ..all() },
+    ]
+}
+
 async fn a_search_finds_what_a_look_at_everything_finds(ledger: &AnyLedger) {
     let mut written = Vec::new();
     for number in 0..900_u64 {
@@ -211,28 +235,7 @@ async fn a_search_finds_what_a_look_at_everything_finds(ledger: &AnyLedger) {
         ledger.append(own.clone()).await.unwrap();
         written.push(own);
     }
-    let text = |text: &str| Some(text.to_owned());
-    let queries = [
-        Query { user: text("user-3"), ..all() },
-        Query { user: text("user-3"), namespace: text("team-1"), ..all() },
-        Query { group: text("group-7"), ..all() },
-        Query { pod: text("pod-44"), ..all() },
-        Query { image: text("*tool-1*"), ..all() },
-        Query { image: text("tool-15"), answer: Some(Outcome::Refused), ..all() },
-        Query { policy: text("developers"), differs: true, ..all() },
-        Query { constraint: text("spec.containers.*"), user: text("user-0"), ..all() },
-        Query { reason: text("inc-17"), ..all() },
-        Query { reason: text("NC-17, pl"), ..all() },
-        Query { reason: text("ticket"), privileged: true, ..all() },
-        Query { group: text("group-7"), since: Some(time(100)), until: Some(time(200)), ..all() },
-        Query { image: text("*"), ..all() },
-        Query { image: text("*hidden*"), ..all() },
-        Query { image: text("\u{10ffff}*"), ..all() },
-        Query { reason: text("?!"), ..all() },
-        Query { reason: text(" "), user: text("user-1"), ..all() },
-        Query { user: text("nobody"), ..all() },
-    ];
-    for query in queries {
+    for query in searches() {
         let matcher = postern::ledger::query::Matcher::new(&query);
         let mut expected: Vec<_> =
             written.iter().filter(|it| matcher.matches(it)).map(|it| (it.time, it.id)).collect();

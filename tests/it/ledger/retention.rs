@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use postern::ledger::checkpoint::Checkpoint;
-use postern::ledger::{Entry, Ledger, Record};
+use postern::ledger::event::{Event, Person, What};
+use postern::ledger::{Entry, Journal, Ledger, Record};
 use postern::store::{AnyLedger, Keep, keys};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
@@ -263,5 +264,33 @@ fn once_everything_was_dropped_the_index_begins_anew() {
         let lines = stdout(&place.audit(&["list", "-o", "json"]).success()).lines().count();
         let of_image = ["list", "-o", "json", "--image", "*busybox*"];
         assert_eq!(stdout(&place.audit(&of_image).success()).lines().count(), lines);
+    }
+}
+
+/// The hold is in the chain of another server, which has not dropped it.
+#[test]
+fn what_was_released_stays_so_once_the_release_is_dropped() {
+    let runtime = Runtime::new().unwrap();
+    let by = || Person { user: "ann".to_owned(), host: "h".to_owned() };
+    for mut place in [Place::sqlite(), Place::postgres()] {
+        place.every = Duration::from_secs(1);
+        runtime.block_on(async {
+            let ledger = place.open("postern-1").await;
+            let hold = What::Held { hold: "audit".to_owned(), by: by() };
+            ledger.append_event(Event::now("c", hold)).await.unwrap();
+            ledger.close().await;
+            let ledger = place.open("postern-0").await;
+            let release = What::Released { hold: "audit".to_owned(), by: by() };
+            ledger.append_event(Event::now("c", release)).await.unwrap();
+            ledger.close().await;
+            place.fill().await;
+            place.fill_again().await;
+            place.keep = Keep { entries: Some(1), ..Keep::default() };
+            let ledger = place.open("postern-0").await;
+            until("the release is dropped", async || first(&ledger).await > 1).await;
+            assert!(ledger.held().await.unwrap().is_empty());
+            ledger.close().await;
+        });
+        place.verify(&[]).success();
     }
 }

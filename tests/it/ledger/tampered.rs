@@ -216,79 +216,83 @@ fn a_checkpoint_of_anybodys_counts_for_nothing() {
     assert!(text.starts_with("postern-0: WRONG: record 7 is not what was written"), "{text}");
 }
 
-/// Whatever has some reads pass a record by that `verify` reads.
-#[test]
-fn a_database_that_is_not_as_a_server_made_it_is_told() {
-    let sqlite = [
-        ("DROP INDEX records_newest", "index `records_newest` is not as a server makes it"),
-        (
-            "CREATE TRIGGER records_newest AFTER INSERT ON inbox BEGIN DELETE FROM inbox; END; \
+/// What is done to an SQLite file, and what is said of it.
+const SQLITE: [(&str, &str); 5] = [
+    ("DROP INDEX records_newest", "index `records_newest` is not as a server makes it"),
+    (
+        "CREATE TRIGGER records_newest AFTER INSERT ON inbox BEGIN DELETE FROM inbox; END; \
              DROP INDEX records_newest; CREATE INDEX records_newest ON records \
              (time, id, username, namespace, pod, answer)",
-            "trigger `records_newest` is not as a server makes it",
-        ),
-        (
-            "PRAGMA writable_schema = ON; \
+        "trigger `records_newest` is not as a server makes it",
+    ),
+    (
+        "PRAGMA writable_schema = ON; \
              UPDATE sqlite_schema SET sql = replace(sql, ' STRICT', '') WHERE name = 'records'",
-            "`records` is not as a server makes it",
-        ),
-        (
-            "DROP INDEX records_newest; CREATE INDEX records_newest ON records \
+        "`records` is not as a server makes it",
+    ),
+    (
+        "DROP INDEX records_newest; CREATE INDEX records_newest ON records \
              (time, id, username, namespace, pod, answer) WHERE sequence <> 7; \
              PRAGMA writable_schema = ON; \
              UPDATE sqlite_schema SET sql = replace(sql, ' WHERE sequence <> 7', '') \
              WHERE name = 'records_newest'; ",
-            "missing from index records_newest",
-        ),
-        (
-            "PRAGMA ignore_check_constraints = ON; INSERT INTO records (writer, sequence, id, \
+        "missing from index records_newest",
+    ),
+    (
+        "PRAGMA ignore_check_constraints = ON; INSERT INTO records (writer, sequence, id, \
              time, username, namespace, pod, answer, about, record, hash) SELECT writer, 0, 'x', \
              time, username, namespace, pod, answer, about, record, hash FROM records \
              WHERE sequence = 7",
-            "record x has no place in its writer's sequence",
-        ),
-    ];
-    let postgres = [
-        (
-            "ALTER TABLE records RENAME TO elsewhere; \
+        "record x has no place in its writer's sequence",
+    ),
+];
+
+/// The same of a PostgreSQL database.
+const POSTGRES: [(&str, &str); 7] = [
+    (
+        "ALTER TABLE records RENAME TO elsewhere; \
              CREATE VIEW records AS SELECT * FROM elsewhere WHERE sequence <> 400",
-            "`table records that is not plain`: no server made it",
-        ),
-        (
-            "CREATE FUNCTION telling(text) RETURNS boolean IMMUTABLE LANGUAGE sql AS \
+        "`table records that is not plain`: no server made it",
+    ),
+    (
+        "CREATE FUNCTION telling(text) RETURNS boolean IMMUTABLE LANGUAGE sql AS \
              'SELECT $1 <> ''jane'''; \
              CREATE INDEX pass_by ON records (username) WHERE telling(username); \
              CREATE OR REPLACE FUNCTION telling(text) RETURNS boolean IMMUTABLE LANGUAGE sql AS \
              'SELECT true'",
-            "`CREATE INDEX pass_by ON records USING btree (username) WHERE telling(username)`",
-        ),
-        (
-            "ALTER TABLE records ADD CHECK (username <> 'nobody')",
-            "`constraint records_username_check CHECK (username <> 'nobody'::text)`",
-        ),
-        (
-            "DROP INDEX records_refused",
-            "`CREATE INDEX records_refused ON records USING btree (\"time\", id) \
+        "`CREATE INDEX pass_by ON records USING btree (username) WHERE telling(username)`",
+    ),
+    (
+        "ALTER TABLE records ADD CHECK (username <> 'nobody')",
+        "`constraint records_username_check CHECK (username <> 'nobody'::text)`",
+    ),
+    (
+        "DROP INDEX records_refused",
+        "`CREATE INDEX records_refused ON records USING btree (\"time\", id) \
              WHERE answer = 'Refused'::text`: it is not there",
-        ),
-        ("CREATE TABLE more () INHERITS (records)", "`rows of another table in records`"),
-        (
-            "ALTER TABLE records DROP CONSTRAINT records_pkey; \
+    ),
+    ("CREATE TABLE more () INHERITS (records)", "`rows of another table in records`"),
+    (
+        "ALTER TABLE records DROP CONSTRAINT records_pkey; \
              ALTER TABLE records ALTER sequence DROP NOT NULL; \
              INSERT INTO records SELECT writer, NULL, 'x', time, username, namespace, pod, answer, \
              about, record, hash FROM records WHERE sequence = 7",
-            "record x has no place in its writer's sequence",
-        ),
-        (
-            "ALTER TABLE records DROP CONSTRAINT records_sequence_check; \
+        "record x has no place in its writer's sequence",
+    ),
+    (
+        "ALTER TABLE records DROP CONSTRAINT records_sequence_check; \
              INSERT INTO records SELECT writer, 0, 'x', time, username, namespace, pod, answer, \
              about, record, hash FROM records WHERE sequence = 7",
-            "record x has no place in its writer's sequence",
-        ),
-    ];
+        "record x has no place in its writer's sequence",
+    ),
+];
+
+/// Whatever has some reads pass a record by that `verify` reads.
+#[test]
+fn a_database_that_is_not_as_a_server_made_it_is_told() {
     let runtime = Runtime::new().unwrap();
-    let ways = sqlite.map(|way| (Place::sqlite(), way)).into_iter();
-    for (place, (sql, expected)) in ways.chain(postgres.map(|way| (Place::postgres(), way))) {
+    let ways = SQLITE.map(|way| (Place::sqlite(), way)).into_iter();
+    for (place, (sql, expected)) in ways.chain(POSTGRES.map(|way| (Place::postgres(), way))) {
         runtime.block_on(async {
             place.fill().await;
             place.verify(&[]).success();

@@ -61,6 +61,10 @@ impl<D: Destination> Task<D> {
                 entries.push(Entry::from(Event::now(cluster, what)));
             }
         }
+        // What was released is not held again because it was this chain that said so.
+        for release in upkeep::releases(&mut self.destination, through).await? {
+            entries.push(Entry::from(Event::now(cluster, release)));
+        }
         let stopped = stopped.filter(|event| event.sequence <= through.unsigned_abs());
         entries.extend(stopped.map(|event| Entry::from(Event { id: Uuid::now_v7(), ..event })));
         self.write_entries(&mut entries, Vec::new()).await?;
