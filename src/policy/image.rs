@@ -18,6 +18,8 @@ pub const MAX_REFERENCE_BYTES: usize = 1024;
 const MAX_NAME_BYTES: usize = 255;
 const MAX_TAG_BYTES: usize = 128;
 const HUB: &str = "docker.io";
+/// Where a name of one word is at the hub.
+const LIBRARY: &str = "library/";
 const ID_ALGORITHM: &str = "sha256";
 const ID_DIGITS: usize = 64;
 
@@ -224,7 +226,7 @@ fn normal_registry(host: &str) -> Result<String, ImageError> {
 
 fn hub_library(registry: &str, repository: &str) -> String {
     if registry == HUB && !repository.contains('/') {
-        format!("library/{repository}")
+        format!("{LIBRARY}{repository}")
     } else {
         repository.to_owned()
     }

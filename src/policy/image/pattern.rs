@@ -3,7 +3,7 @@
 use wildmatch::WildMatchPattern;
 
 use super::{
-    HUB, ImageError, ImageRef, Parts, hub_library, is_digest, is_path_component, is_tag,
+    HUB, ImageError, ImageRef, LIBRARY, Parts, hub_library, is_digest, is_path_component, is_tag,
     normal_registry,
 };
 
@@ -130,9 +130,31 @@ impl ImagePattern {
     #[must_use]
     pub fn matches(&self, image: &ImageRef, kind: ListKind) -> bool {
         self.registry.matches(&image.registry, kind)
-            && segments_match(&self.segments, &image.repository)
+            && self.repository_matches(image)
             && self.tag_matches(image, kind)
             && self.digest.as_ref().is_none_or(|digest| image.digest.as_ref() == Some(digest))
+    }
+
+    /// As of images: `*/busybox` at Docker Hub is `docker.io/library/busybox`.
+    fn repository_matches(&self, image: &ImageRef) -> bool {
+        let library = || image.repository.strip_prefix(LIBRARY).filter(|_| image.registry == HUB);
+        segments_match(&self.segments, &image.repository)
+            || (self.has_one_word()
+                && library().is_some_and(|name| segments_match(&self.segments, name)))
+    }
+
+    fn has_one_word(&self) -> bool {
+        matches!(self.segments[..], [SegmentPattern::One(_)])
+    }
+
+    /// The pattern as Docker Hub understands it, where that is another one.
+    fn in_library(&self) -> Option<Self> {
+        let here = self.has_one_word() && self.registry.matches(HUB, ListKind::Allow);
+        here.then(|| {
+            let library = SegmentPattern::One(Wild::new(LIBRARY.trim_end_matches('/')));
+            let segments = [library].into_iter().chain(self.segments.iter().cloned()).collect();
+            Self { registry: RegistryPattern::Exact(HUB.to_owned()), segments, ..self.clone() }
+        })
     }
 
     fn tag_matches(&self, image: &ImageRef, kind: ListKind) -> bool {
@@ -157,6 +179,15 @@ impl ImagePattern {
     /// patterns with wildcards may be so and not be found out.
     #[must_use]
     pub fn denies_all_of(&self, other: &Self) -> bool {
+        let mine = self.in_library();
+        let denied = |other| {
+            self.denies_as_written(other)
+                || mine.as_ref().is_some_and(|mine| mine.denies_as_written(other))
+        };
+        denied(other) && other.in_library().as_ref().is_none_or(denied)
+    }
+
+    fn denies_as_written(&self, other: &Self) -> bool {
         let path = match self.segments.split_last() {
             Some((SegmentPattern::Many, above)) => other.segments.starts_with(above),
             _ => self.segments == other.segments,

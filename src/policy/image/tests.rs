@@ -134,6 +134,47 @@ fn matches_part_by_part() {
     assert!(!matches("*.example.com/**", "evilexample.com/x"));
 }
 
+/// A runtime pulls `busybox` from `docker.io/library`, so a name at every registry is that too.
+#[test]
+fn a_name_at_every_registry_is_the_one_in_the_library_of_docker_hub() {
+    let covers = |pattern: &str, image: &str, kind| {
+        ImagePattern::parse(pattern).unwrap().matches(&ImageRef::parse(image).unwrap(), kind)
+    };
+    for kind in [ListKind::Allow, ListKind::Deny] {
+        for pattern in ["*/busybox", "*/busy*", "*/*", "*/busybox:1.*"] {
+            for image in ["busybox:1.36", "docker.io/library/busybox:1.36", "quay.io/busybox:1.1"] {
+                assert!(covers(pattern, image, kind), "{pattern} {image}");
+            }
+            for image in ["docker.io/acme/busybox:1.36", "quay.io/library/busybox:1.36"] {
+                assert!(!covers(pattern, image, kind), "{pattern} {image}");
+            }
+        }
+        assert!(!covers("*/busybox", "alpine", kind));
+        assert!(!covers("*.corp.io/busybox", "busybox", kind));
+        assert!(!covers("*/library", "busybox", kind));
+    }
+}
+
+#[test]
+fn what_is_denied_at_every_registry_is_denied_in_the_library_too() {
+    let denies_all = |denied: &str, allowed: &str| {
+        let [denied, allowed] = [denied, allowed].map(|text| ImagePattern::parse(text).unwrap());
+        denied.denies_all_of(&allowed)
+    };
+    for (denied, allowed) in [
+        ("*/busybox", "busybox:1.36"),
+        ("*/busybox", "*/busybox"),
+        ("*/busybox", "quay.io/busybox"),
+        ("**", "*/busybox"),
+        ("*.corp.io/busybox/**", "*.corp.io/busybox"),
+    ] {
+        assert!(denies_all(denied, allowed), "{denied} {allowed}");
+    }
+    // The second allows `docker.io/library/busybox`, of which the first knows nothing.
+    assert!(!denies_all("*/busybox/**", "*/busybox"));
+    assert!(!denies_all("*/busybox", "quay.io/library/busybox"));
+}
+
 #[test]
 fn a_digest_does_not_ride_on_an_allowed_tag_nor_out_of_a_denied_one() {
     let both = format!("busybox:1.36@{DIGEST}");

@@ -281,7 +281,7 @@ fn in_library(registry: &str, path: &str) -> String {
 impl Pattern {
     fn covers_name(&self, image: &Understood, registry_of_image: &str) -> bool {
         let (registry, path) = match self.registry {
-            Registry::Any => (true, self.path.to_owned()),
+            Registry::Any => (true, in_library(registry_of_image, self.path)),
             Registry::Is(name) => (registry_of_image == name, in_library(name, self.path)),
             Registry::Below(end) => {
                 let below = registry_of_image.ends_with(end) && registry_of_image.len() > end.len();
