@@ -10,7 +10,7 @@ use super::resolve::{changes, resolved};
 use super::rule::{Effect, Enforcement, Policy};
 use super::set::PolicySet;
 use super::setting::Setting;
-use super::text::is_plain;
+use super::text::shows_something;
 use super::verdict::{Finding, Objection, Ruling, Verdict};
 
 /// How many Permits that were not satisfied have their objections listed, nearest first.
@@ -90,14 +90,9 @@ pub fn reason_in<'a>(container: &'a Injection, variable: &str) -> Option<&'a str
     // Of a variable that is given twice, the last counts, as in the container.
     let given = container.env.iter().rfind(|env| env.name == variable)?;
     match &given.source {
-        EnvSource::Value(value) => Some(value.reveal().trim()).filter(|text| says_something(text)),
+        EnvSource::Value(value) => Some(value.reveal().trim()).filter(|text| shows_something(text)),
         _ => None,
     }
-}
-
-/// Characters that nobody sees are no reason.
-fn says_something(text: &str) -> bool {
-    text.chars().any(|character| is_plain(character) && !character.is_whitespace())
 }
 
 /// One way of judging one request.

@@ -1,6 +1,9 @@
 //! Text that others wrote, made safe to print.
 
 use std::fmt::{self, Write};
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 /// Longest piece of foreign text in a message, in characters.
 const MAX_CHARS: usize = 128;
@@ -76,9 +79,37 @@ pub fn is_plain(character: char) -> bool {
             | '\u{e0000}'..='\u{e007f}')
 }
 
+/// What a reader sees by itself: letters, numbers, punctuation and symbols (a mark needs a letter
+/// to stand on), but for those that are not drawn and the blanks that are called something else.
+static SEEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"[\p{L}\p{N}\p{P}\p{S}--\p{DI}--[\x{2800}\x{13441}\x{13442}\x{1D159}]]").ok()
+});
+
+/// Whether a reader sees anything of the text.
+#[must_use]
+pub fn shows_something(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_graphic())
+        || SEEN.as_ref().is_some_and(|seen| seen.is_match(text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_sees_shows_nothing() {
+        for seen in ["x", "?", "ü", "理由", "سبب", "कारण", "👍", "…", "\u{2801}", "\u{200b}a"]
+        {
+            assert!(shows_something(seen), "{seen:?}");
+        }
+        let blanks =
+            "\u{2800}\u{13441}\u{1d159}\u{3000}\u{a0}\u{1680}\u{7}\u{34f}\u{180e}\u{17b4}\u{17b5}";
+        let fillers = "\u{115f}\u{1160}\u{3164}\u{ffa0}\u{fe00}\u{fe0f}\u{e0100}\u{e01ef}\u{e0041}";
+        let marks = "\u{301}\u{345}\u{20dd}\u{903}";
+        for unseen in ["", blanks, fillers, marks].iter().flat_map(|all| all.split("")) {
+            assert!(!shows_something(unseen), "{unseen:?}");
+        }
+    }
 
     #[test]
     fn only_lines_may_break_a_line_and_nothing_else_gets_through() {

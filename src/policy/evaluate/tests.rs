@@ -301,7 +301,10 @@ fn a_reason_that_nobody_can_see_is_none() {
         evaluate(&set, &asking(vec![asked]), Defaults::Applied)
     };
     assert!(with("because\u{200b}").allows());
-    for unseen in ["\u{200b}", " \u{feff}\u{2060} \u{200d}", "\u{7}", "\u{e0041}"] {
+    assert!(with("理由").allows());
+    let fillers = ["\u{3164}", "\u{2800}", "\u{115f}\u{1160}", "\u{ffa0}", "\u{fe0f}", "\u{301}"];
+    let unseen = ["\u{200b}", " \u{feff}\u{2060} \u{200d}", "\u{7}", "\u{e0041}"];
+    for unseen in unseen.into_iter().chain(fillers) {
         let verdict = with(unseen);
         assert!(!verdict.allows(), "{unseen:?}");
         assert_eq!(verdict.justification, None);
