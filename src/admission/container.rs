@@ -65,6 +65,8 @@ pub(super) fn security_context(wire: wire::SecurityContext) -> SecurityContext {
     let (capabilities_add, capabilities_drop) = wire
         .capabilities
         .map_or((None, None), |capabilities| (capabilities.add, capabilities.drop));
+    // The API server writes no list that has nothing in it.
+    let filled = |names: Option<Vec<String>>| names.filter(|names| !names.is_empty());
     SecurityContext {
         privileged: wire.privileged,
         allow_privilege_escalation: wire.allow_privilege_escalation,
@@ -72,8 +74,8 @@ pub(super) fn security_context(wire: wire::SecurityContext) -> SecurityContext {
         run_as_user: wire.run_as_user,
         run_as_group: wire.run_as_group,
         read_only_root_filesystem: wire.read_only_root_filesystem,
-        capabilities_add,
-        capabilities_drop,
+        capabilities_add: filled(capabilities_add),
+        capabilities_drop: filled(capabilities_drop),
         seccomp_profile: wire.seccomp_profile.map(profile),
         app_armor_profile: wire.app_armor_profile.map(profile),
         se_linux_options: wire.se_linux_options.map(|wire| Box::new(se_linux(*wire))),

@@ -383,7 +383,7 @@ impl Check {
             return;
         }
         for setting in as_set_for(policy, container, pod) {
-            if setting.current(container).as_ref() != Some(setting.as_ref()) {
+            if !setting.is_in(container) {
                 self.object(|| Objection::NotAsSet { field: setting.path() });
             }
         }

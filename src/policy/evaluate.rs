@@ -204,7 +204,7 @@ impl<'a> Judge<'a> {
             let current = setting.current(&container);
             let replaces = permit.set.iter().any(|set| set.path() == setting.path());
             let wanted = match &current {
-                None => true,
+                None => !setting.is_empty_list(),
                 Some(current) => replaces && current != setting.as_ref(),
             };
             if wanted {

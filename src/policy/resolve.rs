@@ -92,7 +92,7 @@ pub fn carried<'p>(
     pod: &PodFacts,
 ) -> Vec<Cow<'p, Setting>> {
     let mut settings = resolved(permit, stored, pod);
-    settings.retain(|setting| setting.current(stored).as_ref() == Some(setting.as_ref()));
+    settings.retain(|setting| setting.is_in(stored));
     settings.dedup_by(|a, b| a.path() == b.path());
     settings
 }

@@ -185,6 +185,22 @@ impl Setting {
         }
     }
 
+    /// Whether the container has it. The API server takes a list with nothing in it for one that
+    /// was left out.
+    #[must_use]
+    pub fn is_in(&self, container: &Injection) -> bool {
+        match self.current(container) {
+            Some(current) => current == *self,
+            None => self.is_empty_list(),
+        }
+    }
+
+    /// Whether it asks for a list with nothing in it.
+    pub(super) fn is_empty_list(&self) -> bool {
+        matches!(self, Self::CapabilitiesAdd(names) | Self::CapabilitiesDrop(names)
+            if names.is_empty())
+    }
+
     /// Puts the value into the container.
     pub fn apply(&self, container: &mut Injection) {
         let security = &mut container.security;

@@ -126,6 +126,25 @@ fn replaces_what_is_set_and_says_what_was_asked() {
 }
 
 #[test]
+fn a_list_that_is_set_to_nothing_is_one_that_is_left_out() {
+    let mut permit = permit("p");
+    permit.set = vec![Setting::CapabilitiesAdd(Vec::new())];
+    permit.defaults = vec![Setting::CapabilitiesDrop(Vec::new())];
+    for defaults in [Defaults::Applied, Defaults::Ignored] {
+        let ruling = ruling(vec![permit.clone()], container("busybox"), defaults);
+        assert!(ruling.allows() && ruling.changes.is_empty(), "{:?}", ruling.findings);
+    }
+    let mut asked = container("busybox");
+    asked.security.capabilities_add = Some(vec!["NET_ADMIN".to_owned()]);
+    let emptied = ruling(vec![permit.clone()], asked.clone(), Defaults::Applied);
+    let settings: Vec<_> = emptied.changes.iter().map(|change| &change.setting).collect();
+    assert_eq!(settings, [&Setting::CapabilitiesAdd(Vec::new())]);
+    assert!(emptied.allows() && emptied.removals.is_empty());
+    let bypassed = ruling(vec![permit], asked, Defaults::Ignored);
+    assert!(matches!(bypassed.findings[0].objection, Objection::NotAsSet { .. }));
+}
+
+#[test]
 fn the_validating_phase_assumes_neither_defaults_nor_set() {
     let mut restricted = permit("restricted");
     restricted.constraints.pod_security = Some(Level::Restricted);

@@ -536,6 +536,17 @@ enum Put {
     Set,
 }
 
+/// A list with nothing in it is one that is left out, wherever it stands.
+fn names(
+    set: Option<Vec<Word>>,
+    own: Option<Vec<Word>>,
+    default: Option<Vec<Word>>,
+) -> Option<Vec<Word>> {
+    let filled = |names: &Vec<Word>| !names.is_empty();
+    let given = own.clone().filter(filled);
+    set.or(given).or(default).filter(filled).or(own.map(|_| Vec::new()))
+}
+
 impl Policy {
     /// The container with `defaults` where it left a field out, and `set` whatever it asked.
     fn dress(&self, container: &Container, pod: &Pod, put: Put) -> Container {
@@ -551,8 +562,8 @@ impl Policy {
             non_root: set.non_root.or(own.non_root).or(defaults.non_root),
             user: set.user.or(own.user).or(defaults.user),
             read_only_root: set.read_only_root.or(own.read_only_root).or(defaults.read_only_root),
-            add: set.add.or(own.add).or(defaults.add),
-            drop: set.drop.or(own.drop).or(defaults.drop),
+            add: names(set.add, own.add, defaults.add),
+            drop: names(set.drop, own.drop, defaults.drop),
             seccomp: set.seccomp.or(own.seccomp).or(defaults.seccomp),
             proc_mount: set.proc_mount.or(own.proc_mount).or(defaults.proc_mount),
             target: set.target.or(own.target).or(defaults.target),
