@@ -77,6 +77,19 @@ pub fn take(container: &mut Value, removals: &[Removal]) {
     }
 }
 
+/// Drops the lists that have nothing in them, as the API server does where it writes a container
+/// (`omitempty`). Objects stay: those of a container are pointers in Go.
+pub fn drop_empty_lists(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.as_array().is_some_and(Vec::is_empty));
+            fields.values_mut().for_each(drop_empty_lists);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_empty_lists),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 fn drop_entry(container: &mut Value, list: &str, position: usize) {
     let entries = container.get_mut(list).and_then(Value::as_array_mut);
     if let Some(entries) = entries.filter(|entries| position < entries.len()) {

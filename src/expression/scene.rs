@@ -145,6 +145,7 @@ impl Sent {
                 document::put(&mut container, setting.path(), document::value(&setting));
             }
         }
+        document::drop_empty_lists(&mut container);
         Cow::Owned(container)
     }
 }

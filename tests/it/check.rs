@@ -283,6 +283,38 @@ fn an_explanation_names_the_first_part_that_says_no_and_what_it_saw() {
     }
 }
 
+/// The API server writes no list that has nothing in it, so nobody may judge one.
+#[test]
+fn a_list_of_which_nothing_is_left_is_judged_alike_by_both_webhooks() {
+    let folder = TempDir::new().unwrap();
+    let pod = pod_file(&folder, POD);
+    let add = "container.securityContext.capabilities.add";
+    let cases = [
+        ("{remove: [Capabilities]}", format!("!has({add})"), None),
+        ("{remove: [Capabilities]}", format!("{add}.size() == 0"), Some("spec.containers.rules")),
+        ("{securityContext: {capabilities: {add: []}}}", format!("!has({add})"), None),
+        ("{securityContext: {capabilities: {add: [], drop: []}}}", "true".to_owned(), None),
+    ];
+    for (set, rule, objection) in cases {
+        let policy = format!(
+            "apiVersion: postern.dev/v1alpha1\nkind: DebugPolicy\nmetadata: {{name: x}}\n\
+             spec:\n  effect: Permit\n  set: {set}\n  containers:\n    \
+             images: {{allow: ['**']}}\n    rules: [{{name: r, expression: '{rule}'}}]\n"
+        );
+        let policies = file(&folder, "policies.yaml", policy.as_bytes());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+        command.args(["check", "-p", &policies, "--pod", &pod, "--image=busybox", "--as=alice"]);
+        let report = &reports(command)[0];
+        let rulings = report["containers"].as_array().unwrap();
+        let found = rulings.iter().find_map(|it| it["findings"][0]["constraint"].as_str());
+        assert_eq!(
+            (found, &report["allowed"]),
+            (objection, &json!(objection.is_none())),
+            "{report}"
+        );
+    }
+}
+
 #[test]
 fn transcripts_of_the_forms_for_programs() {
     let review = recorded("debug-profile-restricted.mutate");

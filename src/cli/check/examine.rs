@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{Asked, Phases};
 use crate::admission::decode::{self, Debug, Subject};
 use crate::admission::respond::{Notes, Response};
+use crate::document::drop_empty_lists;
 use crate::gate::lookup::bring_documents;
 use crate::gate::{Judgement, Phase, judge};
 use crate::policy::rule::Enforcement;
@@ -84,15 +85,19 @@ pub(in crate::cli) fn examine(
 }
 
 /// The review of the validating phase: the patch applied, and of the result only the ephemeral
-/// containers kept (`dropNonEphemeralContainerUpdates` in `pkg/registry/core/pod`).
+/// containers kept (`dropNonEphemeralContainerUpdates` in `pkg/registry/core/pod`), without lists
+/// that have nothing in them.
 fn admitted(body: &[u8], debug: &Debug, patch: &Patch) -> anyhow::Result<(Vec<u8>, Vec<Change>)> {
     let mut review: Value = serde_json::from_slice(body).context("the review cannot be read")?;
     let request = review.get_mut("request").and_then(Value::as_object_mut);
     let request = request.ok_or_else(|| anyhow!("the review has no request"))?;
     let mut object = request.remove("object").unwrap_or_default();
     json_patch::patch(&mut object, patch).context("the patch cannot be applied")?;
-    let list = object.pointer_mut(debug.list.as_str()).map(Value::take).unwrap_or_default();
+    let mut list = object.pointer_mut(debug.list.as_str()).map(Value::take).unwrap_or_default();
     let changes = changes(debug, &list);
+    for added in &debug.added {
+        list.get_mut(added.index).into_iter().for_each(drop_empty_lists);
+    }
     let mut stored = request.get("oldObject").cloned().unwrap_or_default();
     set(&mut stored, debug.list.as_str(), list);
     request.insert("object".to_owned(), stored);

@@ -98,12 +98,24 @@ fn the_container_is_seen_as_it_would_be_stored() {
         "container.securityContext.runAsNonRoot && container.targetContainerName == 'app'",
         "container.securityContext.capabilities.add == ['CHOWN']",
         "container.volumeMounts.map(m, m.name) == ['b'] && container.volumeMounts[0].readOnly",
-        "container.envFrom == [] && container.workingDir == '/tmp'",
+        "!has(container.envFrom) && container.workingDir == '/tmp'",
     ] {
         assert_eq!(holds(source, &scene), Ok(true), "{source}");
     }
     let scene = Scene { request: &request, container: Some(&asked) };
     assert!(holds("container.securityContext.runAsNonRoot", &scene).is_err(), "not asked for");
+
+    // The API server keeps no list that has nothing in it, and the object that was about it.
+    stored.security.capabilities_add = Some(Vec::new());
+    stored.mounts.clear();
+    let scene = Scene { request: &request, container: Some(&stored) };
+    for source in [
+        "!has(container.securityContext.capabilities.add) && !has(container.volumeMounts)",
+        "container.securityContext.capabilities == {}",
+    ] {
+        assert_eq!(holds(source, &scene), Ok(true), "{source}");
+    }
+    assert!(holds("container.volumeMounts.size() == 0", &scene).is_err(), "it is not there");
 }
 
 #[test]
