@@ -10,11 +10,14 @@ use crate::policy::removal::Removal;
 use crate::policy::verdict::{Change, Verdict};
 
 /// The patch that makes every added container what its ruling says; empty where nothing changes.
+/// One that is refused stays as it was asked: what a Permit puts into it in vain is no help, and
+/// the validating phase would explain another container than the one that was sent.
 #[must_use]
 pub fn patch(debug: &Debug, verdict: &Verdict) -> Patch {
     let containers = debug.added.iter().zip(&verdict.rulings);
     Patch(
         containers
+            .filter(|(_, ruling)| ruling.allows())
             .flat_map(|(added, ruling)| {
                 let container = debug.list.with_trailing_token(added.index);
                 let mut operations = operations(&container, &added.json, &ruling.changes);

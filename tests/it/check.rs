@@ -315,6 +315,38 @@ fn a_list_of_which_nothing_is_left_is_judged_alike_by_both_webhooks() {
     }
 }
 
+/// What the first Permit put into it in vain made the second fit, and nobody had been passed by.
+#[test]
+fn a_container_that_a_require_refuses_is_not_patched_and_is_told_why() {
+    let policy = |name: &str, effect: &str, rest: &str| {
+        format!(
+            "apiVersion: postern.dev/v1alpha1\nkind: DebugPolicy\nmetadata: {{name: {name}}}\n\
+             spec: {{effect: {effect}, {rest}}}\n---\n"
+        )
+    };
+    let first = "priority: 10, containers: {images: {allow: ['**']}}, \
+                 defaults: {securityContext: {readOnlyRootFilesystem: true}}, \
+                 set: {securityContext: {runAsGroup: 1}}";
+    let second = "containers: {images: {allow: ['**']}, rules: [{name: read-only, \
+                  expression: container.securityContext.readOnlyRootFilesystem}]}, \
+                  set: {securityContext: {runAsGroup: 2}}";
+    let rails = "containers: {rules: [{name: not-one, \
+                 expression: container.securityContext.runAsGroup != 1}]}";
+    let all = [("first", "Permit", first), ("second", "Permit", second), ("r", "Require", rails)];
+    let all: String = all.iter().map(|(name, effect, rest)| policy(name, effect, rest)).collect();
+    let folder = TempDir::new().unwrap();
+    let (pod, policies) = (pod_file(&folder, POD), file(&folder, "policies.yaml", all.as_bytes()));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+    command.args(["check", "-p", &policies, "--pod", &pod, "--image=busybox", "--as=alice"]);
+    command.arg("--profile=baseline");
+    let report = &reports(command)[0];
+    let [mutate, validate] = [0, 1].map(|phase| &report["phases"][phase]);
+    assert_eq!((&mutate["patch"], &validate["allowed"]), (&Value::Null, &json!(false)), "{report}");
+    let message = validate["message"].as_str().unwrap();
+    assert!(message.contains("rule `not-one` is not kept"), "{message}");
+    assert!(!message.contains("was not called"), "{message}");
+}
+
 #[test]
 fn transcripts_of_the_forms_for_programs() {
     let review = recorded("debug-profile-restricted.mutate");
