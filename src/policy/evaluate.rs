@@ -7,7 +7,7 @@ use super::constrain::Check;
 use super::removal::{removals, take_away};
 use super::request::{DebugRequest, DebuggerFacts, EnvSource, Injection};
 use super::resolve::{changes, resolved};
-use super::rule::{Effect, Enforcement, Policy};
+use super::rule::{Effect, Enforcement, Level, Policy};
 use super::set::PolicySet;
 use super::setting::Setting;
 use super::text::shows_something;
@@ -200,6 +200,9 @@ impl<'a> Judge<'a> {
         settings: &[Cow<'_, Setting>],
         mut container: Cow<'c, Injection>,
     ) -> Cow<'c, Injection> {
+        let contained = Setting::AllowPrivilegeEscalation(false);
+        let by_default =
+            contained.current(&container).is_none() && !permit.set.contains(&contained);
         for setting in settings {
             let current = setting.current(&container);
             let replaces = permit.set.iter().any(|set| set.path() == setting.path());
@@ -213,6 +216,14 @@ impl<'a> Judge<'a> {
         }
         if self.defaults == Defaults::Applied && !permit.remove.is_empty() {
             take_away(permit, container.to_mut(), &self.request.pod);
+        }
+        // A default gives way to what it would contradict, where the policy lets that in.
+        if by_default
+            && permit.constraints.pod_security.is_none_or(|level| level == Level::Privileged)
+            && contained.current(&container) == Some(contained)
+            && container.security.escalates_anyway()
+        {
+            container.to_mut().security.allow_privilege_escalation = None;
         }
         container
     }

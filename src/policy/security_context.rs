@@ -22,6 +22,17 @@ pub struct SecurityContext {
     pub windows_options: Option<Box<WindowsOptions>>,
 }
 
+impl SecurityContext {
+    /// Whether the API server calls it invalid where `allowPrivilegeEscalation` is false
+    /// (`ValidateSecurityContext` in `pkg/apis/core/validation`; of the capability it knows this
+    /// spelling alone).
+    #[must_use]
+    pub fn escalates_anyway(&self) -> bool {
+        let mut added = self.capabilities_add.iter().flatten();
+        self.privileged == Some(true) || added.any(|name| name == "CAP_SYS_ADMIN")
+    }
+}
+
 /// `seccompProfile` and `appArmorProfile`: the same two fields.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ConfinementProfile {

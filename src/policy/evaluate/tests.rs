@@ -111,6 +111,32 @@ fn fills_in_defaults_only_where_the_field_was_left_out() {
     );
 }
 
+/// The API server refuses the two together, and a default is for what was left open.
+#[test]
+fn no_default_contains_a_container_that_escalates_anyway() {
+    let mut permit = permit("p");
+    permit.defaults = vec![Setting::AllowPrivilegeEscalation(false)];
+    let contained = |permit: &Policy, privileged: bool, capability: &str| {
+        let mut asked = container("busybox");
+        asked.security.privileged = Some(privileged);
+        asked.security.capabilities_add = Some(vec![capability.to_owned()]);
+        let ruling = ruling(vec![permit.clone()], asked, Defaults::Applied);
+        assert!(ruling.allows());
+        ruling.container.security.allow_privilege_escalation
+    };
+    assert_eq!(contained(&permit, true, "CHOWN"), None);
+    assert_eq!(contained(&permit, false, "CAP_SYS_ADMIN"), None);
+    assert_eq!(contained(&permit, false, "SYS_ADMIN"), Some(false), "the API server takes it");
+
+    let privileges = Policy { set: vec![Setting::Privileged(true)], ..permit.clone() };
+    assert_eq!(contained(&privileges, false, "CHOWN"), None);
+    let set = Policy { set: permit.defaults.clone(), ..permit.clone() };
+    assert_eq!(contained(&set, true, "CHOWN"), Some(false), "it was to be so whatever was asked");
+    permit.remove = vec![Removable::Privileged];
+    permit.constraints.pod_security = Some(Level::Baseline);
+    assert_eq!(contained(&permit, true, "CHOWN"), Some(false), "it is privileged no longer");
+}
+
 #[test]
 fn replaces_what_is_set_and_says_what_was_asked() {
     let mut permit = permit("p");

@@ -572,10 +572,15 @@ impl Policy {
             message_policy: set.message_policy.or(own.message_policy).or(defaults.message_policy),
         };
         let dressed = Container { fields, ..container.clone() };
-        match put {
+        let mut dressed = match put {
             Put::DefaultsAndSet => self.take_away(dressed, pod),
             Put::Set => dressed,
+        };
+        // As a default it gives way: the API server refuses the two together.
+        if dressed.fields.privileged == Some(true) {
+            dressed.fields.escalation = set.escalation.or(container.fields.escalation);
         }
+        dressed
     }
 
     /// What goes beyond the policy is taken away, where the policy says so. Only Permits do.
