@@ -12,5 +12,6 @@ mod noted;
 pub mod patch;
 pub mod pod;
 pub mod respond;
+mod strict;
 pub mod structural;
 mod wire;

@@ -12,6 +12,7 @@ use super::container;
 use super::delta::delta;
 use super::noted::Noted;
 use super::pod::{PodIdentity, Shape, identity, pod_facts};
+use super::strict::Strict;
 use super::structural::{self, Fault, FaultKind, MAX_INJECTIONS, Targets};
 use super::wire;
 use crate::document::excerpt::{Keys, Places, PodPlaces};
@@ -336,7 +337,7 @@ fn debug(
     let mut added = Vec::with_capacity(added_total.min(MAX_INJECTIONS));
     let mut injections: Vec<Injection> = Vec::with_capacity(added.capacity());
     for container in delta.added.iter().take(MAX_INJECTIONS) {
-        let json: Value = serde_json::from_str(container.json.get())
+        let Strict(json) = serde_json::from_str(container.json.get())
             .map_err(|_| unreadable("an added container"))?;
         let index = container.index;
         faults.extend(structural::faults(index, &container.name, &json, targets.as_ref()));

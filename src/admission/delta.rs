@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::strict::Strict;
 use super::structural::{Fault, FaultKind};
 use super::wire::Text;
 use crate::policy::request::DebuggerFacts;
@@ -130,8 +131,9 @@ fn changed_fields(before: &RawValue, after: &RawValue) -> Option<Vec<String>> {
     if before.get() == after.get() {
         return None;
     }
-    let parse = |json: &RawValue| serde_json::from_str::<Value>(json.get()).ok();
-    let (Some(Value::Object(before)), Some(Value::Object(after))) = (parse(before), parse(after))
+    let parse = |json: &RawValue| serde_json::from_str::<Strict>(json.get()).ok();
+    let (Some(Strict(Value::Object(before))), Some(Strict(Value::Object(after)))) =
+        (parse(before), parse(after))
     else {
         return Some(Vec::new());
     };

@@ -56,8 +56,8 @@ impl Keys {
         self.object(body, wanted, |_, text, wanted| read(text, wanted))
     }
 
-    /// The wanted fields. A key that is there twice counts as it does for every reader of JSON
-    /// here: the last one does.
+    /// The wanted fields. Of a key that is there twice and that decoding did not read, the last
+    /// one counts.
     fn object<'b>(
         &self,
         body: &'b [u8],

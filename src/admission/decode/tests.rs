@@ -218,8 +218,23 @@ fn a_key_given_twice_is_malformed_not_the_last_one() {
     let text = review(&pod(&json!([{"name": "a", "image": "x"}])), &pod(&json!([]))).to_string();
     let twice = text
         .replace("\"namespace\":\"payments\"", "\"namespace\":\"payments\",\"namespace\":\"lax\"");
-    let review = decode(twice.as_bytes()).unwrap();
-    assert!(matches!(review.subject, Subject::Malformed(_)));
+    let read = decode(twice.as_bytes()).unwrap();
+    assert!(matches!(read.subject, Subject::Malformed(_)));
+
+    let added = json!([{"name": "a", "image": "x", "env": [{"name": "A", "value": "1"}],
+        "securityContext": {"capabilities": {"add": ["CHOWN"]}}}]);
+    let text = review(&pod(&added), &pod(&json!([]))).to_string();
+    for (once, twice) in [
+        ("\"image\":\"x\"", "\"image\":\"evil/x\",\"image\":\"x\""),
+        ("\"value\":\"1\"", "\"value\":\"2\",\"value\":\"1\""),
+        ("\"add\":[\"CHOWN\"]", "\"add\":[\"SYS_ADMIN\"],\"a\\u0064d\":[\"CHOWN\"]"),
+    ] {
+        assert!(matches!(decode(text.as_bytes()).unwrap().subject, Subject::Debug(_)));
+        assert!(text.contains(once), "{once}");
+        let read = decode(text.replacen(once, twice, 1).as_bytes()).unwrap();
+        let Subject::Malformed(why) = read.subject else { panic!("{twice}") };
+        assert_eq!(why, "an added container cannot be read");
+    }
 }
 
 #[test]
