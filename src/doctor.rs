@@ -140,6 +140,14 @@ pub fn diagnose(survey: &Survey, now: Timestamp) -> Vec<Diagnosis> {
     all
 }
 
+/// Whether what was found tells anything of the door: its webhook configurations were looked at, or
+/// a try was answered by more than a missing right, or by somebody else.
+#[must_use]
+pub fn tells_of_the_door(survey: &Survey, found: &[Diagnosis]) -> bool {
+    let untold = [Code::NotTried, Code::TrialRights, Code::TrialElsewhere];
+    survey.hooks.is_some() || !found.iter().any(|it| untold.contains(&it.code))
+}
+
 /// What took several questions is told once, with each answer.
 fn not_looked_at(unseen: &[Unseen]) -> Vec<Diagnosis> {
     let mut told: Vec<&str> = unseen.iter().map(|it| it.what.as_str()).collect();

@@ -29,7 +29,7 @@ Nothing is changed: it reads, and tries the door in dry runs.
 
 Exit codes:
   0   nothing was found that is as bad as --fail-on
-  1   something was
+  1   something was, or nothing could be looked at
   2   the cluster could not be asked
   64  called wrongly";
 

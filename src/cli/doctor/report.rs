@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::doctor::survey::Survey;
-use crate::doctor::{Diagnosis, Evidence, Severity};
+use crate::doctor::{Diagnosis, Evidence, Severity, tells_of_the_door};
 
 /// Everything that was found.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
-    /// Whether nothing counts that is as bad as `fail_on`.
+    /// Whether the door was looked at, and nothing counts that is as bad as `fail_on`.
     pub(super) guarded: bool,
+    /// Whether anything tells of the door at all; if not, no finding can be meant.
+    #[serde(skip)]
+    pub(super) told: bool,
     pub(super) fail_on: &'static str,
     /// What the API server calls itself.
     pub(super) server: String,
@@ -54,7 +57,8 @@ impl Report {
         fail_on: Severity,
         is_accepted: impl Fn(&Diagnosis) -> bool,
     ) -> Self {
-        let mut guarded = true;
+        let told = tells_of_the_door(survey, &found);
+        let mut guarded = told;
         let mut summary: BTreeMap<_, _> = Severity::ALL.map(|it| (it.as_str(), 0)).into();
         let mut findings = Vec::new();
         for diagnosis in found {
@@ -68,6 +72,7 @@ impl Report {
         let pod = survey.trial.pod.as_ref();
         Self {
             guarded,
+            told,
             fail_on: fail_on.as_str(),
             server: survey.version.as_ref().map(|it| it.text.clone()).unwrap_or_default(),
             tried_on: pod.map(|(namespace, pod)| format!("{namespace}/{pod}")),

@@ -11,7 +11,7 @@ const LONG: usize = 300;
 
 /// The report, nothing in it raw.
 pub(super) fn render(report: &Report) -> String {
-    let Report { guarded, fail_on, server, tried_on, tried_as, summary, findings } = report;
+    let Report { guarded, told, fail_on, server, tried_on, tried_as, summary, findings } = report;
     let tried = match tried_on {
         Some(pod) => format!(", tried on pod {pod} as {tried_as}"),
         None => String::new(),
@@ -23,8 +23,12 @@ pub(super) fn render(report: &Report) -> String {
         Some(format!("{count} {name}"))
     });
     let counts: Vec<_> = counts.collect();
-    let answer = if *guarded { "Guarded" } else { "NOT guarded" };
-    let foot = format!("{answer}: {} (--fail-on {fail_on})\n", counts.join(", "));
+    let answer = match (guarded, told) {
+        (true, _) => "Guarded: ",
+        (false, true) => "NOT guarded: ",
+        (false, false) => "NOT guarded: nothing tells that it is; ",
+    };
+    let foot = format!("{answer}{} (--fail-on {fail_on})\n", counts.join(", "));
     let body: String = findings.iter().map(finding).collect();
     Lines(&(head + &body + &foot)).to_string()
 }

@@ -122,6 +122,14 @@ fn the_documented_role_is_enough() {
     assert_eq!(asked.status, Some(1), "{asked:?}");
     let report: serde_json::Value = serde_json::from_str(&asked.stdout).unwrap();
     assert_eq!(codes(&report), ["not-tried"]);
+    for rest in ["--fail-on high", "--accept not-tried", "--fail-on critical --pod api"] {
+        let asked = ward.doctor("mallory", &format!("-n shop {rest}"));
+        let foot = asked.stdout.lines().next_back().unwrap_or_default();
+        assert_eq!(asked.status, Some(1), "{rest}: {foot}");
+        assert!(foot.starts_with("NOT guarded: nothing tells that it is; "), "{rest}: {foot}");
+        let asked = ward.doctor("mallory", &format!("-n shop -o json {rest}"));
+        assert!(asked.stdout.contains("\"guarded\":false"), "{rest}: {asked:?}");
+    }
     let why = finding(&report, "not-tried")["what"].as_str().unwrap();
     assert!(why.ends_with("pods could not be listed, to choose one of them"), "{why}");
     let wanted = ["webhook configurations", "namespaces", "DebugPolicies", "pods", "metrics"];
