@@ -87,12 +87,32 @@ fn always(expression: &str) -> Option<bool> {
 /// The group of `!("GROUP" in request.userInfo.groups)`, however it is spaced and quoted; the chart asks
 /// first whether there are groups.
 fn break_glass(expression: &str) -> Option<String> {
-    let text: String = expression.chars().filter(|c| !c.is_whitespace()).collect();
+    let text = without_blanks(expression);
     let inner = text.strip_prefix("!(")?.strip_suffix(')')?;
     let inner = inner.strip_prefix("has(request.userInfo.groups)&&").unwrap_or(inner);
     let group = inner.strip_suffix("inrequest.userInfo.groups")?;
-    let quoted = |quote| group.strip_prefix(quote)?.strip_suffix(quote);
-    let group = quoted('"').or_else(|| quoted('\''))?;
+    let group = match group.strip_prefix('\'') {
+        Some(rest) => rest.strip_suffix('\'').filter(|it| !it.contains(['\'', '\\']))?.to_owned(),
+        // What JSON takes is the same text in CEL.
+        None => serde_json::from_str::<String>(group).ok()?,
+    };
     // Everybody is in some of those that Kubernetes gives: that is no emergency exit but a hole.
-    (!group.starts_with("system:") && !group.contains(['"', '\''])).then(|| group.to_owned())
+    (!group.starts_with("system:")).then_some(group)
+}
+
+/// Those in quotes are part of a name.
+fn without_blanks(expression: &str) -> String {
+    let (mut quote, mut escaped) = (None, false);
+    let keep = |character: &char| {
+        let keep = quote.is_some() || !character.is_whitespace();
+        match (quote, *character) {
+            (None, '"' | '\'') => quote = Some(*character),
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(open), _) if open == *character => quote = None,
+            _ => {}
+        }
+        keep
+    };
+    expression.chars().filter(keep).collect()
 }

@@ -191,6 +191,11 @@ fn only_the_emergency_exit_is_a_harmless_condition() {
     assert_eq!(condition("! ( 'glass' in request.userInfo.groups )"), ["break-glass"]);
     let of_the_chart = "!(has(request.userInfo.groups) && \"glass\" in request.userInfo.groups)";
     assert_eq!(condition(of_the_chart), ["break-glass"]);
+    for escaped in
+        ["!('a\\'b' in request.userInfo.groups)", "!(r'a\\b' in request.userInfo.groups)"]
+    {
+        assert_eq!(condition(escaped), ["conditions-exclude"], "{escaped}");
+    }
     let everybody = "!('system:authenticated' in request.userInfo.groups)";
     assert_eq!(condition(everybody), ["conditions-exclude"]);
     assert_eq!(condition("'glass' in request.userInfo.groups"), ["conditions-exclude"]);
@@ -254,7 +259,7 @@ fn a_group_that_debugs_every_day_is_no_emergency_exit() {
     };
     let told = |conditions: &[(&str, &str)], holder: &str| {
         let conditions = conditions.iter().map(|(name, group)| {
-            json!({"name": name, "expression": format!("!('{group}' in request.userInfo.groups)")})
+            json!({"name": name, "expression": format!("!({group:?} in request.userInfo.groups)")})
         });
         let conditions: Value = conditions.collect();
         let validating = hook(Phase::Validating, |it| it["matchConditions"] = conditions);
@@ -266,6 +271,11 @@ fn a_group_that_debugs_every_day_is_no_emergency_exit() {
     let hole = ("conditions-exclude", Severity::High);
     let many = ("conditions-exclude", Severity::Medium);
     assert_eq!(told(&[("c", "dev")], "dev"), [hole]);
+    // Blanks and backslashes of a name are its own.
+    for group in ["Domain Users", "CORP\\dev"] {
+        assert_eq!(told(&[("c", group)], group), [hole], "{group}");
+    }
+    assert_eq!(told(&[("c", "Domain Users")], "DomainUsers"), [exit]);
     assert_eq!(told(&[("c", "glass")], "dev"), [exit]);
     assert_eq!(told(&[("not-break-glass", "glass")], "glass"), [exit]);
     assert_eq!(told(&[("not-break-glass", "glass"), ("c", "ops")], "dev"), [many, many]);
