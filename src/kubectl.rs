@@ -13,6 +13,7 @@ mod parse;
 mod review;
 mod shell;
 
+pub use command_line::shell_word;
 pub use custom::{CustomError, CustomProfile};
 pub use env::{EnvError, parse_env};
 pub use parse::{CommandError, DebugCommand, given};

@@ -144,7 +144,7 @@ async fn tried(
 ) -> Trial {
     let asks = options.requester.as_ref();
     let requester = asks.map_or("whoever runs this", |(user, _)| user).to_owned();
-    let mut trial = Trial { requester, ..Trial::default() };
+    let mut trial = Trial { requester, acted_as: asks.cloned(), ..Trial::default() };
     let chosen = options.pod.as_ref().map(|pod| {
         let namespace = options.namespace.clone().unwrap_or_else(|| asker.namespace().to_owned());
         (namespace, pod.clone())

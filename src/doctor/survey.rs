@@ -360,6 +360,8 @@ pub struct FailOpen {
 pub struct Trial {
     /// Who asked, for people.
     pub requester: String,
+    /// The user and the groups that were acted as; `None`: whoever looks asked for themselves.
+    pub acted_as: Option<(String, Vec<String>)>,
     /// Namespace and name of the pod; `None`: there was none.
     pub pod: Option<(String, String)>,
     /// Why it was not tried.

@@ -1,7 +1,8 @@
 //! What dry runs say: is the door guarded, by whom, and who answers?
 
-use super::survey::{Answer, FORBIDDEN_IMAGE, Phase, Survey, TRIED_NAME, Trial};
+use super::survey::{Answer, Phase, Survey, TRIED_NAME, Trial};
 use super::{Code, Diagnosis, Severity};
+use crate::kubectl::{DebugOptions, Profile, shell_word};
 
 const TRIED: &str = "PATCH pods/ephemeralcontainers?dryRun=All";
 
@@ -124,12 +125,12 @@ fn forbidden(survey: &Survey, answer: &Answer) -> Option<Diagnosis> {
 }
 
 fn through(trial: &Trial, warnings: &[String]) -> Diagnosis {
-    let (namespace, pod) = place(trial);
+    let (_, pod) = place(trial);
     let objects = |warning: &&String| warning.contains(TRIED_NAME);
     let remedy = format!(
-        "kubectl get validatingwebhookconfigurations; try it yourself: kubectl debug -n {namespace} \
-         {} --image={FORBIDDEN_IMAGE}",
-        pod.split('/').next_back().unwrap_or_default()
+        "kubectl get validatingwebhookconfigurations; try it yourself, with a container that stays \
+         in the pod and never starts: {}",
+        by_hand(trial)
     );
     match warnings.iter().find(objects) {
         Some(warning) => Diagnosis::new(
@@ -144,6 +145,25 @@ fn through(trial: &Trial, warnings: &[String]) -> Diagnosis {
         .seen(TRIED, "answer", "200, nobody objected")
         .remedy(remedy),
     }
+}
+
+/// What kubectl sends. It has no dry run of this, and refuses the image of the try itself.
+fn by_hand(trial: &Trial) -> String {
+    let debug = DebugOptions {
+        image: "postern.invalid/doctor".to_owned(),
+        profile: Profile::Restricted,
+        ..DebugOptions::default()
+    };
+    let (namespace, pod) = place(trial);
+    let name = pod.split('/').next_back().unwrap_or_default();
+    let mut command = debug.command_line(name, namespace);
+    if let Some((user, groups)) = &trial.acted_as {
+        let groups = groups.iter().map(|group| format!("--as-group={group}"));
+        for word in core::iter::once(format!("--as={user}")).chain(groups) {
+            command.extend([" ", &shell_word(&word)]);
+        }
+    }
+    command
 }
 
 /// The container that Kubernetes does not accept either: whose refusal comes first tells whether

@@ -50,7 +50,8 @@ impl DebugOptions {
 }
 
 /// One word of a POSIX shell, quoted where it must be.
-fn shell_word(word: &str) -> String {
+#[must_use]
+pub fn shell_word(word: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
     if !word.is_empty() && word.chars().all(bare) {
         return word.to_owned();

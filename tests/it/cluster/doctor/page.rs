@@ -25,7 +25,7 @@ fn the_doctor_page_has_every_code() {
 
 #[test]
 fn a_terminal_shows_the_worst_first() {
-    let ward = ward();
+    let mut ward = ward();
     ward.admin("delete validatingwebhookconfiguration postern");
     ward.cluster.settle_webhooks();
     let asked = ward.doctor("admin", "-n shop --as alice --as-group dev");
@@ -38,4 +38,14 @@ fn a_terminal_shows_the_worst_first() {
     assert!(last.starts_with("NOT guarded: 2 critical, "), "{last}");
     assert!(last.ends_with(" info (--fail-on medium)\n"), "{last}");
     insta::assert_snapshot!("doctor", parts.join("\n\n"));
+
+    // What it says to try by hand gets as far as Postern, with whom was tried.
+    let command = asked.stdout.split_once("never starts: kubectl ").unwrap().1.lines().next();
+    ward.mend();
+    let tried = ward.cluster.kubectl("admin").args(command.unwrap().split(' ')).run();
+    assert!(
+        tried.stderr.contains("admission webhook \"validate.postern.dev\" denied"),
+        "{tried:?}"
+    );
+    assert!(tried.stderr.contains("(policy developers)"), "{tried:?}");
 }
