@@ -92,6 +92,11 @@ fn shown(handshake: &Handshake, now: Timestamp) -> Option<Diagnosis> {
     };
     let server = format!("The certificate that {address} shows");
     match (trust, dates) {
+        (Trust::NotItsOwn, _) => about(
+            Code::CertificateUntrusted,
+            format!("{server} is not its own"),
+            "its key did not sign the handshake".to_owned(),
+        ),
         (Trust::NotNow, _) => {
             about(Code::CertificateExpired, format!("{server} is not valid now"), value)
         }

@@ -263,6 +263,8 @@ pub enum Trust {
     NotNow,
     /// It is for another name.
     WrongName,
+    /// Whoever shows it does not have its key.
+    NotItsOwn,
     /// Nobody of the bundle vouches for it.
     Stranger(String),
 }

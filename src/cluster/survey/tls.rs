@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
@@ -74,30 +75,39 @@ async fn speak(host: &str, port: u16, ca_bundle: &str) -> Result<Shown, String> 
     let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
     // A server that asks who calls has shown itself before it hangs up.
     let seen = onlooker.seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let seen = seen.filter(|seen| seen.is_signed_for);
     match (seen, connected) {
         // What is wrong with the bundle is told of the bundle.
         _ if onlooker.judge.is_none() => Err("there is no authority to judge it by".to_owned()),
-        (Some((leaf, trust)), _) => Ok(Shown::Certificate { leaf, trust }),
+        (Some(Seen { leaf, trust, .. }), _) => Ok(Shown::Certificate { leaf, trust }),
         (None, Ok(_)) => Err("it showed no certificate".to_owned()),
         (None, Err(error)) => Err(error.to_string()),
     }
 }
 
 /// Sees what is shown and what would be thought of it. It lets the handshake end whatever that is,
-/// because nothing is ever sent.
+/// because nothing is ever sent; but whoever shows it must have its key.
 #[derive(Debug)]
 struct Onlooker {
     judge: Option<Arc<WebPkiServerVerifier>>,
     /// Authorities as they were given: one that is shown itself is believed, as in Go.
     known: Vec<Vec<u8>>,
-    schemes: Vec<SignatureScheme>,
-    seen: Mutex<Option<(Vec<u8>, Trust)>>,
+    algorithms: WebPkiSupportedAlgorithms,
+    seen: Mutex<Option<Seen>>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    leaf: Vec<u8>,
+    trust: Trust,
+    /// Anybody can show a certificate: its key must have signed, or have been found not to.
+    is_signed_for: bool,
 }
 
 impl Onlooker {
     fn new(ca_bundle: &str) -> Result<Self, String> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let schemes = provider.signature_verification_algorithms.supported_schemes();
+        let algorithms = provider.signature_verification_algorithms;
         let known = authorities(ca_bundle).unwrap_or_default();
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(known.iter().cloned().map(CertificateDer::from));
@@ -108,7 +118,22 @@ impl Onlooker {
                 WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
             Some(builder.map_err(|error| error.to_string())?)
         };
-        Ok(Self { judge, known, schemes, seen: Mutex::new(None) })
+        Ok(Self { judge, known, algorithms, seen: Mutex::new(None) })
+    }
+
+    /// What became of the signature by which a handshake shows whose the certificate is.
+    fn signed(
+        &self,
+        outcome: Result<HandshakeSignatureValid, Error>,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seen) = seen.as_mut() {
+            seen.is_signed_for = true;
+            if outcome.is_err() {
+                seen.trust = Trust::NotItsOwn;
+            }
+        }
+        outcome
     }
 
     fn trust(
@@ -159,30 +184,30 @@ impl ServerCertVerifier for Onlooker {
             }
         };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen = Some((leaf.to_vec(), trust));
+        *seen = Some(Seen { leaf: leaf.to_vec(), trust, is_signed_for: false });
         Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
         &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signed: &DigitallySignedStruct,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
+        self.signed(verify_tls12_signature(message, certificate, signed, &self.algorithms))
     }
 
     fn verify_tls13_signature(
         &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signed: &DigitallySignedStruct,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
+        self.signed(verify_tls13_signature(message, certificate, signed, &self.algorithms))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.schemes.clone()
+        self.algorithms.supported_schemes()
     }
 }
 
@@ -191,6 +216,13 @@ mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD as BASE64;
     use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+    use rustls::ServerConfig;
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::server::{ClientHello, ResolvesServerCert};
+    use rustls::sign::CertifiedKey;
+    use rustls::version::{TLS12, TLS13};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
 
     use super::*;
 
@@ -205,9 +237,53 @@ mod tests {
             let name = ServerName::try_from(name).unwrap();
             let now = UnixTime::now();
             onlooker.verify_server_cert(made.der(), &[], &name, &[], now).unwrap();
-            onlooker.seen.lock().unwrap().take().unwrap().1
+            onlooker.seen.lock().unwrap().take().unwrap().trust
         };
         assert_eq!(trust("postern.a.svc"), Trust::Believed);
         assert_eq!(trust("postern.b.svc"), Trust::WrongName);
+    }
+
+    /// Shows a certificate with whatever key.
+    #[derive(Debug)]
+    struct Shows(Arc<CertifiedKey>);
+
+    impl ResolvesServerCert for Shows {
+        fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            Some(Arc::clone(&self.0))
+        }
+    }
+
+    /// Whoever stands in for Postern can show its certificate, but not sign with its key.
+    #[tokio::test]
+    async fn a_certificate_without_its_key_is_not_believed() {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let made = params.self_signed(&key).unwrap();
+        let bundle = BASE64.encode(made.pem());
+        for version in [&TLS12, &TLS13] {
+            for (key, wanted) in
+                [(&key, Trust::Believed), (&KeyPair::generate().unwrap(), Trust::NotItsOwn)]
+            {
+                let der = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+                let signs = rustls::crypto::aws_lc_rs::sign::any_supported_type(&der).unwrap();
+                let shown = CertifiedKey::new(vec![made.der().clone()], signs);
+                let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+                let config = ServerConfig::builder_with_provider(provider)
+                    .with_protocol_versions(&[version])
+                    .unwrap()
+                    .with_no_client_auth()
+                    .with_cert_resolver(Arc::new(Shows(Arc::new(shown))));
+                let listener = TcpListener::bind("localhost:0").await.unwrap();
+                let port = listener.local_addr().unwrap().port();
+                let server = tokio::spawn(async move {
+                    let (socket, _) = listener.accept().await.unwrap();
+                    drop(TlsAcceptor::from(Arc::new(config)).accept(socket).await);
+                });
+                let shown = shake("localhost", port, &bundle).await;
+                server.await.unwrap();
+                let Shown::Certificate { trust, .. } = shown else { panic!("{shown:?}") };
+                assert_eq!(trust, wanted, "{version:?}");
+            }
+        }
     }
 }
