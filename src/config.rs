@@ -190,41 +190,42 @@ impl Given {
     }
 }
 
-/// What is wrong with a settings file, with the line that it is about.
+/// What is wrong with a settings file, by line and name. Its values are never shown: URLs hold
+/// passwords and tokens.
 fn why(text: &str, error: &YamlError) -> String {
     let line = error.location().map(|location| location.line());
     let shown = line.and_then(|line| text.lines().nth(usize::try_from(line).ok()?.checked_sub(1)?));
-    let shown = shown.unwrap_or_default();
-    let why = match error.without_snippet() {
-        YamlError::SerdeUnknownField { field, .. } => {
-            format!("there is no setting `{field}`; `postern serve --help` lists them")
+    let name = shown.and_then(|shown| Some(shown.split_once(':')?.0)).filter(|it| is_name(it));
+    let (name, why) = match error.without_snippet() {
+        YamlError::SerdeUnknownField { field, .. } if is_name(field) => {
+            (None, format!("there is no setting `{field}`; `postern serve --help` lists them"))
         }
-        YamlError::Unexpected { expected: "sequence start", .. } => wants_a_list(shown),
+        YamlError::SerdeUnknownField { .. } => {
+            (None, "this is no setting; `postern serve --help` lists them".to_owned())
+        }
+        YamlError::Unexpected { expected: "sequence start", .. } => {
+            (name, "want a list, as in `[a, b]`".to_owned())
+        }
         YamlError::Unexpected { expected: "mapping start", .. } => {
-            "want settings as in `deadline: 1s`, one a line".to_owned()
+            (None, "want settings as in `deadline: 1s`, one a line".to_owned())
         }
         YamlError::Unexpected { expected: "string scalar", .. } => {
-            "want one word, not a list".to_owned()
+            (name, "want one word, not a list".to_owned())
         }
-        YamlError::InvalidScalar { ty: "boolean", .. } => "want true or false".to_owned(),
-        other => UserMessageFormatter.format_message(other).into_owned(),
+        YamlError::InvalidScalar { ty: "boolean", .. } => (name, "want true or false".to_owned()),
+        other => (name, UserMessageFormatter.format_message(other).into_owned()),
     };
+    let name = name.map(|name| format!("`{name}`: ")).unwrap_or_default();
     match line {
-        // There may be a password in it.
-        Some(line) if shown.contains('@') => format!("line {line}: {why}"),
-        Some(line) => format!("line {line}: {why}\n  {shown}"),
+        Some(line) => format!("line {line}: {name}{why}"),
         None => why,
     }
 }
 
-/// With what to write instead, where the line has it.
-fn wants_a_list(line: &str) -> String {
-    match line.split_once(':').map(|(name, value)| (name.trim(), value.trim())) {
-        Some((name, value)) if !value.is_empty() && !value.contains(['{', '#', ',', '@']) => {
-            format!("want a list, as in `{name}: [{value}]`")
-        }
-        _ => "want a list, as in `[a, b]`".to_owned(),
-    }
+/// Whether it can be a setting's name, and so no value that went astray.
+fn is_name(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    (1..=40).contains(&text.len()) && text.chars().all(fits)
 }
 
 const WEBHOOK_PORT: u16 = 8443;

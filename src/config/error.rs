@@ -35,7 +35,7 @@ pub enum SettingError {
     File {
         /// The file.
         path: PathBuf,
-        /// Where and why, with a picture of the line.
+        /// Where and why, without the value.
         why: String,
     },
 }
