@@ -1,22 +1,32 @@
 //! How the cluster is reached, and when it was last heard.
 
+mod credentials;
+
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use http::Response;
+use http::{Request, Response};
 use http_body_util::BodyExt;
-use kube::client::{AuthError, ClientBuilder, DynBody};
+use kube::client::{Body, ClientBuilder, DynBody};
 use kube::config::{
-    Cluster, Context, InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError,
+    Cluster, Context, ExecConfig, InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError,
+    LoadDataError,
 };
 use kube::{Client, Config};
-use tower::util::MapResponseLayer;
+use tower::BoxError;
+use tower::util::{BoxService, MapRequestLayer, MapResponseLayer};
 
 use crate::certificate::facts::in_words;
 use crate::certificate::read;
+
+use credentials::TokenFile;
+pub(super) use credentials::credentials;
+
+/// What the library makes of a configuration.
+type GenericService = BoxService<Request<Body>, Response<Box<DynBody>>, BoxError>;
 
 /// An API server that takes longer to be connected to is not there.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -266,34 +276,11 @@ fn unread(field: &str, error: &LoadDataError) -> String {
     }
 }
 
-fn unusable(error: kube::Error) -> ConnectError {
+fn unusable(error: kube::Error, exec: Option<&ExecConfig>) -> ConnectError {
     match error {
         kube::Error::InferKubeconfig(error) => ConnectError::Client(words(&error)),
-        kube::Error::Auth(error) => ConnectError::Client(credentials(&error)),
+        kube::Error::Auth(error) => ConnectError::Client(credentials(&error, exec)),
         other => ConnectError::Client(other.to_string()),
-    }
-}
-
-/// Why there is no token. What a program printed may be one, and is never shown.
-pub(super) fn credentials(error: &AuthError) -> String {
-    match error {
-        AuthError::AuthExecStart(why) => {
-            format!("the `exec` command of the kubeconfig cannot be run: {why}")
-        }
-        AuthError::AuthExecRun { out, .. } => {
-            format!("the `exec` command of the kubeconfig failed ({})", out.status)
-        }
-        AuthError::AuthExecParse(_) => {
-            "the `exec` command of the kubeconfig does not print an ExecCredential".to_owned()
-        }
-        AuthError::AuthExec(_) => {
-            "an `auth-provider` of the kubeconfig is not supported; use `exec` or a token"
-                .to_owned()
-        }
-        AuthError::ReadTokenFile(why, path) => {
-            format!("its `tokenFile` is `{}`, which cannot be read: {why}", path.display())
-        }
-        other => other.to_string(),
     }
 }
 
@@ -313,13 +300,36 @@ pub(super) fn unbelieved(error: &rustls::Error) -> String {
 
 /// A client for questions.
 pub(super) fn client(config: &Config) -> Result<Client, ConnectError> {
-    Client::try_from(config.clone()).map_err(unusable)
+    let (builder, token) = builder(config)?;
+    Ok(builder.with_layer(&signing(token)).build())
+}
+
+/// What asks, and the token that its requests are to have beside what the library puts in.
+fn builder(
+    config: &Config,
+) -> Result<(ClientBuilder<GenericService>, Option<TokenFile>), ConnectError> {
+    let mut config = config.clone();
+    let token = TokenFile::take(&mut config.auth_info).map_err(ConnectError::Client)?;
+    let exec = config.auth_info.exec.clone();
+    let builder = ClientBuilder::try_from(config);
+    Ok((builder.map_err(|error| unusable(error, exec.as_ref()))?, token))
+}
+
+fn signing(
+    token: Option<TokenFile>,
+) -> MapRequestLayer<impl Fn(Request<Body>) -> Request<Body> + Clone> {
+    MapRequestLayer::new(move |mut request| {
+        if let Some(token) = &token {
+            token.sign(&mut request);
+        }
+        request
+    })
 }
 
 /// A client for one watch, each part of whose answers is a beat of `pulse`: events, and the
 /// bookmarks of a watch on which nothing happens.
 pub(super) fn listening_client(config: &Config, pulse: &Pulse) -> Result<Client, ConnectError> {
-    let builder = ClientBuilder::try_from(config.clone()).map_err(unusable)?;
+    let (builder, token) = builder(config)?;
     let pulse = pulse.clone();
     let listen = MapResponseLayer::new(move |response: Response<Box<DynBody>>| {
         let pulse = pulse.clone();
@@ -337,7 +347,7 @@ pub(super) fn listening_client(config: &Config, pulse: &Pulse) -> Result<Client,
             })
         })
     });
-    Ok(builder.with_layer(&listen).build())
+    Ok(builder.with_layer(&signing(token)).with_layer(&listen).build())
 }
 
 /// When something was last heard.

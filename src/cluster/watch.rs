@@ -151,7 +151,7 @@ pub(super) fn reason(error: &kube::Error) -> String {
         kube::Error::Api(status) => status.message.clone(),
         other => {
             if let Some(error) = refused_credentials(other) {
-                return client::credentials(error);
+                return client::credentials(error, None);
             }
             if let Some(error) = unbelieved(other) {
                 return client::unbelieved(error);

@@ -1,6 +1,9 @@
 //! The command line as a person meets it: what documents show is run, and exit codes are held.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use assert_cmd::Command;
@@ -328,17 +331,16 @@ fn what_is_no_chain_is_told_why() {
 
 #[test]
 fn a_server_that_speaks_no_tls_is_called_that() {
-    use std::io::Write as _;
     let answers: [(&[u8], &str); 2] = [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "it does not speak TLS; is this the port for"),
         (b"", "it hangs up before it shows a certificate"),
     ];
     for (answer, words) in answers {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
         let server = std::thread::spawn(move || {
             let mut socket = listener.accept().unwrap().0;
-            std::io::Read::read(&mut socket, &mut [0; 4096]).unwrap();
+            assert_ne!(socket.read(&mut [0; 4096]).unwrap(), 0);
             socket.write_all(answer).unwrap();
         });
         let output = postern().args(["certs", "inspect", "--url", &url]).output().unwrap();
@@ -353,12 +355,6 @@ fn a_server_that_speaks_no_tls_is_called_that() {
 #[test]
 fn a_kubeconfig_that_cannot_work_is_refused_with_a_sentence() {
     let here = r#"{"server": "https://127.0.0.1:1"}"#;
-    let exec = |command: &str| {
-        format!(
-            r#"{{"exec": {{"apiVersion": "client.authentication.k8s.io/v1", "command": "{command}",
-                "args": ["hush-token"], "interactiveMode": "Never"}}}}"#
-        )
-    };
     let proxy = r#"{"server": "https://127.0.0.1:1", "proxy-url": "http://ana:hush@10.0.0.1"}"#;
     for (cluster, user, words) in [
         (
@@ -371,9 +367,6 @@ fn a_kubeconfig_that_cannot_work_is_refused_with_a_sentence() {
         (here, r#"{"token": "hush\n"}"#, "the `token` of its user `u` holds a line break or the"),
         (proxy, "{}", "has a `proxy-url`; API servers are asked without a proxy"),
         (here, "{}", "cannot be asked: client error (Connect): tcp connect error"),
-        (here, &exec("/nowhere/exec"), "`exec` command of the kubeconfig cannot be run: No such"),
-        (here, &exec("false"), "`exec` command of the kubeconfig failed (exit status: 1)"),
-        (here, &exec("echo"), "`exec` command of the kubeconfig does not print an ExecCredential"),
         (here, r#"{"auth-provider": {"name": "gcp"}}"#, "`auth-provider` of the kubeconfig is not"),
         (
             here,
@@ -385,6 +378,64 @@ fn a_kubeconfig_that_cannot_work_is_refused_with_a_sentence() {
         let is_silent = !said.contains("hush") && !said.contains("panic");
         assert!(said.contains(words) && is_silent, "{said}");
     }
+}
+
+/// What the plugin said is for people; what it printed may be a token.
+#[test]
+fn why_a_plugin_or_a_file_gives_no_token_is_said() {
+    let here = r#"{"server": "https://127.0.0.1:1"}"#;
+    let exec = |command: &str| {
+        format!(
+            r#"{{"exec": {{"apiVersion": "client.authentication.k8s.io/v1", "command": "{command}",
+                "args": ["hush-token"], "interactiveMode": "Never",
+                "installHint": "get it\u001b[2J\nfrom us\n"}}}}"#
+        )
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = folder.path().join("plugin");
+    fs::write(&plugin, "#!/bin/sh\nprintf 'log in\\033[2J\\n first\\n' >&2; echo hush; exit 3\n")
+        .unwrap();
+    fs::set_permissions(&plugin, fs::Permissions::from_mode(0o700)).unwrap();
+    let token_file = |text: &str| {
+        let name = format!("{}/token", tempfile::tempdir_in(&folder).unwrap().keep().display());
+        fs::write(&name, text).unwrap();
+        format!(r#"{{"tokenFile": "{name}"}}"#)
+    };
+    for (user, words) in [
+        (&exec("/nowhere/exec"), "`exec` command `/nowhere/exec` of the kubeconfig cannot be run"),
+        (&exec("/nowhere/exec"), "(os error 2); its `installHint`: get it\\u{1b}[2J / from us\n"),
+        (&exec("false"), "`exec` command `false` of the kubeconfig failed (exit status: 1)\n"),
+        (
+            &exec(plugin.to_str().unwrap()),
+            "plugin` of the kubeconfig failed (exit status: 3): log in\\u{1b}[2J / first\n",
+        ),
+        (&exec("echo"), "command `echo` of the kubeconfig does not print an ExecCredential"),
+        (&token_file("hush\nhush"), "which holds a line break or the like in its token"),
+        (&token_file(" \n"), "/token`, which is empty"),
+        (&token_file("hush\n"), "cannot be asked: client error (Connect): tcp connect error"),
+    ] {
+        let said = doctor_says(here, user);
+        assert!(said.contains(words) && !said.contains("hush"), "{said}");
+    }
+}
+
+/// As kubectl sends it.
+#[test]
+fn a_token_of_a_file_is_sent_without_the_line_break_at_its_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let here = format!(r#"{{"server": "http://{}"}}"#, listener.local_addr().unwrap());
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), "hush\n").unwrap();
+    let server = std::thread::spawn(move || {
+        let mut socket = listener.accept().unwrap().0;
+        let mut asked = vec![0; 4096];
+        let length = socket.read(&mut asked).unwrap();
+        socket.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n").unwrap();
+        String::from_utf8(asked[..length].to_vec()).unwrap()
+    });
+    doctor_says(&here, &format!(r#"{{"tokenFile": {:?}}}"#, file.path()));
+    let asked = server.join().unwrap();
+    assert!(asked.contains("\r\nauthorization: Bearer hush\r\n"), "{asked}");
 }
 
 /// What `doctor` says of a kubeconfig with this cluster and this user, which it cannot use.
