@@ -31,6 +31,9 @@
 {{- if and $v.tls.caBundle (not $v.tls.existingSecret) -}}
 {{- fail "tls.caBundle: it is for a certificate that you bring. Set tls.existingSecret too, or leave it to whoever makes the certificate" -}}
 {{- end -}}
+{{- if contains "PRIVATE KEY" $v.tls.caBundle -}}
+{{- fail "tls.caBundle: it holds a private key, which everybody who may read webhook configurations would see. Want certificates alone: those of the authority" -}}
+{{- end -}}
 {{- $injects := false -}}
 {{- range $key, $_ := $v.webhook.annotations }}{{ if contains "inject" $key }}{{ $injects = true }}{{ end }}{{ end -}}
 {{- if and $v.tls.existingSecret (not $v.tls.caBundle) (not $injects) -}}
@@ -86,10 +89,36 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- include "postern.checkExtras" . -}}
 {{- include "postern.checkFiles" . -}}
 {{- include "postern.checkArguments" . -}}
 {{- include "postern.checkTimes" . -}}
 {{- include "postern.checkCertificateTimes" . -}}
+{{- end -}}
+
+{{- /* What there is twice the API server refuses, or takes one of them without a word. */ -}}
+{{- define "postern.checkExtras" -}}
+{{- $volumes := dict -}}
+{{- $paths := dict -}}
+{{- $variables := dict -}}
+{{- range include "postern.places" . | fromYamlArray -}}
+{{- $_ := set $volumes .volume.name "the chart's own" -}}
+{{- $_ := set $paths .path "the chart's own" -}}
+{{- end -}}
+{{- range .Values.extraVolumes -}}
+{{- $name := .name -}}
+{{- with get $volumes $name }}{{ fail (printf "extraVolumes: a volume is called %s already, %s. Give this one another name" $name .) }}{{ end -}}
+{{- $_ := set $volumes $name "another of extraVolumes" -}}
+{{- end -}}
+{{- range .Values.extraVolumeMounts -}}
+{{- $path := clean .mountPath -}}
+{{- with get $paths $path }}{{ fail (printf "extraVolumeMounts: something is mounted at %s already, %s. Mount this one elsewhere" $path .) }}{{ end -}}
+{{- $_ := set $paths $path "another of extraVolumeMounts" -}}
+{{- end -}}
+{{- range .Values.extraEnv -}}
+{{- if hasKey $variables .name }}{{ fail (printf "extraEnv: %s is there twice. Give each variable once" .name) }}{{ end -}}
+{{- $_ := set $variables .name "" -}}
+{{- end -}}
 {{- end -}}
 
 {{- /* The container's own file system is read-only. */ -}}

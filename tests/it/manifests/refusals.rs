@@ -38,6 +38,44 @@ fn one_certificate_comes_one_way_and_its_authority_is_said() {
     refuses(&[bundle, "certManager.enabled=true"], "for a certificate that you bring");
 }
 
+/// Webhook configurations are read by many.
+#[test]
+fn an_authority_comes_without_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    let part = |what: &str| format!("-----BEGIN {what}-----\nAAAA\n-----END {what}-----\n");
+    let with = |key: &str| {
+        std::fs::write(&file, part("CERTIFICATE") + key).unwrap();
+        let mut command = template(&["tls.existingSecret=a"]);
+        command.arg("--set-file").arg(format!("tls.caBundle={}", file.display()));
+        command.output().unwrap()
+    };
+    assert!(with("").status.success());
+    for kind in ["PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"] {
+        let output = with(&part(kind));
+        let sentence = "tls.caBundle: it holds a private key, which everybody";
+        assert!(!output.status.success(), "{kind} is accepted");
+        assert!(said(&output).contains(sentence), "{}", said(&output));
+    }
+}
+
+#[test]
+fn what_is_given_beside_the_charts_own_does_not_repeat_it() {
+    let volume = |at: usize, name: &str| format!("extraVolumes[{at}].name={name}");
+    let mount = |at: usize, path: &str| {
+        format!("extraVolumeMounts[{at}].name=a,extraVolumeMounts[{at}].mountPath={path}")
+    };
+    let variable = |at: usize, name: &str| format!("extraEnv[{at}].name={name}");
+    refuses(&[&volume(0, "ledger")], "a volume is called ledger already, the chart's own. Give");
+    refuses(&[&volume(0, "token"), "tls.tokenSecret=t"], "called token already, the chart's own");
+    refuses(&[&volume(0, "a"), &volume(1, "a")], "called a already, another of extraVolumes");
+    refuses(&[&mount(0, "/var/lib/postern/")], "mounted at /var/lib/postern already, the chart's");
+    refuses(&[&mount(0, "/a"), &mount(1, "/a")], "mounted at /a already, another of extraVolumeM");
+    refuses(&[&variable(0, "A"), &variable(1, "A")], "extraEnv: A is there twice");
+    let fine = [volume(0, "token"), mount(0, "/a"), mount(1, "/b"), variable(0, "A")];
+    render(&fine.each_ref().map(String::as_str));
+}
+
 /// What the server refuses at its start is refused before there is a pod that never gets ready.
 #[test]
 fn what_the_server_would_not_start_with_is_refused() {
