@@ -26,7 +26,8 @@ use crate::policy::verdict::Objection;
 ///
 /// The containers are judged as they were stored, with what the old policies had filled in. Of the
 /// values of variables only the reason is recorded, and taken for the one that these policies ask
-/// for. Where none is, whoever had set such a variable cannot be judged again.
+/// for. Where none is, whoever had set such a variable cannot be judged again. Neither can who was
+/// not counted then, where these policies have `limits.perUserPerHour` and would refuse for that alone.
 #[derive(Debug, clap::Args)]
 pub(super) struct Replay {
     #[command(flatten)]
@@ -97,9 +98,18 @@ impl Replay {
         asked.circumstances = circumstances(&asked.policies, record, evidence);
         let reason = record.justification.as_deref().unwrap_or_default();
         let body = serde_json::to_vec(&with_reason(review, reason, &asked.policies))?;
-        let examination = examine(asked, Phases::Both, &body)
+        let mut examination = examine(asked, Phases::Both, &body)
             .with_context(|| format!("decision {}", record.id))?;
-        if is_open(record, &asked.policies, &examination) {
+        let mut open = is_open(record, &asked.policies, &examination);
+        // Nobody had added fewer than none: who is refused even so is refused for other reasons.
+        let uncounted = asked.policies.asks_for_rates() && evidence.added_last_hour.is_none();
+        if uncounted && !examination.allows() {
+            asked.circumstances.added_last_hour = Fact::Known(0);
+            examination = examine(asked, Phases::Both, &body)
+                .with_context(|| format!("decision {}", record.id))?;
+            open |= examination.allows();
+        }
+        if open {
             sum.unknown += 1;
             return Ok(String::new());
         }

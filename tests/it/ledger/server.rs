@@ -160,3 +160,26 @@ async fn a_recorded_reason_is_judged_again() {
     assert_eq!(replay(&asking("env: TICKET")).lines().count(), 0);
     assert!(replay(&asking("env: TEAM")).matches("allowed, now refused").count() == 2);
 }
+
+/// Nobody counted then how many a user had added, unless a policy asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_counted_is_not_judged_again() {
+    let site = Site::new();
+    site.install_policies(&[("developers.yaml", POLICIES)]);
+    let mut server = site.start(&["--ledger", "sqlite:l.db"]);
+    ask(&site, &server).await;
+    server.signal("TERM");
+    assert!(server.ended().await.success());
+    let limited = format!("{POLICIES}  limits: {{perUserPerHour: 5}}\n");
+    std::fs::write(site.path("limited.yaml"), &limited).unwrap();
+    let stricter = limited.replace("library/busybox", "library/alpine");
+    std::fs::write(site.path("stricter.yaml"), stricter).unwrap();
+    let replay = |policies: &str| {
+        site.run(&["audit", "replay", "--policies", policies, "--ledger", "sqlite:l.db"])
+    };
+    assert_eq!(replay("limited.yaml"), "");
+    // What is refused whatever the number was can be told.
+    let changed = replay("stricter.yaml");
+    assert!(changed.contains(" alice payments/api: allowed, now refused\n"), "{changed}");
+    assert!(!changed.contains("cannot be told"), "{changed}");
+}
