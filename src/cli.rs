@@ -21,6 +21,7 @@ use std::env;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
@@ -171,8 +172,36 @@ pub fn main() -> ExitCode {
 fn parse() -> Result<Cli, clap::Error> {
     let mut arguments = env::args_os().peekable();
     let mut command = plugin::command(arguments.peek().map(AsRef::as_ref));
-    let matches = command.try_get_matches_from_mut(arguments)?;
+    let matches = command.try_get_matches_from_mut(arguments);
+    let matches = matches.map_err(|error| with_variable(error, &command))?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// Names the variable that a wrong value came from, where the flag was not given.
+fn with_variable(mut error: clap::Error, command: &clap::Command) -> clap::Error {
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return error };
+    let Some(argument) = argument(command, flag) else { return error };
+    let is_given = env::args_os().any(|word| {
+        let word = word.to_string_lossy();
+        let long = argument.get_long().and_then(|long| word.strip_prefix("--")?.strip_prefix(long));
+        let short =
+            argument.get_short().and_then(|short| word.strip_prefix('-')?.strip_prefix(short));
+        long.is_some_and(|rest| rest.is_empty() || rest.starts_with('=')) || short.is_some()
+    });
+    let variable = argument.get_env().filter(|name| !is_given && env::var_os(name).is_some());
+    if let Some(variable) = variable {
+        let flag = format!("{flag} ({})", variable.to_string_lossy());
+        error.insert(ContextKind::InvalidArg, ContextValue::String(flag));
+    }
+    error
+}
+
+/// The flag that a variable stands for as well, as errors spell it.
+fn argument<'a>(command: &'a clap::Command, flag: &str) -> Option<&'a clap::Arg> {
+    let long = flag.split(' ').next().and_then(|name| name.strip_prefix("--"));
+    let is_it = |it: &&clap::Arg| it.get_env().is_some() && it.get_long() == long;
+    let below = || command.get_subcommands().find_map(|command| argument(command, flag));
+    command.get_arguments().find(is_it).or_else(below)
 }
 
 /// An error and its causes on one line. Many an error already says its cause.

@@ -29,8 +29,8 @@ use super::{Misuse, Outcome};
 use crate::ledger::event::What;
 use crate::ledger::json::printable;
 use crate::ledger::{Entry, LedgerError};
-use crate::policy::text::is_plain;
-use crate::store::{AnyLedger, Location, Stored};
+use crate::policy::text::{Quoted, is_plain};
+use crate::store::{AnyLedger, Location, LocationError, Stored};
 
 /// Where `postern serve --dev` keeps its ledger.
 const DEV_LEDGER: &str = ".postern/postern.db";
@@ -110,9 +110,17 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 impl Source {
     fn location(&self) -> Result<Location, Misuse> {
         match self.ledger.as_deref() {
-            Some(url) => {
-                url.parse().map_err(|error| Misuse(format!("`--ledger` cannot be read: {error}")))
-            }
+            Some(url) => url.parse().map_err(|error| {
+                let why = match error {
+                    // One in a server's memory is read by nobody else.
+                    LocationError::Unknown(given) => {
+                        let given = Quoted(&given);
+                        format!("one that can be is `sqlite:PATH` or `postgres://…`, not {given}")
+                    }
+                    other => other.to_string(),
+                };
+                Misuse(format!("`--ledger` cannot be read: {why}"))
+            }),
             None if Path::new(DEV_LEDGER).exists() => Ok(Location::Sqlite(DEV_LEDGER.into())),
             None => Err(Misuse(format!(
                 "no ledger is given and there is no `{DEV_LEDGER}` here; give `--ledger \

@@ -77,7 +77,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     loop {
         let answer = ask(url);
         if Instant::now() >= end || matches!(answer, Ok((200, _))) {
-            let (status, said) = answer.map_err(|error| anyhow!("{}: {error}", url.0))?;
+            let (status, said) =
+                answer.map_err(|error| anyhow!("{}: {}", url.0, in_words(&error)))?;
             print(&match output {
                 Form::Text => said,
                 Form::Json => as_json(&json!({
@@ -98,7 +99,28 @@ fn ask(Place(place): &Place) -> io::Result<(u16, String)> {
     write!(stream, "GET /readyz HTTP/1.0\r\nHost: {place}\r\n\r\n")?;
     let mut answer = String::new();
     stream.take(MAX_BYTES).read_to_string(&mut answer)?;
+    // A TLS alert begins so.
+    if answer.is_empty() || answer.starts_with('\u{15}') {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     read(&answer).ok_or_else(|| io::Error::other("that is no answer of a Postern"))
+}
+
+/// Whoever hangs up at a question in HTTP, or answers with what is no text, may speak TLS.
+fn in_words(error: &io::Error) -> String {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::BrokenPipe
+        | Kind::ConnectionReset
+        | Kind::ConnectionAborted
+        | Kind::UnexpectedEof
+        | Kind::InvalidData => {
+            "it does not answer in HTTP; if this is the port for the API server, which speaks TLS, \
+             want that of `--health-listen`"
+                .to_owned()
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// The first that takes it: `localhost` has two addresses, of which a server may have one.

@@ -160,6 +160,42 @@ fn a_pod_without_an_account_is_not_called_no_pod() {
     assert!(said.contains("this pod has no service account that can be read"), "{said}");
 }
 
+/// What was meant, and what else would do.
+#[test]
+fn errors_name_what_was_given() {
+    let said = |words: &[&str], variable: &str| {
+        let output = postern().args(words).env(variable, "foo").output().unwrap();
+        assert_eq!(output.status.code(), Some(64), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let deadline = said(&["serve"], "POSTERN_DEADLINE");
+    let words = "invalid value 'foo' for '--deadline <DURATION> (POSTERN_DEADLINE)': want a";
+    assert!(deadline.contains(words), "{deadline}");
+    for given in [&["serve", "--deadline", "bar"][..], &["serve", "--deadline=bar"]] {
+        let deadline = said(given, "POSTERN_DEADLINE");
+        assert!(deadline.contains("'bar' for '--deadline <DURATION>': want a"), "{deadline}");
+    }
+    let inspect = said(&["certs", "inspect"], "NOTHING");
+    assert!(inspect.contains("--secret <") && inspect.contains("--url <"), "{inspect}");
+    said(&["certs", "inspect", "a", "--url", "https://a"], "NOTHING");
+    for ledger in ["foo", "mysql://x"] {
+        let said = said(&["audit", "list", "--ledger", ledger], "NOTHING");
+        assert!(said.contains("is `sqlite:PATH` or `postgres://…`, not `"), "{said}");
+        assert!(!said.contains("memory"), "{said}");
+    }
+}
+
+#[test]
+fn the_port_that_speaks_tls_is_not_asked_for_readiness() {
+    let site = Site::new();
+    let server = site.start(&[]);
+    let url = server.url("/").replace("https:", "http:");
+    let output = postern().args(["ready", &url]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("want that of `--health-listen`"), "{said}");
+}
+
 #[test]
 fn completions_are_made_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {

@@ -5,6 +5,7 @@ mod report;
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
+use clap::ArgGroup;
 use jiff::Timestamp;
 
 use crate::certificate::custody::Contents;
@@ -34,15 +35,15 @@ Exit code 1: it would not be accepted, or there is no such Secret.";
 
 /// Show certificates, and whether the API server would accept them
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES,
+          group(ArgGroup::new("shown").required(true).args(["file", "secret", "url"])))]
 pub(super) struct Args {
     /// A PEM file
-    #[arg(value_name = "FILE", required_unless_present_any = ["secret", "url"],
-          conflicts_with_all = ["secret", "url"])]
+    #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 
     /// A Secret, by its keys tls.crt, tls.key and ca.crt
-    #[arg(long, value_name = "[NAMESPACE/]NAME", conflicts_with = "url")]
+    #[arg(long, value_name = "[NAMESPACE/]NAME")]
     secret: Option<SecretName>,
 
     /// What a server shows at this moment
