@@ -9,14 +9,28 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::Trouble;
 use super::target::Endpoint;
 
 /// A connection, whatever is below it.
-pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {
+    /// What carries it. A farewell in TLS ends what can be read of the wire, and not this.
+    fn below(&mut self) -> &mut (dyn AsyncRead + Send + Unpin);
+}
 
-impl<W: AsyncRead + AsyncWrite + Send + Unpin> Wire for W {}
+impl Wire for TcpStream {
+    fn below(&mut self) -> &mut (dyn AsyncRead + Send + Unpin) {
+        self
+    }
+}
+
+impl Wire for TlsStream<TcpStream> {
+    fn below(&mut self) -> &mut (dyn AsyncRead + Send + Unpin) {
+        self.get_mut().0
+    }
+}
 
 /// Connects to one receiver.
 #[derive(Clone)]

@@ -1,8 +1,8 @@
 //! Syslog messages (RFC 5424), counted in octets, over TLS (RFC 5425).
 //!
 //! Syslog acknowledges nothing. Each batch therefore has a connection of its own, which is closed
-//! in order: only a receiver that has read everything up to the end answers the close. One that
-//! dies or closes before has not taken it, and the batch is sent again.
+//! in order: only a receiver that has read everything up to the end closes it in order too, down to
+//! TCP. One that dies or closes before has not taken it, and the batch is sent again.
 
 use std::io;
 use std::time::Duration;
@@ -68,10 +68,12 @@ async fn hand_over(wire: &mut dyn Wire, frames: &[u8]) -> Result<(), Trouble> {
         return Err(Trouble::while_("write")(early));
     }
     wire.shutdown().await.map_err(Trouble::while_("write"))?;
-    end(wire).await.map_err(Trouble::while_("hear that all was read"))
+    let unheard = Trouble::while_("hear that all was read");
+    end(wire).await.map_err(&unheard)?;
+    closed(wire).await.map_err(&unheard)
 }
 
-/// Waits until the receiver closes.
+/// Waits until the receiver says that it is done.
 async fn end(wire: &mut dyn Wire) -> io::Result<()> {
     let mut heard = [0; 1024];
     loop {
@@ -83,6 +85,14 @@ async fn end(wire: &mut dyn Wire) -> io::Result<()> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Waits until the connection itself is closed. A farewell may come from whoever has read nothing:
+/// the system of one that left something unread cuts the connection off behind it.
+async fn closed(wire: &mut dyn Wire) -> io::Result<()> {
+    let mut heard = [0; 1024];
+    while wire.below().read(&mut heard).await? > 0 {}
+    Ok(())
 }
 
 fn frame(entry: &Kept, writer: &str) -> String {
@@ -127,7 +137,7 @@ mod tests {
 
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-    use super::{frame, hand_over, io};
+    use super::{Wire, frame, hand_over, io};
     use crate::ledger::chain::Hash;
     use crate::ledger::event::{Event, What};
     use crate::ledger::{Entry, Kept};
@@ -185,6 +195,12 @@ mod tests {
         fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
             self.closed = true;
             Poll::Ready(Ok(()))
+        }
+    }
+
+    impl Wire for Receiver {
+        fn below(&mut self) -> &mut (dyn AsyncRead + Send + Unpin) {
+            self
         }
     }
 

@@ -19,7 +19,7 @@ use postern::ledger::note::SigningKey;
 use postern::ledger::{Journal, Kept};
 use postern::store::{AnyLedger, Keep, Location, Signing, Writing};
 
-use self::receiver::{Http, Mode, Syslog};
+use self::receiver::{Cut, Http, Mode, Syslog};
 use crate::ledger::fixture::until;
 use crate::server::{Authority, Server, Site};
 
@@ -213,14 +213,14 @@ async fn a_stop_sends_the_rest_and_a_start_sends_nothing_twice() {
 async fn a_syslog_receiver_that_cuts_off_is_told_again() {
     let site = Site::new();
     fs::write(site.path("ca.pem"), site.authority.pem()).unwrap();
-    // The first connection ends before anything was read from it.
-    let receiver = Syslog::start(&site.authority.serving(), 1).await;
+    let receiver = Syslog::start(&site.authority.serving(), &[Cut::Off, Cut::WithFarewell]).await;
     let target = format!("syslog+tls://localhost:{}", receiver.port());
     let server = site.start(&arguments(&["--forward", &target, "--forward-ca", "ca.pem"]));
     ask(&site, &server, 3).await;
     let text = |message: &String| message.split_once("] ").unwrap().1.to_owned();
     let texts = || receiver.messages().iter().map(text).collect::<Vec<_>>();
     let written = until_all_arrived(&site, texts).await;
+    server.wait_for_metric(r#"postern_forward_failures_total{target="syslog-1"} 2"#).await;
     server.wait_for_line("Sending entries to syslog-1");
     let (messages, texts) = (receiver.messages(), texts());
     assert_in_order(&texts, &written);
@@ -249,9 +249,9 @@ async fn a_syslog_receiver_that_cuts_off_is_told_again() {
 async fn nothing_is_told_to_a_receiver_that_nobody_vouches_for() {
     let site = Site::new();
     fs::write(site.path("ca.pem"), Authority::new("Another").pem()).unwrap();
-    let receiver = Syslog::start(&site.authority.serving(), 0).await;
+    let receiver = Syslog::start(&site.authority.serving(), &[]).await;
     let target = format!("syslog+tls://localhost:{}", receiver.port());
-    let other = Syslog::start(&site.authority.serving(), 0).await;
+    let other = Syslog::start(&site.authority.serving(), &[]).await;
     let https = format!("https://localhost:{}/", other.port());
     let server = site.start(&arguments(&[
         "--forward",

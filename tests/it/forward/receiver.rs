@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -10,13 +11,18 @@ use axum::routing::post;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::server::Pair;
+
+/// Longer than a sender takes to tell everything.
+const BUSY: Duration = Duration::from_millis(700);
 
 /// What an HTTP receiver does with what it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +111,15 @@ async fn take(State(shared): State<Arc<Shared>>, head: HeaderMap, body: String) 
     }
 }
 
+/// How a connection ends before anything was read from it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Cut {
+    /// At once, and without a word.
+    Off,
+    /// After a while, with a TLS farewell.
+    WithFarewell,
+}
+
 /// Takes messages counted in octets over TLS. It ends with this value.
 pub(super) struct Syslog {
     address: SocketAddr,
@@ -113,8 +128,8 @@ pub(super) struct Syslog {
 }
 
 impl Syslog {
-    /// The first `cut` connections are cut off before anything is read from them.
-    pub(super) async fn start(pair: &Pair, cut: usize) -> Self {
+    /// The first connections end like this.
+    pub(super) async fn start(pair: &Pair, cuts: &[Cut]) -> Self {
         let chain = CertificateDer::from_pem_slice(pair.certificate.as_bytes()).unwrap();
         let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
         let config =
@@ -129,16 +144,20 @@ impl Syslog {
         let address = listener.local_addr().unwrap();
         let messages = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&messages);
+        let cuts = cuts.to_vec();
         let task = tokio::spawn(async move {
-            let mut left = cut;
+            let mut cuts = cuts.into_iter();
             loop {
                 let (tcp, _) = listener.accept().await.unwrap();
                 // A client that does not trust this receiver ends the handshake.
                 let Ok(mut tls) = acceptor.accept(tcp).await else { continue };
-                if let Some(less) = left.checked_sub(1) {
-                    left = less;
+                if let Some(cut) = cuts.next() {
                     // What lies unread makes the kernel cut the connection off.
                     tls.get_ref().0.readable().await.unwrap();
+                    if let Cut::WithFarewell = cut {
+                        sleep(BUSY).await;
+                        bid_farewell(&mut tls).await;
+                    }
                     continue;
                 }
                 let mut bytes = Vec::new();
@@ -162,6 +181,15 @@ impl Drop for Syslog {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// As others do: `shutdown` would say to TCP too that all is well.
+async fn bid_farewell(tls: &mut TlsStream<TcpStream>) {
+    let (tcp, session) = tls.get_mut();
+    session.send_close_notify();
+    let mut farewell = Vec::new();
+    session.write_tls(&mut farewell).unwrap();
+    tcp.write_all(&farewell).await.unwrap();
 }
 
 /// Each is preceded by its length in octets and a space.
