@@ -11,6 +11,7 @@
 //! left out, and what was just being sent may be sent twice. Nobody who answers reviews waits for
 //! any of this.
 
+pub mod apart;
 mod backoff;
 pub mod checkpoints;
 mod courier;

@@ -1,6 +1,5 @@
 //! What is sent elsewhere, as the settings want it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,8 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::cluster::CheckpointMap;
-use crate::config::{ForwardSettings, KeyPlace, SettingError, Settings};
+use crate::config::{ForwardSettings, KeyPlace, Serving, SettingError, Settings};
+use crate::forward::apart::{Named, apart};
 use crate::forward::checkpoints::{Destination, NoteFile, NotePost, Place, follow};
 use crate::forward::target::Url;
 use crate::forward::traces::{self, Collector};
@@ -77,22 +77,16 @@ pub(super) async fn prepare(settings: &Settings) -> anyhow::Result<Plan> {
         let why = "a ledger in memory keeps nothing that could be sent later".to_owned();
         return Err(SettingError::Value { name: "forward", why }.into());
     }
+    let destinations = checkpoints_to.iter().map(|text| text.parse());
+    let destinations: Vec<Destination> =
+        destinations.collect::<Result<_, _>>().map_err(|error| wrong("checkpoint-to", &error))?;
     // A file is written as soon as it is tried: half a line at its end is cut off.
-    for target in &targets {
-        if let Target::File(file) = target {
-            spare(settings, "forward", &file.path)?;
-        }
-    }
+    spare(settings, &files(&targets, &destinations))?;
     let entries = Prepared::new(targets, &credentials, &settings.writer)
         .map_err(|(target, trouble)| anyhow::Error::new(trouble).context(target.to_string()))
         .context("`--forward`")?;
     let mut checkpoints = Vec::new();
-    for (position, text) in checkpoints_to.iter().enumerate() {
-        let destination: Destination =
-            text.parse().map_err(|error| wrong("checkpoint-to", &error))?;
-        if let Destination::File(path) = &destination {
-            spare(settings, "checkpoint-to", path)?;
-        }
+    for (position, destination) in destinations.into_iter().enumerate() {
         let label = label(destination.kind(), position);
         let shown = destination.to_string();
         let place = place(destination, settings, &credentials).await;
@@ -140,14 +134,47 @@ fn wrong(name: &'static str, error: &impl ToString) -> SettingError {
     SettingError::Value { name, why: error.to_string() }
 }
 
+/// The files that are written.
+fn files(targets: &[Target], destinations: &[Destination]) -> Vec<Named> {
+    let entries = targets.iter().filter_map(|target| match target {
+        Target::File(file) => Some(Named { keep: file.keep, ..Named::new("forward", &file.path) }),
+        Target::Stdout | Target::Http(_) | Target::Syslog(_) => None,
+    });
+    let checkpoints = destinations.iter().filter_map(|destination| match destination {
+        Destination::File(path) => Some(Named::new("checkpoint-to", path)),
+        Destination::Http(_) | Destination::ConfigMap { .. } => None,
+    });
+    entries.chain(checkpoints).collect()
+}
+
+/// The files that are read, and lost once something else is written there.
+fn files_read(settings: &Settings) -> Vec<Named> {
+    let (certificate, key) = match &settings.tls.serving {
+        Serving::Files { certificate, key, .. } => (Some(certificate), Some(key)),
+        Serving::Secret(_) => (None, None),
+    };
+    let read = [
+        ("forward-token", settings.forward.token.as_ref()),
+        ("forward-ca", settings.forward.ca.as_ref()),
+        ("token-file", settings.tls.token_file.as_ref()),
+        ("client-ca", settings.tls.client_ca.as_ref()),
+        ("tls-cert", certificate),
+        ("tls-key", key),
+    ];
+    read.into_iter().filter_map(|(name, path)| Some(Named::new(name, path?))).collect()
+}
+
 /// What is wrong with a ledger's own place is told where it is opened.
-fn spare(settings: &Settings, name: &'static str, path: &Path) -> Result<(), SettingError> {
+fn spare(settings: &Settings, files: &[Named]) -> Result<(), SettingError> {
     let location = settings.ledger.parse().unwrap_or(Location::Memory);
     let key = match &settings.ledger_key {
         Some(KeyPlace::File(path)) => Some(path.as_path()),
         Some(KeyPlace::Secret(_)) | None => None,
     };
-    own::spare(&location, key, path).map_err(|owned| wrong(name, &owned))
+    for file in files {
+        own::spare(&location, key, &file.path).map_err(|owned| wrong(file.setting, &owned))?;
+    }
+    apart(files, &files_read(settings)).map_err(|shared| wrong(shared.setting, &shared))
 }
 
 fn targets(texts: &[String]) -> Result<Vec<Target>, SettingError> {

@@ -317,6 +317,34 @@ async fn targets_that_make_no_sense_end_the_start_and_show_no_secret() {
     assert_eq!(server.ended().await.code(), Some(2));
 }
 
+#[tokio::test]
+async fn no_file_is_written_for_two() {
+    let site = Site::new();
+    fs::write(site.path("token"), "without a line's end").unwrap();
+    for (more, words) in [
+        (&["--forward", "file:a", "--forward", "file:./a"][..], "`--forward`: `./a` is `a` of"),
+        (&["--forward", "file:a file:a.1"], "`--forward`: `a.1` is `a` of `--forward`, once"),
+        (
+            &["--forward", "file:a", "--checkpoint-to", "file:./a"],
+            "`--checkpoint-to`: `./a` is `a` of `--forward`; want",
+        ),
+        (
+            &["--checkpoint-to", "file:a", "--checkpoint-to", "file:a"],
+            "`--checkpoint-to`: `a` is the file of `--checkpoint-to`; want",
+        ),
+        (
+            &["--forward", "file:token", "--forward-token", "./token"],
+            "`--forward`: `token` is `./token` of `--forward-token`; want",
+        ),
+    ] {
+        let mut server = site.launch(&arguments(more));
+        server.wait_for_line(words);
+        assert_eq!(server.ended().await.code(), Some(64), "{more:?}");
+    }
+    assert_eq!(fs::read_to_string(site.path("token")).unwrap(), "without a line's end");
+    assert!(!site.path("a").exists());
+}
+
 struct Uncounted;
 
 impl Tally for Uncounted {
