@@ -87,6 +87,10 @@ pub enum Trouble {
     EntryTooLarge { sequence: u64, bytes: usize },
     #[error("the answer is not HTTP: {0}")]
     Http(String),
+    #[error("the connection broke before there was an answer: {0}")]
+    Broken(String),
+    #[error("the connection was closed before there was an answer")]
+    Closed,
     #[error("the host is not a name that a certificate could have")]
     NotAName,
     #[error("no authority can be used: {0}")]
@@ -114,6 +118,15 @@ impl Trouble {
 
     fn http(error: &hyper::Error) -> Self {
         let source = std::error::Error::source(error);
+        if let Some(broken) = source.and_then(|source| source.downcast_ref::<io::Error>()) {
+            return match broken.kind() {
+                io::ErrorKind::UnexpectedEof => Self::Closed,
+                _ => Self::Broken(broken.to_string()),
+            };
+        }
+        if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+            return Self::Closed;
+        }
         Self::Http(source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}")))
     }
 }

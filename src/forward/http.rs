@@ -119,8 +119,39 @@ fn is_this_machine(host: &str) -> bool {
 mod tests {
     use std::fs;
 
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::{Dialer, Poster, Trouble};
     use crate::forward::target::Url;
+
+    /// What is said of a receiver that reads until this is there, answers this, and closes.
+    async fn said_of(until: &[u8], answer: &[u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let dialer = Dialer::new(url.endpoint.clone(), None);
+        let mut poster = Poster::new(url, dialer, None);
+        let receiver = async {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            let mut read = Vec::new();
+            while !read.ends_with(until) {
+                read.push(tcp.read_u8().await.unwrap());
+            }
+            tcp.write_all(answer).await.unwrap();
+        };
+        let (posted, ()) = tokio::join!(poster.post("text/plain", b"a body".to_vec()), receiver);
+        posted.unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn whoever_does_not_answer_is_not_told_as_answering_something_else() {
+        let reset = said_of(b"POST", b"").await;
+        assert!(reset.starts_with("the connection broke before there was an answer: "), "{reset}");
+        let closed = said_of(b"a body", b"").await;
+        assert_eq!(closed, "the connection was closed before there was an answer");
+        let other = said_of(b"a body", b"220 smtp.example.com ESMTP\r\n").await;
+        assert!(other.starts_with("the answer is not HTTP: "), "{other}");
+    }
 
     fn check(url: &str, token: &str) -> Result<(), Trouble> {
         let file = tempfile::NamedTempFile::new().unwrap();
