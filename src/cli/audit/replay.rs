@@ -1,5 +1,7 @@
 //! `postern audit replay`
 
+mod unrecorded;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -17,7 +19,7 @@ use crate::cli::{Form, Outcome, print};
 use crate::folder;
 use crate::ledger::{self, Evidence, Record};
 use crate::policy::circumstances::{Circumstances, Right};
-use crate::policy::request::{EnvSource, Fact};
+use crate::policy::request::{DebugRequest, EnvSource, Fact};
 use crate::policy::set::PolicySet;
 use crate::policy::text::{Line, Plain};
 use crate::policy::verdict::Objection;
@@ -27,7 +29,10 @@ use crate::policy::verdict::Objection;
 /// The containers are judged as they were stored, with what the old policies had filled in. Of the
 /// values of variables only the reason is recorded, and taken for the one that these policies ask
 /// for. Where none is, whoever had set such a variable cannot be judged again. Neither can who was
-/// not counted then, where these policies have `limits.perUserPerHour` and would refuse for that alone.
+/// not counted then, where these policies have `limits.perUserPerHour` and would refuse for that
+/// alone, nor anybody by an expression that reads the `workingDir` of containers, or `command` or
+/// `args` of one that had any: those two are recorded as one. What was refused for how it was built
+/// stays refused.
 #[derive(Debug, clap::Args)]
 pub(super) struct Replay {
     #[command(flatten)]
@@ -90,6 +95,10 @@ impl Replay {
 
     /// What to print about one decision: nothing where it would be the same.
     fn judge(&self, asked: &mut Asked, record: &Record, sum: &mut Sum) -> anyhow::Result<String> {
+        if record.amends.is_none() && unrecorded::is_structural(record) {
+            sum.same += 1;
+            return Ok(String::new());
+        }
         let review = record.review().filter(|_| record.amends.is_none());
         let (Some(review), Some(evidence)) = (review, &record.evidence) else {
             sum.unknown += 1;
@@ -157,21 +166,32 @@ fn with_reason(mut review: Value, reason: &str, policies: &PolicySet) -> Value {
     review
 }
 
-/// Whether policies look for a reason where there was a text that nobody recorded.
+/// Whether policies look for what nobody recorded: a reason where there was a text, or a field that
+/// only expressions read.
 fn is_open(record: &Record, policies: &PolicySet, examination: &Examination) -> bool {
+    let read = |request| unrecorded::reads_it(record, policies, request);
+    if requests(examination).any(read) {
+        return true;
+    }
     let missing = Objection::JustificationMissing { env: String::new() };
     let was_missing = || record.findings.iter().any(|it| it.constraint == missing.constraint());
     if record.justification.is_some() || was_missing() {
         return false;
     }
-    examination.steps.iter().any(|step| {
-        let Subject::Debug(debug) = &step.judgement.review.subject else { return false };
-        let speaking = policies.speaking_to(&debug.request);
+    requests(examination).any(|request| {
+        let speaking = policies.speaking_to(request);
         let mut asked = speaking.iter().filter_map(|it| it.constraints.justification.as_ref());
-        let given = || debug.request.injections.iter().flat_map(|it| &it.env);
+        let given = || request.injections.iter().flat_map(|it| &it.env);
         asked.any(|asked| {
             given().any(|it| it.name == asked.env && matches!(it.source, EnvSource::Value(_)))
         })
+    })
+}
+
+fn requests(examination: &Examination) -> impl Iterator<Item = &DebugRequest> {
+    examination.steps.iter().filter_map(|step| match &step.judgement.review.subject {
+        Subject::Debug(debug) => Some(&debug.request),
+        _ => None,
     })
 }
 

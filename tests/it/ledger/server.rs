@@ -1,6 +1,7 @@
 //! What a whole server leaves in its ledger, from its start to its end.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -16,14 +17,17 @@ spec:
   containers: {podSecurity: privileged, images: {allow: [\"docker.io/library/busybox\"]}}
 ";
 
-fn review() -> String {
+/// A review that adds a container with these fields too.
+fn review_of(more: &Value) -> String {
     let pod = |list: Value| {
         json!({"metadata": {"name": "api", "labels": {"app": "api"}},
                "spec": {"containers": [{"name": "app"}], "ephemeralContainers": list}})
     };
-    let added = json!([{"name": "debugger", "image": "busybox", "imagePullPolicy": "Always",
+    let mut added = json!([{"name": "debugger", "image": "busybox", "imagePullPolicy": "Always",
         "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
         "env": [{"name": "DEBUG_REASON", "value": "INC-7"}, {"name": "TICKET", "value": "1"}]}]);
+    let fields = more.as_object().unwrap().clone();
+    added[0].as_object_mut().unwrap().extend(fields);
     json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {
@@ -38,10 +42,14 @@ fn review() -> String {
 }
 
 pub(super) async fn ask(site: &Site, server: &Server) {
-    let client = site.client().build().unwrap();
-    let request = client.post(server.url("/validate")).header("content-type", "application/json");
-    let answer: Value = request.body(review()).send().await.unwrap().json().await.unwrap();
+    let answer = answer(site, server, "/validate", review_of(&json!({}))).await;
     assert_eq!(answer["response"]["allowed"], true, "{answer}\n{}", server.log());
+}
+
+async fn answer(site: &Site, server: &Server, path: &str, review: String) -> Value {
+    let client = site.client().build().unwrap();
+    let request = client.post(server.url(path)).header("content-type", "application/json");
+    request.body(review).send().await.unwrap().json().await.unwrap()
 }
 
 /// The words of the events, oldest first.
@@ -182,4 +190,44 @@ async fn what_nobody_counted_is_not_judged_again() {
     let changed = replay("stricter.yaml");
     assert!(changed.contains(" alice payments/api: allowed, now refused\n"), "{changed}");
     assert!(!changed.contains("cannot be told"), "{changed}");
+}
+
+/// A record holds less of a container than was judged. What it does not hold would be missing, and
+/// the answer another.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_record_holds_is_not_judged_again() {
+    let site = Site::new();
+    site.install_policies(&[("developers.yaml", POLICIES)]);
+    let mut server = site.start(&["--ledger", "sqlite:l.db"]);
+    for (more, allowed) in [
+        (json!({}), true),
+        (json!({"args": ["-c", "id"], "workingDir": "/tmp"}), true),
+        (json!({"ports": [{"containerPort": 80}]}), false),
+        (json!({"volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": "a"}]}), false),
+    ] {
+        // The last phase that is asked is recorded.
+        let path = if allowed { "/validate" } else { "/mutate" };
+        let answer = answer(&site, &server, path, review_of(&more)).await;
+        assert_eq!(answer["response"]["allowed"], allowed, "{answer}");
+    }
+    server.signal("TERM");
+    assert!(server.ended().await.success());
+    let replay = |rule: &str| {
+        let rules = format!("rules: [{{name: a, expression: \"{rule}\"}}], podSecurity");
+        std::fs::write(site.path("new.yaml"), POLICIES.replace("podSecurity", &rules)).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+        command.env_clear().current_dir(site.path("."));
+        command.args(["audit", "replay", "-p", "new.yaml", "--ledger", "sqlite:l.db"]);
+        String::from_utf8(command.output().unwrap().stderr).unwrap()
+    };
+    for (rule, words) in [
+        ("true", "0 would be answered otherwise, 4 the same"),
+        ("container.image == 'alpine'", "2 would be answered otherwise, 2 the same"),
+        ("!has(container.args)", "0 would be answered otherwise, 3 the same"),
+        ("object.spec.ephemeralContainers.all(c, !has(c.args))", "otherwise, 3 the same"),
+        ("has(container.workingDir)", "0 would be answered otherwise, 2 the same"),
+    ] {
+        let said = replay(rule);
+        assert!(said.contains(words), "{rule}: {said}");
+    }
 }
