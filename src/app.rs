@@ -40,7 +40,7 @@ use crate::server::tls::{self, Certificates};
 use crate::server::tokens::{self, Tokens};
 use crate::server::webhook::{self, Draining, Limits};
 use crate::store::AnyLedger;
-use crate::telemetry::{self, Format, Levels};
+use crate::telemetry::{self, Format, Levels, Lines};
 use crate::watch::Watch;
 
 use chronicle::Chronicle;
@@ -68,7 +68,7 @@ pub struct Addresses {
 /// What kept it from starting (a [`crate::config::SettingError`] among them), what ended it, or that a second
 /// signal came before it was done.
 pub async fn run(settings: Settings, listening: impl FnOnce(Addresses)) -> anyhow::Result<()> {
-    let levels = start_logs(&settings.logs)?;
+    let (levels, lines) = start_logs(&settings.logs)?;
     config::unknown_variables().iter().for_each(|why| warn!("{why}"));
     // Whoever asks for the process's provider gets this one; there is no other in the program.
     drop(tls::provider().install_default());
@@ -78,6 +78,7 @@ pub async fn run(settings: Settings, listening: impl FnOnce(Addresses)) -> anyho
         running = start(&settings) => running?,
         () = signals.next() => return Err(anyhow!("stopped by a signal while starting")),
     };
+    lines.drain();
     listening(running.addresses);
     running.until_stopped(&mut signals, settings.drain_delay).await
 }
@@ -86,7 +87,7 @@ async fn start(settings: &Settings) -> anyhow::Result<Running> {
     Parts::prepare(settings).await?.listen(settings).await
 }
 
-fn start_logs(logs: &Logs) -> anyhow::Result<Levels> {
+fn start_logs(logs: &Logs) -> anyhow::Result<(Levels, Lines)> {
     let Logs { format, level, colour, file: _ } = *logs;
     let format = match format {
         LogFormat::Json => Format::Json,

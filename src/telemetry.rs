@@ -1,18 +1,28 @@
 //! Layer 5, logs.
 //!
-//! Everything goes to standard error. Metrics are in [`crate::server::metrics`], beside what counts.
+//! Everything goes to standard error, and nobody waits for whoever reads it. Metrics are in [`crate::server::metrics`], beside what counts.
 //! No line holds a body, a variable or a command of anybody's container.
+
+mod queue;
 
 use std::io;
 use std::panic::PanicHookInfo;
+use std::time::Duration;
 
 use tracing::error;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload::{self, Handle};
-use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt};
 
 use crate::policy::text::Plain;
+
+use self::queue::Queue;
+
+/// So many bytes of lines wait for a reader: some thousand decisions.
+const WAITING: usize = 4 * 1024 * 1024;
+/// How long a reader may take for the last lines.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +51,24 @@ impl Levels {
     }
 }
 
+/// Lines that are on their way. Whatever ends the program, this ends last: it waits until they are
+/// written, unless nobody reads them.
+#[derive(Debug)]
+pub struct Lines(Queue);
+
+impl Lines {
+    /// Waits until what was logged before is written, unless nobody reads it.
+    pub fn drain(&self) {
+        self.0.drain(LAST_LINES);
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.drain();
+    }
+}
+
 /// Starts logging, panics included: a panic's own report would be no JSON and may quote a request.
 ///
 /// `level` is of this program's own lines: `error` to `trace`. Of its libraries only warnings are
@@ -48,19 +76,22 @@ impl Levels {
 ///
 /// # Errors
 ///
-/// Logging was started before.
-pub fn start(format: Format, level: &str) -> Result<Levels, TryInitError> {
+/// Logging was started before, or there can be no thread that writes.
+pub fn start(format: Format, level: &str) -> io::Result<(Levels, Lines)> {
     let (filter, handle) = reload::Layer::new(filter(level));
-    let lines = fmt::layer().with_writer(io::stderr);
+    let queue = Queue::start(io::stderr(), WAITING, tell_dropped)?;
+    let writer = queue.clone();
+    let lines = fmt::layer().with_writer(move || writer.clone());
     let registry = tracing_subscriber::registry().with(filter);
     match format {
-        Format::Json => registry.with(lines.json().flatten_event(true)).try_init()?,
+        Format::Json => registry.with(lines.json().flatten_event(true)).try_init(),
         Format::Text { colour } => {
-            registry.with(lines.with_ansi(colour).with_target(false)).try_init()?;
+            registry.with(lines.with_ansi(colour).with_target(false)).try_init()
         }
     }
+    .map_err(io::Error::other)?;
     std::panic::set_hook(Box::new(log_panic));
-    Ok(Levels(handle))
+    Ok((Levels(handle), Lines(queue)))
 }
 
 /// Those through which the API server is asked: each attempt is an error, and whoever asks says it
@@ -70,6 +101,10 @@ const SILENT: &str = "kube_runtime=error,kube_client::client::builder=off,\
 
 fn filter(level: &str) -> EnvFilter {
     EnvFilter::new(format!("warn,{SILENT},postern={level}"))
+}
+
+fn tell_dropped(lines: u64) {
+    error!(lines, "Log lines were dropped: nobody read standard error");
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {

@@ -44,6 +44,30 @@ fn a_cluster_that_cannot_be_asked_is_complained_of_once() {
     assert!(!log.contains("\"ERROR\""), "{log}");
 }
 
+/// A pipe that was full stopped every answer, the probes, and the end.
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::await_holding_lock, reason = "only who reads the log waits for it")]
+async fn a_log_that_nobody_reads_delays_nothing() {
+    let site = Site::new();
+    let mut server = site.start(&["--drain-delay", "0s"]);
+    let (url, live) = (server.url("/validate"), server.health_url("/livez"));
+    let client = site.client().build().unwrap();
+    let unread = server.leave_log_unread();
+    // Some more than a pipe and a reader hold.
+    for _ in 0..300 {
+        let request = client.post(&url).header("content-type", "application/json");
+        assert!(request.body(DEBUGGER).send().await.unwrap().status().is_success());
+    }
+    assert!(client.get(live).send().await.unwrap().status().is_success());
+    server.signal("TERM");
+    // Nor is a reader that comes back late told less.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    drop(unread);
+    assert!(server.ended().await.success());
+    server.wait_for_line("Stopped");
+    assert_eq!(lines(&server, "Decided").len(), 300, "{}", server.log());
+}
+
 #[tokio::test]
 async fn each_decision_is_one_line_that_says_who_what_and_why_and_nothing_of_the_container() {
     let site = Site::new();

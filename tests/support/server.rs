@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rcgen::{
@@ -245,6 +245,11 @@ impl Server {
         self.log.lock().unwrap().clone()
     }
 
+    /// Nobody reads the log as long as this is held: nor may the test, or ask where the server is.
+    pub(crate) fn leave_log_unread(&self) -> MutexGuard<'_, String> {
+        self.log.lock().unwrap()
+    }
+
     /// The first line with this text, once it is there.
     pub(crate) fn wait_for_line(&self, text: &str) -> String {
         let end = Instant::now() + PATIENCE;
@@ -274,11 +279,15 @@ impl Server {
         format!("https://{}{path}", self.address())
     }
 
+    /// A URL of the health port.
+    pub(crate) fn health_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.listening("health"))
+    }
+
     /// Asks the health port: status and text.
     pub(crate) async fn health(&self, path: &str) -> (u16, String) {
-        let url = format!("http://{}{path}", self.listening("health"));
         drop(aws_lc_rs::default_provider().install_default());
-        let response = reqwest::get(url).await.unwrap();
+        let response = reqwest::get(self.health_url(path)).await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
