@@ -112,8 +112,8 @@ impl Reader {
             Clue::Like(_, pattern) => {
                 let beginning = kind.term(pattern.beginning());
                 sql.push(">= ").bind(beginning.as_str()).push(" AND term < ");
-                // After it in the order of bytes comes whatever else begins so: whoever wrote it has
-                // the last of all characters too, and as many of them as a term holds.
+                // After it in the order of bytes comes whatever else begins so, and that may go on
+                // with the last of all characters, as many of them as a term holds.
                 sql.bind(beginning.clone() + &"\u{10ffff}".repeat(MAX_TERM_BYTES))
             }
         };

@@ -16,9 +16,9 @@ use crate::policy::text::Plain;
 /// them.
 const EXPECTED: &str = include_str!("migrations/postgres/structure.txt");
 
-/// How the tables are laid out. What is read of each must be what lies in it: no rule of a view or of
-/// rows stands between, no index or constraint by which some are passed by, and no other table whose
-/// rows are read along.
+/// How the tables are laid out. What is read of each must be what lies in it: no rule of a view or
+/// of rows stands between, no index or constraint by which some are passed by, and no other table
+/// whose rows are read along.
 const LAID_OUT: &str = "WITH own AS (SELECT oid, relname, relkind, relrowsecurity, \
      relhasrules, relhastriggers FROM pg_class WHERE oid IN (to_regclass('records'), \
      to_regclass('checkpoints'), to_regclass('blocks'), to_regclass('terms'), \

@@ -22,6 +22,9 @@ use crate::ledger::verify::{Report, StoredCheckpoint, Verifier};
 use crate::policy::text::Plain;
 use crate::store::{AnyLedger, Links, Location, PAGE, keys};
 
+/// How often a chain is looked at of which a server drops something meanwhile.
+const ATTEMPTS: usize = 5;
+
 const EXAMPLES: &str = "\
 Examples:
   postern audit verify --key auditor/postern.pub
@@ -149,7 +152,28 @@ impl Verify {
         Ok(writers)
     }
 
+    /// A server may drop old records while they are looked at: what lacks then is not missing, and
+    /// is looked at anew.
     async fn verify(
+        &self,
+        ledger: &AnyLedger,
+        writer: &str,
+        trusted: &[VerifyingKey],
+        kept: &[(Checkpoint, String)],
+    ) -> anyhow::Result<Report> {
+        let mut before = first(ledger, writer).await?;
+        for _ in 1..ATTEMPTS {
+            let report = self.look_through(ledger, writer, trusted, kept).await?;
+            let now = first(ledger, writer).await?;
+            if report.fault.is_none() || now == before {
+                return Ok(report);
+            }
+            before = now;
+        }
+        self.look_through(ledger, writer, trusted, kept).await
+    }
+
+    async fn look_through(
         &self,
         ledger: &AnyLedger,
         writer: &str,
@@ -170,8 +194,7 @@ impl Verify {
         checkpoints.sort_by_key(|stored| stored.size);
         let mut verifier = Verifier::new(writer, &trusted, &checkpoints, from);
         if to < u64::MAX {
-            let first = ledger.links(writer, 0, 1).await?;
-            if first.iter().next().transpose()?.is_some_and(|first| first.sequence > to) {
+            if first(ledger, writer).await?.is_some_and(|first| first > to) {
                 // All of that part is gone. Whether it may be, only the whole tells.
                 let writer = writer.to_owned();
                 return Ok(Report { writer, unexplained: to, ..Report::default() });
@@ -230,6 +253,12 @@ impl Verify {
         to = kept.iter().copied().fold(to, u64::max);
         Ok(Range { from, to: to.max(from) })
     }
+}
+
+/// The number of the first record that is there.
+async fn first(ledger: &AnyLedger, writer: &str) -> anyhow::Result<Option<u64>> {
+    let links = ledger.links(writer, 0, 1).await?;
+    Ok(links.iter().next().transpose()?.map(|first| first.sequence))
 }
 
 /// From the last checkpoint before a time to the first after another. Where a clock was set back,

@@ -82,7 +82,7 @@ impl FromStr for ServerName {
     type Err = Wanted;
 
     fn from_str(text: &str) -> Result<Self, Wanted> {
-        let text = text.trim();
+        let text = text.trim_matches(' ');
         // As it is read back from a certificate.
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(Self(address.to_string()));

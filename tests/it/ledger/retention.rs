@@ -1,7 +1,8 @@
 //! What is dropped in time, and what is not.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt, stream};
 use jiff::SignedDuration;
 use postern::ledger::checkpoint::Checkpoint;
 use postern::ledger::event::{Event, Person, What};
@@ -292,5 +293,33 @@ fn what_was_released_stays_so_once_the_release_is_dropped() {
             ledger.close().await;
         });
         place.verify(&[]).success();
+    }
+}
+
+#[test]
+fn what_is_dropped_meanwhile_is_not_missing() {
+    let runtime = Runtime::new().unwrap();
+    for mut place in [Place::sqlite(), Place::postgres()] {
+        place.every = Duration::from_secs(1);
+        let ledger = runtime.block_on(async {
+            let ledger = place.open("postern-0").await;
+            let own = |_| Record { id: Uuid::now_v7(), ..record(1) };
+            let appends = (0..6000).map(|number| ledger.append(own(number)));
+            for written in stream::iter(appends).buffered(512).collect::<Vec<_>>().await {
+                written.unwrap();
+            }
+            ledger.close().await;
+            place.keep = Keep { entries: Some(1), ..Keep::default() };
+            let ledger = place.open("postern-0").await;
+            ledger.append(own(1)).await.unwrap();
+            ledger
+        });
+        let is_dropped = || runtime.block_on(first(&ledger)) > 5000;
+        let begun = Instant::now();
+        while !is_dropped() {
+            place.verify(&[]).success();
+            assert!(begun.elapsed() < Duration::from_secs(60), "nothing is dropped");
+        }
+        runtime.block_on(ledger.close());
     }
 }
