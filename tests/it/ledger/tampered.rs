@@ -318,8 +318,8 @@ fn functions_of_somebody_else_are_not_called() {
          CREATE FUNCTION evil.octet_length(text) RETURNS integer LANGUAGE sql AS 'SELECT 0'; \
          CREATE FUNCTION evil.to_regclass(text) RETURNS regclass LANGUAGE sql AS \
          'SELECT NULL::regclass'; \
-         DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = evil, pg_catalog, public', \
-         current_database()); END $$";
+         DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = evil, pg_catalog, \
+         public', current_database()); END $$";
 
     let place = Place::postgres();
     let runtime = Runtime::new().unwrap();
