@@ -138,7 +138,9 @@ impl<'a> Verifier<'a> {
             report: Report { writer: writer.to_owned(), ..Report::default() },
         };
         if from > 0 {
-            this.begin_at(from);
+            if !this.begin_at(from) {
+                this.report.fault = Some(Fault { sequence: from, kind: FaultKind::Frontier });
+            }
             this.report.skipped = from;
         }
         this
@@ -225,9 +227,12 @@ impl<'a> Verifier<'a> {
         if self.base == 0 && first > 1 {
             let begins = |stored: &&&StoredCheckpoint| stored.size + 1 >= first;
             let size = self.checkpoints.iter().rev().find(begins).map(|stored| stored.size);
-            if !size.is_some_and(|size| self.begin_at(size)) {
+            let Some(size) = size else {
                 let kind = FaultKind::Missing { until: first - 1 };
                 return Err(Fault { sequence: 1, kind });
+            };
+            if !self.begin_at(size) {
+                return Err(Fault { sequence: size, kind: FaultKind::Frontier });
             }
         }
         // Those of what is no longer there cannot be compared with anything.
@@ -333,6 +338,10 @@ impl<'a> Verifier<'a> {
         }
         if checkpoint.chain != self.hash {
             return Err(FaultKind::Chain { time });
+        }
+        // One that was kept elsewhere comes without.
+        if !stored.frontier.is_empty() && stored.frontier != self.frontier.to_bytes() {
+            return Err(FaultKind::Frontier);
         }
         self.distrust = match Checkpoint::verify(&stored.note, &self.trusted) {
             Err(error @ NoteError::Untrusted) => {

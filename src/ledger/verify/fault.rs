@@ -29,6 +29,7 @@ pub enum FaultKind {
     Column { name: &'static str },
     Root { time: Timestamp },
     Chain { time: Timestamp },
+    Frontier,
     Note { size: u64, error: NoteError },
     OtherWriter { writer: String },
     Truncated { size: u64, time: Timestamp },
@@ -67,6 +68,11 @@ impl fmt::Display for Fault {
             FaultKind::Chain { time } => {
                 write!(f, "record {at} is not the one that the checkpoint of {time} names as last")
             }
+            FaultKind::Frontier => write!(
+                f,
+                "what is kept of the tree with the checkpoint of {at} records (`frontier`) is not \
+                 what was signed, so nothing can go on from there"
+            ),
             FaultKind::Note { size, error } => {
                 write!(f, "a checkpoint of {size} records is not one: {error}")
             }

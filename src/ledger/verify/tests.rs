@@ -188,6 +188,32 @@ fn what_was_dropped_is_missing_unless_the_chain_says_so() {
     assert!(chain.verify(&[]).fault.is_some());
 }
 
+/// What a server, and whoever looks at a part, goes on from.
+#[test]
+fn a_spoilt_frontier_is_told_and_no_record_called_missing() {
+    let mut chain = Chain::of(9, 3);
+    chain.checkpoints[2].frontier[7] ^= 1;
+    let said = "what is kept of the tree with the checkpoint of 6 records (`frontier`) is not";
+    assert!(chain.fault().starts_with(said), "{}", chain.fault());
+    let trusted = [chain.key.public()];
+    let from = |from: u64| {
+        let checkpoints: Vec<_> =
+            chain.checkpoints.iter().filter(|it| it.size >= from).cloned().collect();
+        let mut verifier = Verifier::new("w", &trusted, &checkpoints, from);
+        chain.links.iter().skip(usize::try_from(from).unwrap()).all(|link| verifier.push(link));
+        verifier.finish().fault.map(|fault| fault.to_string())
+    };
+    assert!(from(6).unwrap().starts_with(said));
+    assert!(from(3).unwrap().starts_with(said));
+    // And where the records before are gone.
+    chain.links.drain(..6);
+    assert!(chain.fault().starts_with(said), "{}", chain.fault());
+    // A checkpoint that was kept elsewhere has none.
+    let mut chain = Chain::of(9, 3);
+    chain.checkpoints[2].frontier.clear();
+    assert_eq!(chain.verify(&[chain.key.public()]).fault, None);
+}
+
 fn copy(chain: &Chain) -> Chain {
     Chain {
         key: SigningKey::generate().unwrap().0,

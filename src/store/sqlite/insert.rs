@@ -50,10 +50,15 @@ pub(super) async fn write_more(
     let writing = async {
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         if !absorbed.is_empty() {
-            sqlx::query("DELETE FROM inbox WHERE id IN (SELECT value FROM json_each(?))")
-                .bind(ids)
-                .execute(&mut *transaction)
-                .await?;
+            let taken =
+                sqlx::query("DELETE FROM inbox WHERE id IN (SELECT value FROM json_each(?))")
+                    .bind(ids)
+                    .execute(&mut *transaction)
+                    .await?;
+            if taken.rows_affected() != absorbed.len() as u64 {
+                transaction.rollback().await?;
+                return Ok(false);
+            }
         }
         if !rows.is_empty() {
             let sql = AssertSqlSafe(insertion(rows.len()));
@@ -62,9 +67,13 @@ pub(super) async fn write_more(
         if let Some(block) = block {
             write_block(&mut transaction, writer, block).await?;
         }
-        transaction.commit().await
+        transaction.commit().await.map(|()| true)
     };
-    Ok(writing.await)
+    match writing.await {
+        Ok(true) => Ok(Ok(())),
+        Ok(false) => Err(StoreError::Taken),
+        Err(error) => Ok(Err(error)),
+    }
 }
 
 async fn write_block(

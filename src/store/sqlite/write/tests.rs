@@ -190,3 +190,28 @@ async fn what_was_written_unheard_is_not_written_again() {
     let amendments: Vec<(i64,)> = reader.pool.fetch(about).await.unwrap();
     assert_eq!(amendments, [(1,)]);
 }
+
+/// Two servers with names of their own may write one file.
+#[tokio::test]
+async fn what_another_writer_has_taken_up_is_not_written_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = SqliteDestination::open(&folder.path().join("postern.db"), "w").await.unwrap();
+    let left = Statement::new("INSERT INTO inbox (id, event) VALUES ('1', '{}'), ('2', '{}')");
+    ledger.execute(left).await.unwrap();
+    let batch = |absorbed: &[&str]| {
+        let mut entry = Entry::from(Event::now("c", What::Stopped {}));
+        let (row, _) = Draft::new(&mut entry, "w").unwrap().place(1, Hash::NOTHING);
+        let absorbed = absorbed.iter().map(|id| (*id).to_owned()).collect();
+        Batch { rows: vec![row], absorbed, ..Batch::default() }
+    };
+    let count = async |ledger: &mut SqliteDestination| {
+        let sql = "SELECT (SELECT count(*) FROM records), (SELECT count(*) FROM inbox)";
+        let rows: Vec<(i64, i64)> = ledger.fetch(Statement::new(sql)).await.unwrap();
+        rows[0]
+    };
+    let refused = ledger.write(batch(&["1", "3"])).await;
+    assert!(matches!(refused, Err(StoreError::Taken)), "{refused:?}");
+    assert_eq!(count(&mut ledger).await, (0, 2));
+    ledger.write(batch(&["1", "2"])).await.unwrap();
+    assert_eq!(count(&mut ledger).await, (1, 0));
+}
