@@ -121,11 +121,11 @@ impl Reader {
         let mut sql = Statement::new("SELECT value FROM ");
         sql.push(match self.pool {
             Pool::Sqlite(_) => "json_each(",
-            Pool::Postgres(_) => "pg_catalog.json_array_elements_text(CAST(",
+            Pool::Postgres(..) => "pg_catalog.json_array_elements_text(CAST(",
         });
         sql.bind(terms).push(match self.pool {
             Pool::Sqlite(_) => ")",
-            Pool::Postgres(_) => " AS json))",
+            Pool::Postgres(..) => " AS json))",
         });
         sql.push(
             " WHERE NOT EXISTS (SELECT 1 FROM terms JOIN postings ON postings.term = terms.id \

@@ -40,7 +40,7 @@ pub(super) fn page(pool: &Pool, writer: &str, after: u64, places: usize) -> Stat
     // depends on where they are.
     let (own, hexadecimal, bytes, end) = match pool {
         Pool::Sqlite(_) => ("", "hex(hash)", "CAST(", " AS BLOB)"),
-        Pool::Postgres(_) => {
+        Pool::Postgres(..) => {
             let hexadecimal = "pg_catalog.encode(hash, 'hex')";
             ("pg_catalog.", hexadecimal, "pg_catalog.convert_to(", ", 'UTF8')")
         }

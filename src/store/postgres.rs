@@ -19,6 +19,8 @@ use crate::ledger::LedgerError;
 
 /// How long a server may take to be connected to.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long a server waits for the answer to a statement; longer than any deadline.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Has a session look for functions where PostgreSQL has its own, then for tables where those of
 /// the ledger are, and nowhere else. Whoever owns the database can set for all sessions that
 /// functions of their own come first, and would have `audit verify` read what was there before they
@@ -32,7 +34,7 @@ const PIN: &str = "SELECT pg_catalog.set_config('search_path', pg_catalog.concat
 const IDLE: Duration = Duration::from_secs(30);
 
 pub(super) async fn open(server: &Server, writing: Writing) -> Result<StoredLedger, LedgerError> {
-    let reader = reader(server);
+    let reader = reader(server, Some(PATIENCE));
     let destination = PostgresDestination::open(server, &writing.writer, reader.clone())
         .await
         .map_err(|error| error.while_doing("open"))?;
@@ -50,7 +52,7 @@ pub(super) async fn inherit(
     writing: Writing,
     preface: Preface,
 ) -> Result<bool, StoreError> {
-    match PostgresDestination::open(server, &writing.writer, reader(server)).await {
+    match PostgresDestination::open(server, &writing.writer, reader(server, Some(PATIENCE))).await {
         Ok(destination) => Writer::inherit(destination, writing, preface).await,
         Err(StoreError::InUse { .. }) => Ok(false),
         Err(error) => Err(error),
@@ -66,7 +68,7 @@ pub(super) async fn open_read_only(server: &Server) -> Result<StoredLedger, Ledg
     check.await.map_err(|error| error.while_doing("open"))?;
     Ok(StoredLedger {
         writer: None,
-        reader: reader(server),
+        reader: reader(server, None),
         location: Location::Postgres(server.clone()),
         file: None,
     })
@@ -76,15 +78,16 @@ pub(super) async fn open_read_only(server: &Server) -> Result<StoredLedger, Ledg
 pub(super) async fn change(server: &Server, sql: Statement) -> Result<(), StoreError> {
     let failed = |error| sql_error(server, error);
     let pool = connections(1).connect_with(options(server)).await;
-    let pool = Pool::Postgres(pool.map_err(failed)?);
+    let pool = Pool::Postgres(pool.map_err(failed)?, None);
     let changed = pool.execute(sql).await.map(drop).map_err(failed);
     pool.close().await;
     changed
 }
 
-fn reader(server: &Server) -> Reader {
+/// Whoever reads as a person waits as long as a search takes; a server has somebody who waits.
+fn reader(server: &Server, patience: Option<Duration>) -> Reader {
     let pool = connections(2).idle_timeout(IDLE).connect_lazy_with(options(server));
-    Reader { pool: Pool::Postgres(pool), place: server.to_string() }
+    Reader { pool: Pool::Postgres(pool, patience), place: server.to_string() }
 }
 
 /// At most so many, each made when it is needed.

@@ -136,7 +136,7 @@ impl Reader {
             Pool::Sqlite(_) => "json_extract(record, '$.injectionsTotal')",
             // PostgreSQL reads no JSON in which anybody wrote a NUL. What people wrote stands
             // before the last of these, or has its quotes escaped.
-            Pool::Postgres(_) => "substring(record FROM '.*\"injectionsTotal\":([0-9]+)')::bigint",
+            Pool::Postgres(..) => "substring(record FROM '.*\"injectionsTotal\":([0-9]+)')::bigint",
         });
         sql.push("), 0) AS BIGINT) FROM records WHERE answer = 'Allowed' AND time >= ");
         sql.bind(nanoseconds(since)).push(" AND username = ").bind(column(user).as_ref());

@@ -2,10 +2,14 @@
 //!
 //! Parameters are `$1`, `$2` …, which SQLite numbers as PostgreSQL does.
 
+use std::io;
+use std::time::Duration;
+
 use sqlx::postgres::{PgArguments, PgPool, PgRow};
 use sqlx::query::{Query, QueryAs};
 use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, FromRow, Postgres, Sqlite};
+use tokio::time::timeout;
 
 /// A statement under construction. What people wrote is in its arguments, never in its text.
 #[derive(Debug, Clone, Default)]
@@ -80,7 +84,9 @@ impl Statement {
 #[derive(Debug, Clone)]
 pub(super) enum Pool {
     Sqlite(SqlitePool),
-    Postgres(PgPool),
+    /// And how long an answer is waited for, where that is not for ever: a machine that is gone
+    /// says nothing, and TCP waits for it for a quarter of an hour.
+    Postgres(PgPool, Option<Duration>),
 }
 
 /// A row of either database.
@@ -137,7 +143,17 @@ impl Pool {
     ) -> Result<Vec<T>, sqlx::Error> {
         match self {
             Self::Sqlite(pool) => statement.rows_for_sqlite().fetch_all(pool).await,
-            Self::Postgres(pool) => statement.rows_for_postgres().fetch_all(pool).await,
+            Self::Postgres(pool, None) => statement.rows_for_postgres().fetch_all(pool).await,
+            Self::Postgres(pool, Some(patience)) => {
+                let mut connection = pool.acquire().await?;
+                let rows = statement.rows_for_postgres().fetch_all(&mut *connection);
+                if let Ok(rows) = timeout(*patience, rows).await {
+                    return rows;
+                }
+                // Nothing is known about it any more, and another one may have somebody to talk to.
+                connection.close_on_drop();
+                Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into()))
+            }
         }
     }
 
@@ -145,14 +161,14 @@ impl Pool {
     pub(super) async fn execute(&self, statement: Statement) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(pool) => statement.for_sqlite().execute(pool).await.map(drop),
-            Self::Postgres(pool) => statement.for_postgres().execute(pool).await.map(drop),
+            Self::Postgres(pool, _) => statement.for_postgres().execute(pool).await.map(drop),
         }
     }
 
     pub(super) async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(pool, _) => pool.close().await,
         }
     }
 }

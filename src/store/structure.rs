@@ -66,7 +66,7 @@ impl AnyLedger {
                 let found = sqlite::misfits(pool, Path::new(&reader.place), MAX_FAULTS).await;
                 found.map_err(|error| error.while_doing("read"))?
             }
-            Pool::Postgres(_) => {
+            Pool::Postgres(..) => {
                 let lines: Vec<(String,)> = reader.fetch(Statement::new(LAID_OUT)).await?;
                 let there: BTreeSet<&str> = lines.iter().map(|(line,)| line.as_str()).collect();
                 let expected: BTreeSet<&str> = EXPECTED.lines().collect();

@@ -1,7 +1,5 @@
 //! The one connection that writes.
 
-use std::time::Duration;
-
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::time::timeout;
 
@@ -11,11 +9,8 @@ use super::super::row::{Batch, Block, Row};
 use super::super::statement::{Columns, Statement};
 use super::super::writer::{Destination, State, upkeep};
 use super::super::{StoreError, unread};
-use super::{connect, schema, sql_error};
+use super::{PATIENCE, connect, schema, sql_error};
 use crate::ledger::chain::Hash;
-
-/// How long one transaction may take before the connection is given up; longer than any deadline.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A database, written as one writer.
 #[derive(Debug)]

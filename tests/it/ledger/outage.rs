@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use postern::ledger::verify::Verifier;
 use postern::ledger::{Ledger, Record};
 use postern::store::{AnyLedger, Location};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::fixture::{record, until};
@@ -200,6 +202,45 @@ async fn a_standby_that_lacks_the_end_is_not_written_on() {
     ledger.close().await;
 }
 
+/// The processes that serve the connections of Postern.
+async fn serving(url: &str) -> Vec<i32> {
+    let mut beside = PgConnection::connect(url).await.unwrap();
+    sqlx::query_scalar(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'postern' \
+         AND datname = current_database()",
+    )
+    .fetch_all(&mut beside)
+    .await
+    .unwrap()
+}
+
+fn send(signal: &str, pids: &[i32]) {
+    for pid in pids {
+        let told = Command::new("kill").args(["-s", signal, &pid.to_string()]).status();
+        assert!(told.unwrap().success());
+    }
+}
+
+/// A machine that is gone says nothing. Whoever reads there meanwhile gives up, and the next one
+/// asks whoever has its name by then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_does_not_wait_for_ever_for_what_it_reads() {
+    let server = Postgres::start();
+    let url = server.database();
+    let ledger = open(&url).await;
+    let count = async || ledger.added_since("jane", Timestamp::UNIX_EPOCH).await;
+    assert_eq!(count().await.unwrap(), 0);
+    let gone = serving(&url).await;
+    assert_eq!(gone.len(), 2, "one that writes and one that reads");
+    send("STOP", &gone);
+    let unanswered = timeout(Duration::from_secs(30), count()).await.expect("it waits for ever");
+    let why = unanswered.unwrap_err();
+    assert!(format!("{:#}", anyhow::Error::new(why)).contains("timed out"));
+    assert_eq!(count().await.unwrap(), 0);
+    send("CONT", &gone);
+    ledger.close().await;
+}
+
 /// Neither an error nor an answer: the process that serves the connection is stopped.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_hangs_gives_no_yes_until_it_goes_on() {
@@ -207,20 +248,8 @@ async fn a_server_that_hangs_gives_no_yes_until_it_goes_on() {
     let url = server.database();
     let ledger = open(&url).await;
     ledger.append(record(1)).await.unwrap();
-    let mut beside = PgConnection::connect(&url).await.unwrap();
-    let pids: Vec<(i32,)> = sqlx::query_as(
-        "SELECT pid FROM pg_stat_activity WHERE application_name = 'postern' \
-         AND datname = current_database()",
-    )
-    .fetch_all(&mut beside)
-    .await
-    .unwrap();
-    let signal = |name: &str| {
-        for (pid,) in &pids {
-            let told = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
-            assert!(told.unwrap().success());
-        }
-    };
+    let pids = serving(&url).await;
+    let signal = |name: &str| send(name, &pids);
     signal("STOP");
     let load = Load::on(&ledger);
     until("the ledger says that it cannot be written", async || !ledger.is_writable()).await;
