@@ -221,8 +221,8 @@ fn send(signal: &str, pids: &[i32]) {
     }
 }
 
-/// Somebody locks the table, or the machine is gone between a question and its answer. Whoever reads
-/// there gives up, and the next one asks on another connection.
+/// Somebody locks the table, or the machine is gone between a question and its answer. Whoever
+/// reads there gives up, and the next one asks on another connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_does_not_wait_for_ever_for_what_it_reads() {
     let server = Postgres::start();
