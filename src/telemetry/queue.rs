@@ -7,6 +7,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+/// What comes within a moment goes out together: to wake the thread for each line, and to have it
+/// write that alone, cost a request a quarter more CPU than to write it there and then.
+const MOMENT: Duration = Duration::from_millis(1);
+
 /// Takes whole lines; a thread of its own writes them.
 #[derive(Debug, Clone)]
 pub(super) struct Queue(Arc<Shared>);
@@ -64,8 +68,9 @@ impl Queue {
 
     fn next(&self) -> Vec<u8> {
         let nothing = |waiting: &mut Waiting| waiting.lines.is_empty();
-        let waited = self.0.come.wait_while(self.waiting(), nothing);
-        let mut waiting = waited.unwrap_or_else(PoisonError::into_inner);
+        drop(self.0.come.wait_while(self.waiting(), nothing));
+        thread::sleep(MOMENT);
+        let mut waiting = self.waiting();
         waiting.is_busy = true;
         mem::take(&mut waiting.lines)
     }
@@ -86,13 +91,16 @@ impl Write for Queue {
     /// Takes all of it or drops all of it.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut waiting = self.waiting();
+        let is_first = waiting.lines.is_empty();
         if waiting.lines.len() + line.len() > self.0.limit {
             waiting.dropped += 1;
         } else {
             waiting.lines.extend_from_slice(line);
         }
         drop(waiting);
-        self.0.come.notify_one();
+        if is_first {
+            self.0.come.notify_one();
+        }
         Ok(line.len())
     }
 
