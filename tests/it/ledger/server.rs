@@ -118,15 +118,21 @@ async fn a_server_writes_its_own_history() {
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&same.permissions()) & 0o777, 0o600);
 }
 
-/// What would have been answered by other policies.
-#[tokio::test(flavor = "multi_thread")]
-async fn recorded_decisions_are_judged_by_other_policies() {
+/// A site whose server has decided and ended.
+async fn decided() -> Site {
     let site = Site::new();
     site.install_policies(&[("developers.yaml", POLICIES)]);
     let mut server = site.start(&["--ledger", "sqlite:l.db"]);
     ask(&site, &server).await;
     server.signal("TERM");
     assert!(server.ended().await.success());
+    site
+}
+
+/// What would have been answered by other policies.
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_decisions_are_judged_by_other_policies() {
+    let site = decided().await;
     let stricter = POLICIES.replace("library/busybox", "library/alpine");
     std::fs::write(site.path("stricter.yaml"), stricter).unwrap();
     std::fs::write(site.path("same.yaml"), POLICIES).unwrap();
@@ -172,12 +178,7 @@ async fn a_recorded_reason_is_judged_again() {
 /// Nobody counted then how many a user had added, unless a policy asked.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_counted_is_not_judged_again() {
-    let site = Site::new();
-    site.install_policies(&[("developers.yaml", POLICIES)]);
-    let mut server = site.start(&["--ledger", "sqlite:l.db"]);
-    ask(&site, &server).await;
-    server.signal("TERM");
-    assert!(server.ended().await.success());
+    let site = decided().await;
     let limited = format!("{POLICIES}  limits: {{perUserPerHour: 5}}\n");
     std::fs::write(site.path("limited.yaml"), &limited).unwrap();
     let stricter = limited.replace("library/busybox", "library/alpine");
