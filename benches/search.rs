@@ -22,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use postern::ledger::note::SigningKey;
 use postern::ledger::verify::Verifier;
 use postern::ledger::{Ledger, Outcome, Query, Record};
-use postern::store::{AnyLedger, Keep, Location, PAGE, Signing, Writing};
+use postern::store::{AnyLedger, Location, PAGE, Signing, Writing};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -60,8 +60,7 @@ async fn fill(location: &Location, records: u64) {
     let (key, every) = (Arc::new(SigningKey::generate().unwrap().0), Duration::from_secs(60));
     let trusted = vec![key.public()];
     let signing = Some(Signing { key, trusted, cluster: "bench".to_owned(), every });
-    let writing =
-        Writing { writer: "bench".to_owned(), signing, keep: Keep::default(), gauge: None };
+    let writing = Writing { signing, ..Writing::from("bench") };
     let ledger = AnyLedger::open(location, writing).await.unwrap();
     let started = Instant::now();
     let mut tasks = JoinSet::new();

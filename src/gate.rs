@@ -37,7 +37,7 @@ pub struct GateSettings {
     pub cluster: String,
     /// The strictest level of the whole server.
     pub enforcement: Enforcement,
-    /// An allow that cannot be recorded stays an allow. Weakens the gate.
+    /// An allow that cannot be recorded, or not in time, stays an allow. Weakens the gate.
     pub danger_allow_on_ledger_failure: bool,
 }
 
@@ -203,7 +203,10 @@ impl<L: Ledger, C: Cluster> Gate<L, C> {
                 log_unrecorded(id, &error);
                 Some(Reason::Ledger)
             }
-            Err(_late) => Some(Reason::Deadline),
+            Err(_late) => {
+                tracing::error!(decision = %id, "Decision {id} was not written down in time");
+                Some(Reason::Deadline)
+            }
         }
     }
 
@@ -215,7 +218,7 @@ impl<L: Ledger, C: Cluster> Gate<L, C> {
         why: Reason,
     ) -> (Response, Reason) {
         let allowed = matches!(response, Response::Allow { .. });
-        if !allowed || (why == Reason::Ledger && self.settings.danger_allow_on_ledger_failure) {
+        if !allowed || self.settings.danger_allow_on_ledger_failure {
             return (response, judgement.reason);
         }
         (Response::Refuse { message: message::plain(why.sentence(), None) }, why)

@@ -23,7 +23,9 @@ use crate::policy::rule::{Policy, PolicyId};
 use crate::policy::set::PolicySet;
 use crate::server::metrics::Metrics;
 use crate::store::keys;
-use crate::store::{AnyLedger, Gauge, Keep, Location, LocationError, Signing, Writing};
+use crate::store::{
+    AnyLedger, Gauge, Keep, Location, LocationError, Signing, Undelivered, Writing,
+};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// How long after a failure the next attempt is.
@@ -76,7 +78,13 @@ impl Chronicle {
             bytes: settings.keep_bytes,
         };
         let gauge: Option<Arc<dyn Gauge>> = Some(Arc::clone(metrics) as _);
-        let writing = Writing { writer: settings.writer.clone(), signing, keep, gauge };
+        let undelivered = if settings.danger_allow_on_ledger_failure {
+            Undelivered::Stands
+        } else {
+            Undelivered::TakenBack
+        };
+        let writer = settings.writer.clone();
+        let writing = Writing { writer, signing, keep, undelivered, gauge };
         let ledger = AnyLedger::open(&location, writing.clone()).await.context("`--ledger`")?;
         let heir = Heir::of(&ledger, &location, writing, &rotations);
         let this = Self { ledger, cluster: settings.cluster_name.clone(), heir };

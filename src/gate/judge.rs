@@ -146,7 +146,8 @@ impl Reason {
                  cluster's administrators"
             }
             Self::Deadline => {
-                "Postern could not decide and record this in time, so it is refused; try again"
+                "Postern could not decide this and write it into its ledger in time, so it is \
+                 refused; try again"
             }
             Self::Overload => {
                 "Postern is judging as many requests as it can, so this one is refused; try again"

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::links::{self, Links};
+use super::lossy::Lossy;
 use super::row::{Block, indexed_as};
 use super::statement::{Columns, Pool, Statement};
 use super::writer::{State, inbox, upkeep};
@@ -96,8 +97,7 @@ impl Reader {
     /// Whoever signed here, in order.
     pub(super) async fn signers(&self) -> Result<Vec<String>, LedgerError> {
         let sql = Statement::new("SELECT DISTINCT writer FROM checkpoints ORDER BY writer");
-        let signers: Vec<(String,)> = self.fetch(sql).await?;
-        Ok(signers.into_iter().map(|(writer,)| writer).collect())
+        self.names(sql).await
     }
 
     pub(super) async fn find(
@@ -152,8 +152,12 @@ impl Reader {
     /// Whoever has entries here, in order.
     pub(super) async fn writers(&self) -> Result<Vec<String>, LedgerError> {
         let sql = format!("{WRITERS} SELECT writer FROM own WHERE writer IS NOT NULL");
-        let writers: Vec<(String,)> = self.fetch(Statement::new(&sql)).await?;
-        Ok(writers.into_iter().map(|(writer,)| writer).collect())
+        self.names(Statement::new(&sql)).await
+    }
+
+    async fn names(&self, sql: Statement) -> Result<Vec<String>, LedgerError> {
+        let names: Vec<(Lossy,)> = self.fetch(sql).await?;
+        Ok(names.into_iter().map(|(Lossy(name),)| name).collect())
     }
 
     /// The entries of a writer after a place in its sequence, with everything that is stored.
@@ -208,7 +212,7 @@ impl Reader {
         let mut sql =
             Statement::new("SELECT size, note, frontier FROM checkpoints WHERE writer = ");
         sql.bind(writer).push(" ORDER BY size, time");
-        let rows: Vec<(i64, String, Vec<u8>)> = self.fetch(sql).await?;
+        let rows: Vec<(i64, Lossy, Vec<u8>)> = self.fetch(sql).await?;
         Ok(rows.into_iter().map(checkpoint).collect())
     }
 
@@ -219,7 +223,7 @@ impl Reader {
         let mut sql =
             Statement::new("SELECT size, note, frontier FROM checkpoints WHERE writer = ");
         sql.bind(writer).push(" ORDER BY size DESC, time DESC LIMIT 1");
-        let rows: Vec<(i64, String, Vec<u8>)> = self.fetch(sql).await?;
+        let rows: Vec<(i64, Lossy, Vec<u8>)> = self.fetch(sql).await?;
         Ok(rows.into_iter().next().map(checkpoint))
     }
 
@@ -308,7 +312,7 @@ fn take_up(state: &mut State, link: &Link<'_>, indexed: u64, covered: u64) {
     }
 }
 
-fn checkpoint((size, note, frontier): (i64, String, Vec<u8>)) -> StoredCheckpoint {
+fn checkpoint((size, Lossy(note), frontier): (i64, Lossy, Vec<u8>)) -> StoredCheckpoint {
     StoredCheckpoint { size: size.unsigned_abs(), note, frontier }
 }
 

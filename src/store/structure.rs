@@ -7,10 +7,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::read::Reader;
 use super::statement::{Pool, Statement};
-use super::{AnyLedger, sqlite};
+use super::{AnyLedger, is_writer_name, sqlite};
 use crate::ledger::LedgerError;
-use crate::policy::text::Plain;
+use crate::policy::text::{Plain, Quoted};
 
 /// The tables of PostgreSQL, a line for each column, index and constraint, as [`LAID_OUT`] tells of
 /// them.
@@ -85,6 +86,20 @@ impl AnyLedger {
             format!("record {} has no place in its writer's sequence", Plain(&id))
         };
         found.extend(stray.into_iter().map(told));
+        found.extend(unnamable(reader).await?);
         Ok(found)
     }
+}
+
+/// Writers that no server can be. What such a name has in place of text is not found by it.
+async fn unnamable(reader: &Reader) -> Result<Vec<String>, LedgerError> {
+    let mut names = reader.writers().await?;
+    names.append(&mut reader.signers().await?);
+    names.retain(|name| !is_writer_name(name));
+    names.sort_unstable();
+    names.dedup();
+    names.truncate(MAX_FAULTS);
+    let told =
+        |name: &String| format!("no server writes as {}, and something here is its", Quoted(name));
+    Ok(names.iter().map(told).collect())
 }

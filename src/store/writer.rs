@@ -1,5 +1,6 @@
 //! Group commit: many requests append, one task writes, one sync makes a whole batch durable.
 
+mod amendments;
 pub(super) mod inbox;
 mod recent;
 mod retention;
@@ -117,8 +118,20 @@ pub struct Writing {
     pub signing: Option<Signing>,
     /// What is dropped in time.
     pub keep: Keep,
+    /// What becomes of a decision that nobody could be told.
+    pub undelivered: Undelivered,
     /// Who measures the writing.
     pub gauge: Option<Arc<dyn Gauge>>,
+}
+
+/// What becomes of a decision that is on record after its request was answered without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Undelivered {
+    /// A second record takes it back: the request was refused.
+    #[default]
+    TakenBack,
+    /// It stands: the request was answered as if it had been on record in time.
+    Stands,
 }
 
 /// Measures how writing goes.
@@ -144,7 +157,13 @@ pub struct Keep {
 
 impl From<&str> for Writing {
     fn from(writer: &str) -> Self {
-        Self { writer: writer.to_owned(), signing: None, keep: Keep::default(), gauge: None }
+        Self {
+            writer: writer.to_owned(),
+            signing: None,
+            keep: Keep::default(),
+            undelivered: Undelivered::default(),
+            gauge: None,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use postern::forward::{Credentials, Tally};
 use postern::ledger::checkpoint::Checkpoint;
 use postern::ledger::note::SigningKey;
 use postern::ledger::{Journal, Kept};
-use postern::store::{AnyLedger, Keep, Location, Signing, Writing};
+use postern::store::{AnyLedger, Location, Signing, Writing};
 
 use self::receiver::{Cut, Http, Mode, Syslog};
 use crate::ledger::fixture::until;
@@ -365,12 +365,7 @@ async fn checkpoints_are_kept_elsewhere_as_they_are_made() {
         cluster: "staging".to_owned(),
         every: Duration::from_millis(50),
     };
-    let writing = Writing {
-        writer: WRITER.to_owned(),
-        signing: Some(signing),
-        keep: Keep::default(),
-        gauge: None,
-    };
+    let writing = Writing { signing: Some(signing), ..Writing::from(WRITER) };
     let location = Location::Sqlite(folder.path().join("ledger.db"));
     let ledger = AnyLedger::open(&location, writing).await.unwrap();
     let receiver = Http::start(Mode::Fail(503)).await;

@@ -222,7 +222,7 @@ fn is_stream(path: &Path) -> bool {
 enum Sink {
     Terminal,
     Stream(BufWriter<Box<dyn Write>>),
-    File { writer: BufWriter<File>, beside: PathBuf, path: PathBuf },
+    File { writer: BufWriter<File>, beside: PathBuf, path: PathBuf, is_whole: bool },
 }
 
 impl Sink {
@@ -251,7 +251,7 @@ impl Sink {
             _ => error.into(),
         });
         let writer = BufWriter::new(file.with_context(cannot)?);
-        Ok(Self::File { writer, beside, path: path.to_owned() })
+        Ok(Self::File { writer, beside, path: path.to_owned(), is_whole: false })
     }
 
     fn write(&mut self, text: &str) -> anyhow::Result<()> {
@@ -275,19 +275,23 @@ impl Sink {
         match self {
             Self::Terminal => Ok(()),
             Self::Stream(stream) => Ok(stream.flush()?),
-            Self::File { writer, beside, path } => writer
-                .flush()
-                .and_then(|()| writer.get_ref().sync_all())
-                .and_then(|()| fs::rename(&*beside, &*path))
-                .with_context(|| format!("cannot write `{}`", path.display())),
+            Self::File { writer, beside, path, is_whole } => {
+                writer
+                    .flush()
+                    .and_then(|()| writer.get_ref().sync_all())
+                    .and_then(|()| fs::rename(&*beside, &*path))
+                    .with_context(|| format!("cannot write `{}`", path.display()))?;
+                *is_whole = true;
+                Ok(())
+            }
         }
     }
 }
 
 impl Drop for Sink {
     fn drop(&mut self) {
-        if let Self::File { beside, .. } = self {
-            // There is none once it has its name.
+        // Once it has its name, that of before may be another's.
+        if let Self::File { beside, is_whole: false, .. } = self {
             drop(fs::remove_file(beside));
         }
     }

@@ -63,12 +63,16 @@ impl Proof {
         })?;
         let hashes: Option<Vec<_>> = self.hashes.iter().map(|hash| Hash::from_hex(hash)).collect();
         let hashes = hashes.ok_or("the hashes are not hashes")?;
-        let Checkpoint { size, root, .. } = checkpoint;
-        if is_included(self.record.as_bytes(), self.index, size, root, &hashes) {
+        if self.leads_to(&checkpoint, &hashes) {
             Ok(checkpoint)
         } else {
             Err("the record is not among those about which the checkpoint was signed".to_owned())
         }
+    }
+
+    fn leads_to(&self, checkpoint: &Checkpoint, hashes: &[Hash]) -> bool {
+        let Checkpoint { size, root, .. } = *checkpoint;
+        is_included(self.record.as_bytes(), self.index, size, root, hashes)
     }
 }
 
@@ -110,6 +114,14 @@ async fn prove(ledger: &AnyLedger, stored: &Stored) -> anyhow::Result<Outcome> {
                 rotations: ledger.rotations(&writer).await?,
                 hashes: hashes.iter().map(Hash::to_string).collect(),
             };
+            let told = Checkpoint::unverified(&proof.checkpoint);
+            if !told.is_ok_and(|told| proof.leads_to(&told, &hashes)) {
+                note(
+                    "what is in the ledger is not what was signed; `postern audit verify` says \
+                     what is wrong",
+                );
+                return Ok(Outcome::No);
+            }
             let proof = serde_json::to_string_pretty(&proof)?;
             print(&format!("{}\n", proof.lines().map(printable).collect::<Vec<_>>().join("\n")))?;
             return Ok(Outcome::Done);

@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
-use uuid::Uuid;
 
 use super::super::StoreError;
 use super::super::row::{Batch, Draft};
+use super::amendments::Amendments;
 use super::inbox;
 use super::recent::Recent;
 use super::upkeep::{self, Pruning};
@@ -22,7 +21,7 @@ use super::{Asked, BATCH, Destination, Gauge, Keep, Shared, Signing, State, Wait
 use crate::ledger::chain::Hash;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::event::{Event, What};
-use crate::ledger::{Entry, LedgerError, Outcome, Record};
+use crate::ledger::{Entry, LedgerError, Record};
 use crate::policy::text::Quoted;
 
 /// How often what others left to be written is taken up where there are no checkpoints.
@@ -38,9 +37,6 @@ pub(super) const STALL: Duration = Duration::from_secs(2);
 /// Records after which a checkpoint is due before its time: a server that starts again reads those
 /// that no checkpoint covers.
 const CHECKPOINT_RECORDS: u64 = 10_000;
-
-/// What an amending record says.
-const UNDELIVERED: &str = "the decision was not delivered in time";
 
 /// The ends of the writer's channels that the task has.
 pub(super) struct Channels {
@@ -69,8 +65,7 @@ pub(super) struct Task<D> {
     attempted: Option<(i64, Hash)>,
     channels: Channels,
     recent: Recent,
-    /// Not written yet.
-    amendments: Vec<Entry>,
+    amendments: Amendments,
     shared: Arc<Shared>,
 }
 
@@ -81,7 +76,7 @@ impl<D: Destination> Task<D> {
         channels: Channels,
         shared: Arc<Shared>,
     ) -> Self {
-        let Writing { writer, signing, keep, gauge } = writing;
+        let Writing { writer, signing, keep, undelivered, gauge } = writing;
         let every = signing.as_ref().map_or(INBOX, |signing| signing.every);
         let mut due = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -100,7 +95,7 @@ impl<D: Destination> Task<D> {
             attempted: None,
             channels,
             recent: Recent::default(),
-            amendments: Vec::new(),
+            amendments: Amendments::new(undelivered),
             shared,
         }
     }
@@ -114,16 +109,14 @@ impl<D: Destination> Task<D> {
         self.owes_checkpoint = true;
         self.settle(&mut batch).await;
         self.shared.is_writable.store(false, Ordering::Relaxed);
-        for entry in &self.amendments {
-            tracing::error!("could not write that decision {:?} was not delivered", entry.about());
-        }
+        self.amendments.give_up();
         self.destination.close().await;
     }
 
     /// Waits until there is something to do; `false` once nothing more can come.
     async fn gather(&mut self, batch: &mut Vec<Waiting>) -> bool {
         let is_writable = self.shared.is_writable.load(Ordering::Relaxed);
-        let owes = is_writable && !self.amendments.is_empty();
+        let owes = is_writable && self.amendments.are_owed();
         tokio::select! {
             biased;
             () = self.shared.closing.cancelled(), if !self.channels.entries.is_closed() => {
@@ -141,7 +134,7 @@ impl<D: Destination> Task<D> {
                 count > 0
             }
             Some(record) = self.channels.returned.recv() => {
-                self.amendments.push(amendment(*record));
+                self.amendments.undelivered(*record);
                 true
             }
             () = future::ready(()), if owes => true,
@@ -159,10 +152,9 @@ impl<D: Destination> Task<D> {
     /// Writes a batch and answers everybody in it.
     async fn settle(&mut self, batch: &mut Vec<Waiting>) {
         while let Ok(record) = self.channels.returned.try_recv() {
-            self.amendments.push(amendment(*record));
+            self.amendments.undelivered(*record);
         }
-        // Whoever has gone was answered by the deadline; nothing was said, nothing is written.
-        batch.retain(|waiting| !waiting.asked.reply.is_closed());
+        self.amendments.leave_out_undelivered(batch);
         self.owes_checkpoint |=
             batch.iter().any(|waiting| is_attested_at_once(&waiting.asked.entry));
         let size = batch.len();
@@ -171,13 +163,14 @@ impl<D: Destination> Task<D> {
         // They come in no order that means anything. In that of their times the database puts them
         // where its indexes end, and need not make room between others.
         drafts.sort_by_key(Draft::time);
+        let before = self.attempted;
         match self.attempt(drafts).await {
             Ok(()) => {
                 self.recent.wrote(size);
                 self.shared.turn_writable();
                 for Asked { entry, reply } in asked {
                     if let Err(Ok(Entry::Decision(record))) = reply.send(Ok(entry)) {
-                        self.amendments.push(amendment(*record));
+                        self.amendments.undelivered(*record);
                     }
                 }
             }
@@ -187,9 +180,13 @@ impl<D: Destination> Task<D> {
                     gauge.failed();
                 }
                 self.shared.turn_unwritable(&error);
-                for Asked { reply, .. } in asked {
+                let is_attempted = self.attempted != before;
+                for Asked { entry, reply } in asked {
                     let source = Box::new(Arc::clone(&error));
                     drop(reply.send(Err(LedgerError::Failed { what: "write", source })));
+                    if is_attempted && let Entry::Decision(record) = entry {
+                        self.amendments.doubt(*record);
+                    }
                 }
             }
         }
@@ -210,18 +207,12 @@ impl<D: Destination> Task<D> {
     }
 
     async fn write_all(&mut self, drafts: Vec<Draft>) -> Result<(), StoreError> {
-        self.forget_written().await?;
-        let mut amendments = std::mem::take(&mut self.amendments);
-        while !amendments.is_empty() {
-            let rest = amendments.split_off(amendments.len().min(BATCH));
-            let written = self.write_entries(&mut amendments, Vec::new()).await;
-            if let Err(error) = written {
-                amendments.extend(rest);
-                amendments.append(&mut self.amendments);
-                self.amendments = amendments;
+        self.look_for_written().await?;
+        while let Some(mut amendments) = self.amendments.take() {
+            if let Err(error) = self.write_entries(&mut amendments, Vec::new()).await {
+                self.amendments.put_back(amendments);
                 return Err(error);
             }
-            amendments = rest;
         }
         let is_writable = self.shared.is_writable.load(Ordering::Relaxed);
         if !drafts.is_empty() {
@@ -232,17 +223,18 @@ impl<D: Destination> Task<D> {
         self.attest().await
     }
 
-    /// A transaction that failed at its very end may have written amendments, and none goes in
-    /// twice: it would be refused, and everything after it.
-    async fn forget_written(&mut self) -> Result<(), StoreError> {
-        if self.amendments.is_empty() || self.state.is_some() {
+    /// A transaction that failed at its very end may have written amendments, and decisions of
+    /// which was said that they are not. No amendment goes in twice: it would be refused, and
+    /// everything after it.
+    async fn look_for_written(&mut self) -> Result<(), StoreError> {
+        let ids = self.amendments.to_look_for(self.state.is_some());
+        if ids.is_empty() {
             return Ok(());
         }
         let state = self.take_state().await?;
         self.state = Some(state);
-        let ids: Vec<_> = self.amendments.iter().map(Entry::id).collect();
         let written = upkeep::written(&mut self.destination, &ids).await?;
-        self.amendments.retain(|entry| !written.contains(&entry.id().to_string()));
+        self.amendments.found(&written);
         Ok(())
     }
 
@@ -310,7 +302,7 @@ impl<D: Destination> Task<D> {
             );
             let cluster = self.signing.as_ref().map_or("", |signing| &signing.cluster);
             let foreign = Event::now(cluster, What::Foreign { from, to });
-            self.amendments.push(Entry::from(foreign));
+            self.amendments.owe(Entry::from(foreign));
         }
         self.known = Some((state.sequence, state.hash));
         Ok(state)
@@ -380,14 +372,4 @@ impl<D: Destination> Task<D> {
 /// A server that begins says at once what it found.
 fn is_attested_at_once(entry: &Entry) -> bool {
     matches!(entry, Entry::Event(event) if matches!(event.what, What::Started { .. }))
-}
-
-/// A record that takes back what another one says was answered.
-fn amendment(mut record: Record) -> Entry {
-    record.amends = Some(record.id);
-    record.id = Uuid::now_v7();
-    record.time = Timestamp::now();
-    record.answer = Outcome::Refused;
-    record.message = Some(UNDELIVERED.to_owned());
-    record.into()
 }

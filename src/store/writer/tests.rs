@@ -247,6 +247,24 @@ fn assert_is_amended(records: &[Record]) {
     assert!(amendment.time > original.time);
 }
 
+/// Whoever allows what is not on record yet still wants it on record, and as it was answered.
+#[tokio::test]
+async fn where_decisions_stand_one_that_nobody_waits_for_is_written_and_not_amended() {
+    let table = Table::new();
+    let writing = Writing { undelivered: Undelivered::Stands, ..Writing::from("w") };
+    let writer = Writer::start(table.clone(), writing);
+    {
+        let mut first = pin!(writer.append(record("a")));
+        assert!(poll(first.as_mut()).is_pending());
+        settle().await;
+        let mut waiting = pin!(writer.append(record("b")));
+        assert!(poll(waiting.as_mut()).is_pending());
+    }
+    table.permits.add_permits(9);
+    writer.close().await;
+    assert_eq!(table.batches().concat(), reviews(&["a", "b"]));
+}
+
 #[tokio::test]
 async fn an_append_that_was_answered_is_not_amended() {
     let table = Table::unhindered();

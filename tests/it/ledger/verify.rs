@@ -54,12 +54,9 @@ impl Place {
         let (key, cluster) = (Arc::new(keys.current), "staging".to_owned());
         let signing = Some(Signing { key, trusted: keys.known, cluster, every: self.every });
         let location: Location = self.ledger.parse().unwrap();
-        AnyLedger::open(
-            &location,
-            Writing { writer: writer.to_owned(), signing, keep: self.keep, gauge: None },
-        )
-        .await
-        .unwrap()
+        AnyLedger::open(&location, Writing { signing, keep: self.keep, ..Writing::from(writer) })
+            .await
+            .unwrap()
     }
 
     /// What a server writes in a day: it begins, decides, and ends.
@@ -496,6 +493,20 @@ fn a_record_is_proven_without_the_ledger() {
     });
 }
 
+/// Nobody is given a proof to keep that will convince nobody.
+#[test]
+fn what_is_not_as_it_was_signed_is_not_proven() {
+    both(&async |place| {
+        let change =
+            "UPDATE records SET record = replace(record, 'jane', 'joan') WHERE sequence = 120";
+        place.execute(change).await;
+        let refused = place.audit(&["prove", &id(200).to_string()]).code(1);
+        assert_eq!(stdout(&refused), "");
+        let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+        assert!(said.contains("is not what was signed; `postern audit verify` says"), "{said}");
+    });
+}
+
 #[test]
 fn a_new_key_is_trusted_because_the_old_one_handed_over() {
     let place = Place::sqlite();
@@ -740,6 +751,34 @@ fn bytes_that_are_no_text_are_a_record_that_was_changed() {
         let failed = place.audit(words).code(2);
         let said = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
         assert!(said.contains("`postern audit verify` says which"), "{said}");
+    }
+}
+
+/// Nor may what is none keep `verify` from telling.
+#[test]
+fn a_name_and_a_checkpoint_that_are_no_text_are_told() {
+    let changes = [
+        (
+            "UPDATE checkpoints SET note = CAST(x'ff00fe' AS TEXT) WHERE size = 301",
+            "postern-0: WRONG: a checkpoint of 301 records is not one: it is not a signed note",
+        ),
+        (
+            "UPDATE checkpoints SET writer = CAST(x'ff' AS TEXT) WHERE size = 301",
+            "no server writes as `\u{fffd}`",
+        ),
+        (
+            "UPDATE records SET writer = CAST(x'ff' AS TEXT) WHERE sequence = 301",
+            "no server writes as `\u{fffd}`",
+        ),
+    ];
+    for (change, expected) in changes {
+        let place = Place::sqlite();
+        Runtime::new().unwrap().block_on(async {
+            place.fill().await;
+            place.execute(change).await;
+        });
+        let text = stdout(&place.verify(&[]).code(1));
+        assert!(text.contains(expected), "{change}: {text}");
     }
 }
 

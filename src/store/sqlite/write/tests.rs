@@ -3,12 +3,12 @@ use std::time::Instant;
 
 use super::*;
 use crate::ledger::Entry;
-use crate::ledger::Record;
 use crate::ledger::chain::Hash;
 use crate::ledger::event::{Event, Person, What};
+use crate::ledger::{Outcome, Record};
 use crate::store::row::Draft;
-use crate::store::writer::Writer;
 use crate::store::writer::upkeep::Pruning;
+use crate::store::writer::{Undelivered, Writer, Writing};
 
 /// What a test that kills a process cannot see: that it also survives a power cut.
 #[tokio::test]
@@ -127,6 +127,10 @@ fn record() -> Record {
     .unwrap()
 }
 
+fn refusal() -> Record {
+    Record { answer: Outcome::Refused, verdict: Outcome::Refused, ..record() }
+}
+
 /// A database of which the answer to every other transaction is lost.
 #[derive(Debug)]
 struct Unreliable(SqliteDestination, bool);
@@ -189,6 +193,35 @@ async fn what_was_written_unheard_is_not_written_again() {
     let about = Statement::new("SELECT count(*) FROM records WHERE about IS NOT NULL");
     let amendments: Vec<(i64,)> = reader.pool.fetch(about).await.unwrap();
     assert_eq!(amendments, [(1,)]);
+}
+
+/// A request was refused since the answer to its transaction was lost, and its record says that it
+/// was allowed. A second one says so, unless the server allowed it all the same.
+#[tokio::test]
+async fn what_was_refused_and_is_written_is_taken_back() {
+    for (undelivered, expected) in [(Undelivered::TakenBack, 1), (Undelivered::Stands, 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("postern.db");
+        let ledger = SqliteDestination::open(&path, "w").await.unwrap();
+        let writing = Writing { undelivered, ..Writing::from("w") };
+        let writer = Writer::start(Unreliable(ledger, false), writing);
+        let (heard, unheard, refused) = (record(), record(), refusal());
+        let ids = [heard.id, unheard.id, refused.id].map(|id| id.to_string());
+        writer.append(heard).await.unwrap();
+        let (unheard, refused) = tokio::join!(writer.append(unheard), writer.append(refused));
+        unheard.unwrap_err();
+        refused.unwrap_err();
+        writer.close().await;
+
+        let reader = read::beside_a_writer(&path);
+        let written =
+            Statement::new("SELECT id FROM records WHERE about IS NULL ORDER BY sequence");
+        let written: Vec<(String,)> = reader.pool.fetch(written).await.unwrap();
+        assert_eq!(written.into_iter().map(|(id,)| id).collect::<Vec<_>>(), ids);
+        let about = Statement::new("SELECT about FROM records WHERE about IS NOT NULL");
+        let about: Vec<(String,)> = reader.pool.fetch(about).await.unwrap();
+        assert_eq!(about, vec![(ids[1].clone(),); expected]);
+    }
 }
 
 /// Two servers with names of their own may write one file.

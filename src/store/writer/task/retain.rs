@@ -1,8 +1,10 @@
 //! How old entries are dropped: those of a writer that writes, and those of one that is gone.
 
+use uuid::Uuid;
+
 use super::super::retention;
 use super::super::upkeep::{self, Pruning};
-use super::{Destination, Entry, Event, Keep, StoreError, Task, Uuid};
+use super::{Destination, Entry, Event, Keep, StoreError, Task};
 use crate::store::Preface;
 
 impl<D: Destination> Task<D> {
