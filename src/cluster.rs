@@ -1,4 +1,4 @@
-//! Layer 3, the Kubernetes client: policies and namespaces watched, rights asked, statuses written,
+//! Layer 5, the Kubernetes client: policies and namespaces watched, rights asked, statuses written,
 //! and what became of decisions told and followed.
 //!
 //! Of all this only the question for a right is on the path of an admission, and its answers are

@@ -9,6 +9,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::sqlite;
 use crate::ledger::keyring::{Kept, KeptError, Keys, Rotated};
 use crate::ledger::note::{NoteError, VerifyingKey};
 
@@ -126,7 +127,7 @@ pub fn public_keys(path: &Path) -> Result<Vec<VerifyingKey>, KeyError> {
 /// Where the key of a SQLite ledger is unless another place is given.
 #[must_use]
 pub fn beside_ledger(ledger: &Path) -> PathBuf {
-    beside(ledger, ".key")
+    beside(&sqlite::followed(ledger), ".key")
 }
 
 /// Where the hand-overs are of a key in a file.

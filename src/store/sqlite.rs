@@ -12,7 +12,7 @@ use std::time::Duration;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
-pub(super) use self::file::Identity;
+pub(super) use self::file::{Identity, followed};
 use self::write::SqliteDestination;
 use super::location::Location;
 use super::statement::{Pool, Statement};
@@ -24,14 +24,15 @@ use crate::ledger::LedgerError;
 const BUSY: Duration = Duration::from_secs(5);
 
 pub(super) async fn open(path: &Path, writing: Writing) -> Result<StoredLedger, LedgerError> {
-    let reader = read::beside_a_writer(path);
-    let destination = SqliteDestination::open(path, &writing.writer)
+    let path = followed(path);
+    let reader = read::beside_a_writer(&path);
+    let destination = SqliteDestination::open(&path, &writing.writer)
         .await
         .map_err(|error| error.while_doing("open"))?;
     Ok(StoredLedger {
         writer: Some(Writer::start(destination, writing)),
         reader,
-        location: Location::Sqlite(path.to_owned()),
+        location: Location::Sqlite(path),
         file: None,
     })
 }

@@ -72,6 +72,13 @@ impl Log {
     }
 }
 
+/// The file itself where a path is a link to it: SQLite puts its own beside that, and so does
+/// everybody who calls it by another name.
+pub(in crate::store) fn followed(path: &Path) -> PathBuf {
+    let followed = if path.is_symlink() { fs::canonicalize(path).ok() } else { None };
+    followed.unwrap_or_else(|| path.to_owned())
+}
+
 /// Whether there is a file; if not, what there is.
 pub(super) fn look(path: &Path) -> Result<(), StoreError> {
     let path = path.to_owned();

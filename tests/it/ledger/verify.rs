@@ -493,6 +493,34 @@ fn a_record_is_proven_without_the_ledger() {
     });
 }
 
+/// What SQLite writes is beside the file, not beside a link to it.
+#[test]
+fn a_ledger_behind_a_link_is_the_one_that_it_leads_to() {
+    let mut place = Place::sqlite();
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(place.fill());
+    let folder = place.path("elsewhere");
+    fs::create_dir(&folder).unwrap();
+    let link = folder.join("link.db");
+    std::os::unix::fs::symlink(place.path("postern.db"), &link).unwrap();
+    let file: Location = place.ledger.parse().unwrap();
+    place.ledger = format!("sqlite:{}", link.display());
+    runtime.block_on(async {
+        let ledger = place.open("postern-0").await;
+        for number in 302..305 {
+            ledger.append(record(number)).await.unwrap();
+        }
+        let taken = AnyLedger::open(&file, "postern-0").await.unwrap_err();
+        let taken = format!("{:#}", anyhow::Error::from(taken));
+        assert!(taken.contains("already being written"), "{taken}");
+        ledger.close().await;
+    });
+    let beside: Vec<_> = fs::read_dir(&folder).unwrap().collect();
+    assert_eq!(beside.len(), 1, "{beside:?}");
+    let text = stdout(&place.verify(&[]).success());
+    assert!(text.contains("good, records 1 to 304"), "{text}");
+}
+
 /// Nobody is given a proof to keep that will convince nobody.
 #[test]
 fn what_is_not_as_it_was_signed_is_not_proven() {
