@@ -1,8 +1,8 @@
 //! Layer 5, settings: flags, environment, file, default, parsed once into types.
 //!
 //! Every setting has one name. `deadline` is the flag `--deadline`, the variable `POSTERN_DEADLINE`
-//! and the key `deadline` of the settings file; the first of them that is given wins. Of the rest of
-//! the environment only the files are read that `KUBECONFIG` names.
+//! and the key `deadline` of the settings file; the first of them that is given wins. The
+//! environment is read nowhere else, but for what every program of Kubernetes and PostgreSQL reads.
 
 mod cluster;
 mod error;
