@@ -1,6 +1,7 @@
 //! A ledger in a PostgreSQL database, for several writers at once.
 
 mod schema;
+mod session;
 mod write;
 
 use std::time::Duration;
@@ -52,7 +53,8 @@ pub(super) async fn inherit(
     writing: Writing,
     preface: Preface,
 ) -> Result<bool, StoreError> {
-    match PostgresDestination::open(server, &writing.writer, reader(server, Some(PATIENCE))).await {
+    let reader = reader(server, Some(PATIENCE));
+    match PostgresDestination::of_gone(server, &writing.writer, reader).await {
         Ok(destination) => Writer::inherit(destination, writing, preface).await,
         Err(StoreError::InUse { .. }) => Ok(false),
         Err(error) => Err(error),

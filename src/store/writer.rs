@@ -46,6 +46,9 @@ pub(super) trait Destination: Send + 'static {
     /// Writes all of it or nothing; it is durable once this returns `Ok`.
     fn write(&mut self, batch: Batch) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Writes something that says nothing, to learn whether an entry could be written.
+    fn probe(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// As which writer.
     fn writer(&self) -> &str;
 

@@ -1,5 +1,7 @@
 //! The one connection that writes.
 
+use std::time::Duration;
+
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::time::timeout;
 
@@ -9,8 +11,12 @@ use super::super::row::{Batch, Block, Row};
 use super::super::statement::{Columns, Statement};
 use super::super::writer::{Destination, State, upkeep};
 use super::super::{StoreError, unread};
+use super::session::{self, Session};
 use super::{PATIENCE, connect, schema, sql_error};
-use crate::ledger::chain::Hash;
+
+/// How long a process may take to end that has the writer's name still, or to let go of it: another
+/// server drops what a gone one wrote in its name.
+const ENDS: Duration = Duration::from_secs(5);
 
 /// A database, written as one writer.
 #[derive(Debug)]
@@ -18,6 +24,10 @@ pub(super) struct PostgresDestination {
     server: Server,
     writer: String,
     connection: Option<PgConnection>,
+    /// That of the last connection: it may have the name still.
+    session: Option<Session>,
+    /// How long another is waited for that has the name.
+    patience: Duration,
     reader: Reader,
 }
 
@@ -27,17 +37,41 @@ impl PostgresDestination {
         writer: &str,
         reader: Reader,
     ) -> Result<Self, StoreError> {
-        let (server, writer) = (server.clone(), writer.to_owned());
-        let mut this = Self { server, writer, connection: None, reader };
-        upkeep::probe(&mut this).await?;
+        let mut this = Self::new(server, writer, reader);
+        this.patience = ENDS;
+        this.probe().await?;
+        // From now on nobody takes this writer for gone.
+        this.patience = Duration::ZERO;
         Ok(this)
+    }
+
+    /// As a writer that is gone, while nobody else has its name.
+    pub(super) async fn of_gone(
+        server: &Server,
+        writer: &str,
+        reader: Reader,
+    ) -> Result<Self, StoreError> {
+        let mut this = Self::new(server, writer, reader);
+        this.connected().await?;
+        Ok(this)
+    }
+
+    fn new(server: &Server, writer: &str, reader: Reader) -> Self {
+        let (server, writer) = (server.clone(), writer.to_owned());
+        let (connection, session, patience) = (None, None, Duration::ZERO);
+        Self { server, writer, connection, session, patience, reader }
     }
 
     /// The connection, made anew where there is none.
     async fn connected(&mut self) -> Result<&mut PgConnection, StoreError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.connect().await?,
+            None => {
+                let mut connection = self.connect().await?;
+                let session = Session::of(&mut connection).await;
+                self.session = session.map_err(|error| sql_error(&self.server, error))?;
+                connection
+            }
         };
         Ok(self.connection.insert(connection))
     }
@@ -47,14 +81,10 @@ impl PostgresDestination {
         let mut connection = connect(&self.server).await?;
         // Whatever the server's own default is: an answer is given once the record is durable.
         connection.execute("SET synchronous_commit = on").await.map_err(sql)?;
+        session::watch(&mut connection).await.map_err(sql)?;
         schema::migrate(&mut connection, &self.server).await?;
-        // Held by the session: the server lets go of it when the connection ends.
-        let is_ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-            .bind(lock_of(&self.writer))
-            .fetch_one(&mut connection)
-            .await
-            .map_err(sql)?;
-        if !is_ours {
+        let (writer, before) = (&self.writer, self.session);
+        if !session::take_name(&mut connection, writer, before, self.patience).await.map_err(sql)? {
             let (place, writer) = (self.server.to_string(), self.writer.clone());
             return Err(StoreError::InUse { place, writer });
         }
@@ -78,12 +108,6 @@ impl PostgresDestination {
         }
         result
     }
-}
-
-/// The first eight bytes of a hash of the writer's name.
-fn lock_of(writer: &str) -> i64 {
-    let [a, b, c, d, e, f, g, h, ..] = Hash::of(format!("postern writer {writer}").as_bytes()).0;
-    i64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 impl Destination for PostgresDestination {
@@ -125,6 +149,17 @@ impl Destination for PostgresDestination {
         if is_written { Ok(()) } else { Err(StoreError::Taken) }
     }
 
+    async fn probe(&mut self) -> Result<(), StoreError> {
+        upkeep::probe(self).await?;
+        // That fits where something was before, and needs no right to the records.
+        self.with(async |connection, writer| {
+            let mut transaction = connection.begin().await?;
+            insert(&mut transaction, writer, upkeep::blanks()).await?;
+            transaction.rollback().await
+        })
+        .await
+    }
+
     fn writer(&self) -> &str {
         &self.writer
     }
@@ -148,8 +183,7 @@ impl Destination for PostgresDestination {
         let closing = async {
             // The server ends a session some time after it is told to, and whoever follows under
             // this name may be there before.
-            let sql = sqlx::query("SELECT pg_advisory_unlock($1)").bind(lock_of(&self.writer));
-            connection.execute(sql).await?;
+            session::give_back(&mut connection, &self.writer).await?;
             connection.close().await
         };
         if let Ok(Err(error)) = timeout(PATIENCE, closing).await {

@@ -58,7 +58,7 @@ impl SqliteDestination {
             open: None,
             _held: file::hold(path, writer)?,
         };
-        upkeep::probe(&mut this).await?;
+        this.probe().await?;
         Ok(this)
     }
 
@@ -170,6 +170,10 @@ impl Destination for SqliteDestination {
     async fn write(&mut self, batch: Batch) -> Result<(), StoreError> {
         let result = self.try_write(batch).await;
         self.settle(result).await
+    }
+
+    async fn probe(&mut self) -> Result<(), StoreError> {
+        upkeep::probe(self).await
     }
 
     fn writer(&self) -> &str {

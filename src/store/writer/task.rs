@@ -218,7 +218,7 @@ impl<D: Destination> Task<D> {
         if !drafts.is_empty() {
             self.write(drafts, Vec::new()).await?;
         } else if !is_writable {
-            upkeep::probe(&mut self.destination).await?;
+            self.destination.probe().await?;
         }
         self.attest().await
     }

@@ -70,6 +70,10 @@ impl Destination for Table {
         Ok(())
     }
 
+    async fn probe(&mut self) -> Result<(), StoreError> {
+        self.attempt().await
+    }
+
     fn writer(&self) -> &str {
         "w"
     }

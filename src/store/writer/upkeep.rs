@@ -1,11 +1,13 @@
 //! What a writer reads and changes beside its entries, the same in every database.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::super::read::Listed;
+use super::super::row::Row;
 use super::super::statement::{Columns, Statement};
 use super::super::{StoreError, nanoseconds};
 use super::{BATCH, Destination, Signed};
@@ -22,17 +24,39 @@ pub(in crate::store) const HOLDS: &str = "SELECT record FROM records WHERE answe
 const HELD: &str = "%\"event\":\"Held\"%";
 /// Checkpoints that are looked at, and deleted, at once.
 pub(super) const CHECKPOINTS: i64 = 1000;
+/// Entries that fill some pages of 8 KiB, and bytes of each that PostgreSQL does not compress yet.
+const BLANKS: i64 = 12;
+const BLANK_BYTES: usize = 1900;
 /// Terms that are looked at at once.
 const TERMS: i64 = 200;
 /// By how much the clocks of those who hold and of those who drop may differ.
 const CLOCKS: SignedDuration = SignedDuration::from_hours(1);
 
-/// Writes something that says nothing, to learn whether it could write.
+/// Says when it was last seen to write.
 pub(in crate::store) async fn probe<D: Destination>(to: &mut D) -> Result<(), StoreError> {
     let mut sql = Statement::new("INSERT INTO writers (writer, seen) VALUES (");
     sql.bind(to.writer()).push(", ").bind(nanoseconds(Timestamp::now()));
     sql.push(") ON CONFLICT (writer) DO UPDATE SET seen = excluded.seen");
     to.execute(sql).await.map(drop)
+}
+
+/// Entries of nobody, for a transaction that is taken back: as long as one of a large pod, and
+/// more than fit where there is room already.
+pub(in crate::store) fn blanks() -> Vec<Row> {
+    let nothing: Arc<str> = "".into();
+    let blank = |place: i64| Row {
+        sequence: i64::MAX - place,
+        id: Uuid::now_v7().to_string().into(),
+        time: 0,
+        username: Arc::clone(&nothing),
+        namespace: Arc::clone(&nothing),
+        pod: Arc::clone(&nothing),
+        answer: Arc::clone(&nothing),
+        about: None,
+        json: " ".repeat(BLANK_BYTES),
+        hash: Hash::NOTHING,
+    };
+    (0..BLANKS).map(blank).collect()
 }
 
 /// Writes a checkpoint.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use postern::ledger::verify::Verifier;
-use postern::ledger::{Ledger, Record};
+use postern::ledger::{Ledger, LedgerError, Record};
 use postern::store::{AnyLedger, Location};
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::task::JoinSet;
@@ -263,6 +263,72 @@ async fn a_server_that_hangs_gives_no_yes_until_it_goes_on() {
     assert!(!acknowledged.is_empty());
     ledger.close().await;
     assert_holds(&open(&url).await, &acknowledged).await;
+}
+
+/// Of a client that is gone, PostgreSQL keeps the session, and with it the writer's name, for as long
+/// as that waits for something.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_not_kept_away_by_a_session_of_its_own() {
+    let server = Postgres::start();
+    let url = server.database();
+    let ledger = open(&url).await;
+    ledger.append(record(1)).await.unwrap();
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    let mut locking = other.begin().await.unwrap();
+    locking.execute("LOCK TABLE records IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let why = |failed: LedgerError| format!("{:#}", anyhow::Error::new(failed));
+    let hung = why(ledger.append(record(2)).await.unwrap_err());
+    assert!(hung.contains("a write has been under way for 10 s"), "{hung}");
+    let append = tokio::spawn({
+        let ledger = ledger.clone();
+        async move { ledger.append(record(3)).await }
+    });
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    locking.rollback().await.unwrap();
+    append.await.unwrap().map_err(why).unwrap();
+    ledger.close().await;
+}
+
+/// Something else may still be written, which says nothing about entries.
+#[tokio::test]
+async fn a_ledger_that_takes_no_entry_is_not_called_writable() {
+    let url = Postgres::shared().database();
+    let ledger = open(&url).await;
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let full = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN RAISE disk_full; END $$; \
+         CREATE TRIGGER full_disk BEFORE INSERT ON records EXECUTE FUNCTION full_disk()";
+    sqlx::raw_sql(full).execute(&mut connection).await.unwrap();
+    ledger.append(record(1)).await.unwrap_err();
+    for _ in 0..25 {
+        assert!(!ledger.is_writable());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    connection.execute("DROP TRIGGER full_disk ON records").await.unwrap();
+    until("the ledger can be written again", async || ledger.is_writable()).await;
+    ledger.append(record(2)).await.unwrap();
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM records")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(count, 1);
+    ledger.close().await;
+}
+
+/// The other may be ending, or dropping what this one wrote while it was away.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_the_name_still_is_waited_for_a_moment() {
+    let url = Postgres::shared().database();
+    let first = open(&url).await;
+    let begun = std::time::Instant::now();
+    let second = tokio::spawn({
+        let url = url.clone();
+        async move { open(&url).await }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    first.close().await;
+    second.await.unwrap().close().await;
+    assert!(begun.elapsed() >= Duration::from_secs(1));
 }
 
 /// Somebody else's tables are left alone, and a newer schema too; and what could not hold the name

@@ -146,6 +146,10 @@ impl Destination for Unreliable {
         if self.1 { Ok(()) } else { Err(StoreError::Stalled { seconds: 10 }) }
     }
 
+    async fn probe(&mut self) -> Result<(), StoreError> {
+        self.0.probe().await
+    }
+
     fn writer(&self) -> &str {
         self.0.writer()
     }
