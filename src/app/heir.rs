@@ -14,7 +14,7 @@ use crate::store::{AnyLedger, Keep, Location, Preface, Writing};
 /// How often it is looked for what is old: days are kept, so hours do not matter.
 const PACE: Duration = Duration::from_hours(1);
 
-/// Does for gone writers of a shared ledger what each server does for itself.
+/// Does for gone writers of the ledger what each server does for itself.
 #[derive(Debug, Clone)]
 pub(super) struct Heir {
     ledger: AnyLedger,
@@ -26,15 +26,15 @@ pub(super) struct Heir {
 }
 
 impl Heir {
-    /// `None`: nothing is dropped, or nobody else writes here.
+    /// `None`: nothing is dropped, or nobody wrote before.
     pub(super) fn of(
         ledger: &AnyLedger,
         location: &Location,
         writing: Writing,
         rotations: &[String],
     ) -> Option<Self> {
-        let is_shared = matches!(location, Location::Postgres(_));
-        (is_shared && writing.keep != Keep::default()).then(|| Self {
+        let lasts = *location != Location::Memory;
+        (lasts && writing.keep != Keep::default()).then(|| Self {
             ledger: ledger.clone(),
             location: location.clone(),
             writing,

@@ -1,6 +1,6 @@
 //! What writers left that are gone.
 
-use super::{AnyLedger, Location, Writing, postgres};
+use super::{AnyLedger, Location, Writing, postgres, sqlite};
 use crate::ledger::LedgerError;
 use crate::ledger::event::{Event, What};
 
@@ -16,8 +16,7 @@ pub struct Preface {
 
 impl AnyLedger {
     /// Drops what need not be kept any longer of a writer that is gone, as if by itself, once
-    /// `preface` is written; whether there was anything. Of one that is not gone, and in a ledger that
-    /// has one writer alone, nothing.
+    /// `preface` is written; whether there was anything. Of one that is not gone, nothing.
     ///
     /// # Errors
     ///
@@ -27,8 +26,11 @@ impl AnyLedger {
         writing: Writing,
         preface: Preface,
     ) -> Result<bool, LedgerError> {
-        let Location::Postgres(server) = location else { return Ok(false) };
-        let inherited = postgres::inherit(server, writing, preface).await;
+        let inherited = match location {
+            Location::Memory => Ok(false),
+            Location::Sqlite(path) => sqlite::inherit(path, writing, preface).await,
+            Location::Postgres(server) => postgres::inherit(server, writing, preface).await,
+        };
         inherited.map_err(|error| error.while_doing("write"))
     }
 }

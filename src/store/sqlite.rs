@@ -17,7 +17,7 @@ use self::write::SqliteDestination;
 use super::location::Location;
 use super::statement::{Pool, Statement};
 use super::writer::{Writer, Writing};
-use super::{StoreError, StoredLedger};
+use super::{Preface, StoreError, StoredLedger};
 use crate::ledger::LedgerError;
 
 /// How long a lock is waited for where nobody waits for an answer.
@@ -35,6 +35,19 @@ pub(super) async fn open(path: &Path, writing: Writing) -> Result<StoredLedger, 
         location: Location::Sqlite(path),
         file: None,
     })
+}
+
+/// Drops what is old of a writer that is gone; nothing where it is not gone.
+pub(super) async fn inherit(
+    path: &Path,
+    writing: Writing,
+    preface: Preface,
+) -> Result<bool, StoreError> {
+    match SqliteDestination::open(&followed(path), &writing.writer).await {
+        Ok(destination) => Writer::inherit(destination, writing, preface).await,
+        Err(StoreError::InUse { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 pub(super) async fn open_read_only(path: &Path) -> Result<StoredLedger, LedgerError> {

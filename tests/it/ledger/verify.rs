@@ -864,7 +864,12 @@ fn a_part_says_what_it_does_not_explain() {
 /// A pod's name goes with the pod; what it wrote is dropped by those who are there.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_gone_servers_wrote_is_dropped_by_those_who_are_there() {
-    let place = Place::postgres();
+    for place in [Place::sqlite(), Place::postgres()] {
+        drops_what_gone_servers_wrote(&place).await;
+    }
+}
+
+async fn drops_what_gone_servers_wrote(place: &Place) {
     place.fill().await;
     let ledger = place.open("postern-0").await;
     for number in LENGTH + 1..=LENGTH + 1005 {
