@@ -1,4 +1,5 @@
-//! Records that take back a decision which is on record and was not what somebody was told.
+//! Records that take back a decision which is on record and was not what somebody was told; and
+//! those of decisions that were told although they were not on record yet.
 
 use std::collections::BTreeSet;
 
@@ -13,6 +14,9 @@ const LATE: &str = "the decision was not delivered in time";
 
 /// What it says where the database failed and wrote the decision all the same.
 const DOUBTED: &str = "the decision was refused, since the ledger seemed not to be written";
+
+/// Decisions that are kept for later, at most: a few megabytes.
+const MAX_OWED: usize = 4096;
 
 /// What is not written yet.
 #[derive(Debug)]
@@ -44,10 +48,17 @@ impl Amendments {
         self.take_back(record, LATE);
     }
 
-    /// A decision is perhaps on record, and nothing was allowed.
-    pub(super) fn doubt(&mut self, record: Record) {
-        if record.answer == Outcome::Allowed {
-            self.doubtful.push(record);
+    /// A decision could not be written, as far as that is known; where it was not even tried, it is
+    /// not there. A refusal was given all the same, and needs no record.
+    pub(super) fn failed(&mut self, record: Record, is_tried: bool) {
+        match self.undelivered {
+            _ if record.answer == Outcome::Refused => {}
+            Undelivered::TakenBack if is_tried => self.doubtful.push(record),
+            Undelivered::TakenBack => {}
+            Undelivered::Stands if self.owed.len() < MAX_OWED => self.owed.push(record.into()),
+            Undelivered::Stands => {
+                tracing::error!("Decision {} was allowed, and will not be on record", record.id);
+            }
         }
     }
 
@@ -104,7 +115,10 @@ impl Amendments {
     /// Nothing is written any more.
     pub(super) fn give_up(&self) {
         for entry in &self.owed {
-            tracing::error!("could not write that decision {:?} was not delivered", entry.about());
+            match entry.about() {
+                Some(id) => tracing::error!("could not write that decision {id} was not delivered"),
+                None => tracing::error!("could not write entry {}", entry.id()),
+            }
         }
     }
 }

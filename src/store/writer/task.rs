@@ -180,12 +180,12 @@ impl<D: Destination> Task<D> {
                     gauge.failed();
                 }
                 self.shared.turn_unwritable(&error);
-                let is_attempted = self.attempted != before;
+                let is_tried = self.attempted != before;
                 for Asked { entry, reply } in asked {
                     let source = Box::new(Arc::clone(&error));
                     drop(reply.send(Err(LedgerError::Failed { what: "write", source })));
-                    if is_attempted && let Entry::Decision(record) = entry {
-                        self.amendments.doubt(*record);
+                    if let Entry::Decision(record) = entry {
+                        self.amendments.failed(*record, is_tried);
                     }
                 }
             }

@@ -269,6 +269,25 @@ async fn where_decisions_stand_one_that_nobody_waits_for_is_written_and_not_amen
     assert_eq!(table.batches().concat(), reviews(&["a", "b"]));
 }
 
+#[tokio::test(start_paused = true)]
+async fn where_decisions_stand_one_that_could_not_be_written_is_written_later() {
+    let table = Table::unhindered();
+    let writing = Writing { undelivered: Undelivered::Stands, ..Writing::from("w") };
+    let writer = Writer::start(table.clone(), writing);
+    table.is_broken.store(true, Ordering::Relaxed);
+    for review in ["a", "b"] {
+        writer.append(record(review)).await.unwrap_err();
+    }
+    let refused = Record { answer: Outcome::Refused, ..record("refused") };
+    writer.append(refused).await.unwrap_err();
+    table.is_broken.store(false, Ordering::Relaxed);
+    tokio::time::sleep(RETRY * 2).await;
+    assert_eq!(table.batches().concat(), reviews(&["a", "b"]));
+    writer.append(record("c")).await.unwrap();
+    writer.close().await;
+    assert_eq!(table.batches().concat(), reviews(&["a", "b", "c"]));
+}
+
 #[tokio::test]
 async fn an_append_that_was_answered_is_not_amended() {
     let table = Table::unhindered();
