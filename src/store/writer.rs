@@ -1,5 +1,6 @@
 //! Group commit: many requests append, one task writes, one sync makes a whole batch durable.
 
+mod allowance;
 mod amendments;
 pub(super) mod inbox;
 mod recent;

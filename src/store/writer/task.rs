@@ -13,6 +13,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::super::StoreError;
 use super::super::row::{Batch, Draft};
+use super::allowance::Allowance;
 use super::amendments::Amendments;
 use super::inbox;
 use super::recent::Recent;
@@ -66,6 +67,8 @@ pub(super) struct Task<D> {
     channels: Channels,
     recent: Recent,
     amendments: Amendments,
+    /// Nothing: any number of persons' entries may be written.
+    allowance: Option<Allowance>,
     shared: Arc<Shared>,
 }
 
@@ -96,6 +99,7 @@ impl<D: Destination> Task<D> {
             channels,
             recent: Recent::default(),
             amendments: Amendments::new(undelivered),
+            allowance: Allowance::new(keep),
             shared,
         }
     }
@@ -252,6 +256,7 @@ impl<D: Destination> Task<D> {
     /// Gives each entry its place in the sequence and writes them in one transaction.
     async fn write(&mut self, drafts: Vec<Draft>, absorbed: Vec<String>) -> Result<(), StoreError> {
         let mut state = self.take_state().await?;
+        let own = if absorbed.is_empty() { drafts.len() } else { 0 };
         let mut batch = Batch { absorbed, ..Batch::default() };
         for draft in drafts {
             state.add(draft, &mut batch)?;
@@ -261,6 +266,9 @@ impl<D: Destination> Task<D> {
         self.destination.write(batch).await?;
         if let Some(gauge) = &self.gauge {
             gauge.wrote(state.sequence.unsigned_abs(), begun.elapsed());
+        }
+        if let Some(allowance) = &mut self.allowance {
+            allowance.earn(own);
         }
         self.known = Some((state.sequence, state.hash));
         self.state = Some(state);
@@ -345,7 +353,14 @@ impl<D: Destination> Task<D> {
     }
 
     async fn take_inbox(&mut self) -> Result<(), StoreError> {
-        let left = upkeep::inbox(&mut self.destination).await?;
+        let mut left = upkeep::inbox(&mut self.destination).await?;
+        if let Some(allowance) = &mut self.allowance {
+            let fits = left.iter().take_while(|(_, text)| allowance.spend(text.len())).count();
+            if fits < left.len() {
+                tracing::warn!("what persons left waits: it is more than what is decided");
+                left.truncate(fits);
+            }
+        }
         if left.is_empty() {
             return Ok(());
         }

@@ -58,6 +58,45 @@ fn what_has_no_room_is_dropped_and_not_what_has() {
     }
 }
 
+/// That somebody reads is an entry too, and whoever may read can do so all day.
+#[test]
+fn nobody_drives_out_decisions_by_reading() {
+    let runtime = Runtime::new().unwrap();
+    let by = Person { user: "mallory".to_owned(), host: "laptop".to_owned() };
+    let read = What::Read { by, command: "audit list".to_owned() };
+    for mut place in [Place::sqlite(), Place::postgres()] {
+        place.every = Duration::from_millis(100);
+        place.keep = Keep { entries: Some(300), ..Keep::default() };
+        let location = place.ledger.parse().unwrap();
+        runtime.block_on(async {
+            let ledger = place.open("postern-0").await;
+            for number in 1..=100 {
+                ledger.append(record(number)).await.unwrap();
+            }
+            for _ in 0..500 {
+                let event = Event::now("staging", read.clone());
+                AnyLedger::leave_event(&location, &event).await.unwrap();
+            }
+            // Each checkpoint takes up as many as a transaction has.
+            let signed = ledger.signed("postern-0").await.unwrap().len();
+            until("there was time for all of them", async || {
+                ledger.signed("postern-0").await.unwrap().len() > signed + 12
+            })
+            .await;
+            let first = ledger.links("postern-0", 0, 1).await.unwrap();
+            assert_eq!(first.iter().next().unwrap().unwrap().sequence, 1);
+            let last = ledger.last_sequence("postern-0").await.unwrap();
+            assert_eq!(last, 164, "decisions, and what may be written beside them");
+            ledger.append(record(101)).await.unwrap();
+            until("one more goes in", async || {
+                ledger.last_sequence("postern-0").await.unwrap() == 166
+            })
+            .await;
+            ledger.close().await;
+        });
+    }
+}
+
 /// What says how old it is, or how much was before it, is what was signed. Whoever can write into
 /// the database cannot have the server drop anything, and sign that.
 #[test]
