@@ -96,6 +96,15 @@ pub struct Summary {
     pub changes: usize,
 }
 
+impl Summary {
+    /// Whether something was let in of which there is no record, or none yet.
+    #[must_use]
+    pub fn is_unrecorded(&self) -> bool {
+        let lets_in = matches!(self.reason, Reason::Permitted | Reason::NotEnforced);
+        lets_in && self.allowed && self.decision.is_none() && !self.dry_run
+    }
+}
+
 impl<L: Ledger> Gate<L> {
     /// A gate over these policies and this ledger, and no cluster.
     pub fn new(policies: Policies, ledger: L, settings: GateSettings) -> Self {

@@ -278,6 +278,9 @@ impl Metrics {
     pub fn answered(&self, summary: &Summary, took: Duration) {
         let Summary { phase, allowed: _, reason, dry_run, decision, changes: _ } = *summary;
         self.reviews.get_or_create(&review_labels(phase, reason, dry_run)).inc();
+        if summary.is_unrecorded() {
+            self.allowed_unrecorded();
+        }
         let exemplar = decision.filter(|_| self.exemplars).map(DecisionLabel::from);
         let durations = self.durations.get_or_create(&PhaseLabel { phase: phase_label(phase) });
         durations.observe(took.as_secs_f64(), exemplar, None);
@@ -400,6 +403,9 @@ mod tests {
             changes: 0,
         };
         metrics.answered(&summary, Duration::from_micros(700));
+        let passed = Summary { allowed: true, reason: Reason::Permitted, ..summary.clone() };
+        metrics.answered(&passed, Duration::from_micros(7000));
+        metrics.answered(&Summary { dry_run: false, ..passed }, Duration::from_micros(7000));
         metrics.turned_away(413);
         metrics.policies_loaded(&PolicySet::default(), Timestamp::UNIX_EPOCH);
         metrics.certificate_loaded(CertificateKind::Serving, Some(Timestamp::UNIX_EPOCH));
@@ -419,6 +425,7 @@ mod tests {
         for line in [
             r#"postern_reviews_total{phase="validate",answer="refused",reason="policy",dry_run="true"} 1"#,
             r#"postern_review_duration_seconds_bucket{le="0.001",phase="validate"} 1"#,
+            "postern_unrecorded_allows_total 1",
             r#"postern_requests_turned_away_total{status="413"} 1"#,
             r#"postern_policies{effect="Require",enforcement="Enforce"} 0"#,
             r#"postern_certificate_expiry_timestamp_seconds{kind="serving"} 0"#,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use axum::extract::Request;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::metrics::phase_label;
 use crate::gate::trace::{Parent, Traced, Tracer};
@@ -64,6 +64,10 @@ pub(super) fn say(said: &Answer, took: Duration) {
         Some(decision) => info!(
             %decision, phase, verdict, answer, reason, %namespace, %pod, %user, %policies,
             dry_run, changes, duration_us, "Decided"
+        ),
+        None if said.summary.is_unrecorded() => warn!(
+            phase, verdict, answer, reason, %namespace, %pod, %user, %policies,
+            changes, duration_us, "Allowed without a record"
         ),
         // Without a decision a refusal still needs to be found, a pass does not.
         None if !allowed => info!(

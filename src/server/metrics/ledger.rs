@@ -14,6 +14,7 @@ pub(super) struct Writes {
     sequence: Gauge,
     durations: Histogram,
     failures: Counter,
+    unrecorded: Counter,
     checkpoint_interval: Gauge,
 }
 
@@ -23,6 +24,7 @@ impl Default for Writes {
             sequence: Gauge::default(),
             durations: Histogram::new(DURATION_BUCKETS),
             failures: Counter::default(),
+            unrecorded: Counter::default(),
             checkpoint_interval: Gauge::default(),
         }
     }
@@ -46,6 +48,11 @@ impl Writes {
             "Attempts to write entries or a checkpoint that failed",
             self.failures.clone(),
         );
+        registry.register(
+            "unrecorded_allows",
+            "Reviews that let something in without a record, or before there was one",
+            self.unrecorded.clone(),
+        );
         registry.register_with_unit(
             "ledger_checkpoint_interval",
             "How often a checkpoint is to be signed; 0: never",
@@ -65,6 +72,11 @@ impl Metrics {
     /// An attempt to write failed.
     pub fn ledger_write_failed(&self) {
         self.writes.failures.inc();
+    }
+
+    /// Something was let in of which there is no record yet.
+    pub(super) fn allowed_unrecorded(&self) {
+        self.writes.unrecorded.inc();
     }
 
     /// A checkpoint is to be signed this often.
