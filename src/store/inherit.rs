@@ -1,6 +1,6 @@
 //! What writers left that are gone.
 
-use super::{AnyLedger, Location, Writing, postgres, sqlite};
+use super::{AnyLedger, Location, Writing, is_writer_name, postgres, sqlite};
 use crate::ledger::LedgerError;
 use crate::ledger::event::{Event, What};
 
@@ -27,6 +27,8 @@ impl AnyLedger {
         preface: Preface,
     ) -> Result<bool, LedgerError> {
         let inherited = match location {
+            // What stands in a database as a name need not be one, and would be a file's.
+            _ if !is_writer_name(&writing.writer) => Ok(false),
             Location::Memory => Ok(false),
             Location::Sqlite(path) => sqlite::inherit(path, writing, preface).await,
             Location::Postgres(server) => postgres::inherit(server, writing, preface).await,

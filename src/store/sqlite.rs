@@ -43,7 +43,7 @@ pub(super) async fn inherit(
     writing: Writing,
     preface: Preface,
 ) -> Result<bool, StoreError> {
-    match SqliteDestination::open(&followed(path), &writing.writer).await {
+    match SqliteDestination::of_gone(&followed(path), &writing.writer) {
         Ok(destination) => Writer::inherit(destination, writing, preface).await,
         Err(StoreError::InUse { .. }) => Ok(false),
         Err(error) => Err(error),

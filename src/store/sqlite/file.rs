@@ -108,7 +108,7 @@ pub(super) fn make(path: &Path) -> Result<(), StoreError> {
 }
 
 /// How long a process may take to end that has the ledger still.
-const ENDS: Duration = Duration::from_millis(500);
+pub(super) const ENDS: Duration = Duration::from_millis(500);
 /// Between two looks at that.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -117,7 +117,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 ///
 /// The lock is on a file of its own: SQLite's locks on the database are lost when another
 /// descriptor of it is closed in the same process.
-pub(super) fn hold(path: &Path, writer: &str) -> Result<File, StoreError> {
+///
+/// Whoever has it is waited for, and with it this thread.
+pub(super) fn hold(path: &Path, writer: &str, patience: Duration) -> Result<File, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{writer}.lock"));
     let name = PathBuf::from(name);
@@ -134,7 +136,7 @@ pub(super) fn hold(path: &Path, writer: &str) -> Result<File, StoreError> {
     loop {
         match lock.try_lock() {
             Ok(()) => return Ok(lock),
-            Err(TryLockError::WouldBlock) if began.elapsed() < ENDS => thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) if began.elapsed() < patience => thread::sleep(PAUSE),
             Err(TryLockError::WouldBlock) => {
                 let (place, writer) = (super::place(path), writer.to_owned());
                 return Err(StoreError::InUse { place, writer });

@@ -12,7 +12,7 @@ use super::super::row::Batch;
 use super::super::statement::{Columns, Statement};
 use super::super::writer::{BATCH, Destination, State, upkeep};
 use super::super::{StoreError, unread};
-use super::file::{self, Identity, Log};
+use super::file::{self, ENDS, Identity, Log};
 use super::insert::{bind_rows, insertion, write_more};
 use super::{options, place, read, schema, sql_error};
 
@@ -51,15 +51,24 @@ struct Open {
 impl SqliteDestination {
     pub(super) async fn open(path: &Path, writer: &str) -> Result<Self, StoreError> {
         file::make(path)?;
-        let mut this = Self {
+        let mut this = Self::new(path, writer, ENDS)?;
+        this.probe().await?;
+        Ok(this)
+    }
+
+    /// As a writer that is gone, while nobody else has its name.
+    pub(super) fn of_gone(path: &Path, writer: &str) -> Result<Self, StoreError> {
+        Self::new(path, writer, Duration::ZERO)
+    }
+
+    fn new(path: &Path, writer: &str, patience: Duration) -> Result<Self, StoreError> {
+        Ok(Self {
             path: path.to_owned(),
             writer: writer.into(),
             identity: Identity::of(path)?,
             open: None,
-            _held: file::hold(path, writer)?,
-        };
-        this.probe().await?;
-        Ok(this)
+            _held: file::hold(path, writer, patience)?,
+        })
     }
 
     /// The connection, made anew where there is none.

@@ -15,7 +15,7 @@ pub(super) struct Allowance {
 /// This part of what is kept may be persons' at once, where nothing is decided meanwhile.
 const PART: u64 = 16;
 /// But so many at least, and at most.
-const LEAST: u64 = 64;
+const LEAST: u64 = 256;
 const MOST: u64 = 4096;
 /// A record of a decision has more.
 const BYTES: u64 = 1024;
@@ -53,16 +53,16 @@ mod tests {
         let room = |keep| Allowance::new(keep).unwrap().left;
         assert_eq!(room(keep(Some(1000), None)), LEAST);
         assert_eq!(room(keep(Some(16_000), None)), 1000);
-        assert_eq!(room(keep(Some(1_000_000), Some(3_200 << 10))), 200);
+        assert_eq!(room(keep(Some(1_000_000), Some(8_000 << 10))), 500);
         assert_eq!(room(keep(Some(1_000_000), None)), MOST);
 
         let mut allowance = Allowance::new(keep(Some(1000), None)).unwrap();
-        let taken = (0..100).filter(|_| allowance.spend(300)).count();
-        assert_eq!(taken, 64);
+        let taken = (0..500).filter(|_| allowance.spend(300)).count();
+        assert_eq!(taken, 256);
         allowance.earn(3);
         assert!(!allowance.spend(5000), "it counts as five");
-        assert!(allowance.spend(2000) && !allowance.spend(1));
+        assert!(allowance.spend(2000) && allowance.spend(1) && !allowance.spend(1));
         allowance.earn(1000);
-        assert_eq!(allowance.left, 64);
+        assert_eq!(allowance.left, 256);
     }
 }

@@ -193,8 +193,9 @@ async fn a_number_that_is_taken_is_an_error_and_then_passed_by() {
     assert!(error.contains("was written as `postern-0` by another process"), "{error}");
     assert!(!ledger.is_writable());
 
+    // That somebody else wrote it is said first.
     ledger.append(record(3)).await.unwrap();
-    assert_eq!(ledger.get(record(3).id).await.unwrap().unwrap().sequence, 3);
+    assert_eq!(ledger.get(record(3).id).await.unwrap().unwrap().sequence, 4);
     assert_eq!(ledger.get(record(2).id).await.unwrap(), None);
 }
 

@@ -66,7 +66,7 @@ fn nobody_drives_out_decisions_by_reading() {
     let read = What::Read { by, command: "audit list".to_owned() };
     for mut place in [Place::sqlite(), Place::postgres()] {
         place.every = Duration::from_millis(100);
-        place.keep = Keep { entries: Some(300), ..Keep::default() };
+        place.keep = Keep { entries: Some(400), ..Keep::default() };
         let location = place.ledger.parse().unwrap();
         runtime.block_on(async {
             let ledger = place.open("postern-0").await;
@@ -86,10 +86,10 @@ fn nobody_drives_out_decisions_by_reading() {
             let first = ledger.links("postern-0", 0, 1).await.unwrap();
             assert_eq!(first.iter().next().unwrap().unwrap().sequence, 1);
             let last = ledger.last_sequence("postern-0").await.unwrap();
-            assert_eq!(last, 164, "decisions, and what may be written beside them");
+            assert_eq!(last, 356, "decisions, and what may be written beside them");
             ledger.append(record(101)).await.unwrap();
             until("one more goes in", async || {
-                ledger.last_sequence("postern-0").await.unwrap() == 166
+                ledger.last_sequence("postern-0").await.unwrap() == 358
             })
             .await;
             ledger.close().await;

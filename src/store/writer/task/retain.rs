@@ -1,11 +1,17 @@
 //! How old entries are dropped: those of a writer that writes, and those of one that is gone.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::super::retention;
 use super::super::upkeep::{self, Pruning};
 use super::{Destination, Entry, Event, Keep, StoreError, Task};
 use crate::store::Preface;
+
+/// Between two steps of an heir: whoever else writes the same file has its turn, as decisions do.
+const TURN: Duration = Duration::from_millis(20);
 
 impl<D: Destination> Task<D> {
     /// Drops what need not be kept any longer: first says so, and has that signed.
@@ -40,6 +46,7 @@ impl<D: Destination> Task<D> {
         }
         while self.pruning.is_some() {
             self.prune().await;
+            sleep(TURN).await;
         }
         self.destination.close().await;
         Ok(is_any)
