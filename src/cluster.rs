@@ -46,7 +46,7 @@ pub use certificates::{
     custody, rotate,
 };
 pub use checkpoints::CheckpointMap;
-pub use client::ConnectError;
+pub use client::{ConnectError, kubeconfigs};
 pub use health::Health;
 pub use join::{Report, join};
 pub use look::{Look, LookError};

@@ -73,6 +73,8 @@ pub struct Settings {
     pub writer: String,
     /// How and what to log.
     pub logs: Logs,
+    /// `--config`
+    pub file: Option<PathBuf>,
     /// `--metrics-exemplars`
     pub metrics_exemplars: bool,
     /// What is sent elsewhere.
@@ -183,6 +185,7 @@ impl Given {
                 colour: colour(),
                 file: None,
             },
+            file: None,
             metrics_exemplars: self.metrics_exemplars.unwrap_or(false),
             forward,
             danger_allow_on_ledger_failure: self.danger_allow_on_ledger_failure.unwrap_or(false),

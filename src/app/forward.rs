@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::warn;
 
-use crate::cluster::CheckpointMap;
+use crate::cluster::{CheckpointMap, kubeconfigs};
 use crate::config::{ForwardSettings, KeyPlace, Serving, SettingError, Settings};
 use crate::forward::apart::{Named, apart};
 use crate::forward::checkpoints::{Destination, NoteFile, NotePost, Place, follow};
@@ -160,8 +160,14 @@ fn files_read(settings: &Settings) -> Vec<Named> {
         ("client-ca", settings.tls.client_ca.as_ref()),
         ("tls-cert", certificate),
         ("tls-key", key),
+        ("config", settings.file.as_ref()),
     ];
-    read.into_iter().filter_map(|(name, path)| Some(Named::new(name, path?))).collect()
+    let read = read.into_iter().filter_map(|(name, path)| Some(Named::new(name, path?)));
+    let cluster = settings.cluster.as_ref();
+    let kubeconfigs = kubeconfigs(cluster.and_then(|cluster| cluster.kubeconfig.as_deref()));
+    let kubeconfigs = kubeconfigs.iter().map(|path| Named::new("kubeconfig", path));
+    let policies = settings.policies.iter().map(|path| Named::new("policies", path));
+    read.chain(kubeconfigs).chain(policies).collect()
 }
 
 /// What is wrong with a ledger's own place is told where it is opened.

@@ -52,8 +52,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     let Args { dev, config, given } = args;
     // What a flag or a variable says, the file cannot change later either.
     let log_file = config.clone().filter(|_| given.log_level().is_none());
-    let given = match config {
-        Some(file) => given.or(Given::from_file(&file)?),
+    let given = match &config {
+        Some(file) => given.or(Given::from_file(file)?),
         None => given,
     };
     let bench = dev.then(|| dev::Bench::set_up(&given)).transpose()?;
@@ -63,6 +63,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     };
     let mut settings = given.settings()?;
     settings.logs.file = log_file;
+    settings.file = config;
     let (ledger, policies) = (settings.ledger.clone(), settings.policies.clone());
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     let outcome = runtime.block_on(app::run(settings, |addresses| {

@@ -142,6 +142,20 @@ async fn of_kubeconfig(path: Option<&Path>, context: Option<&str>) -> Result<Con
 
 const NO_URL: &str = "the `server` of its cluster is no URL; want `https://HOST:PORT`";
 
+/// The files of which one is read where a kubeconfig is wanted: this one, else what kubectl would
+/// take.
+#[must_use]
+pub fn kubeconfigs(given: Option<&Path>) -> Vec<PathBuf> {
+    if let Some(given) = given {
+        return vec![given.to_owned()];
+    }
+    let named = of_environment();
+    if !named.is_empty() {
+        return named;
+    }
+    std::env::home_dir().map(|home| home.join(".kube/config")).into_iter().collect()
+}
+
 /// Every file that KUBECONFIG names. The library would read them too, and not say which is wrong.
 fn of_environment() -> Vec<PathBuf> {
     let value = std::env::var_os("KUBECONFIG").unwrap_or_default();

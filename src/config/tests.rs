@@ -91,6 +91,7 @@ fn every_setting_can_come_from_the_file() {
         cluster_name,
         writer,
         logs,
+        file: _,
         forward: _,
         metrics_exemplars,
         danger_allow_on_ledger_failure,

@@ -10,27 +10,38 @@ use std::path::{Path, PathBuf};
 pub struct Named {
     /// The setting.
     pub setting: &'static str,
-    /// The file.
+    /// The file, or a folder of which everything below it counts.
     pub path: PathBuf,
     /// How many files beside it, with a number behind its name, are its own too.
     pub keep: usize,
 }
 
-/// A file is named twice, or named by another's number.
+/// A file is named twice, lies where another's lie, or is named by another's number.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`{}` is {} of `--{}`{}; want a file of its own",
+    "`{}` is {}{} of `--{}`{}; want a file of its own",
     path.display(),
+    if *how == How::Below { "in " } else { "" },
     if other.path == *path { "the file".to_owned() } else { format!("`{}`", other.path.display()) },
     other.setting,
-    if *is_full { ", once that is full" } else { "" }
+    if *how == How::Full { ", once that is full" } else { "" }
 )]
 pub struct Shared {
     /// The setting that is wrong.
     pub setting: &'static str,
     path: PathBuf,
     other: Named,
-    is_full: bool,
+    how: How,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// By whatever name.
+    Same,
+    /// A file of that folder, or of one below it.
+    Below,
+    /// It is moved there when it is full.
+    Full,
 }
 
 /// Whether each file that is written is nobody else's, neither of those written nor of those read.
@@ -59,12 +70,26 @@ impl Named {
     fn spares(&self, other: &Self) -> Result<(), Shared> {
         let is_same = self.places().any(|own| other.places().any(|its| its == own))
             || node(&self.path).is_some_and(|own| node(&other.path) == Some(own));
-        let is_numbered = || self.places().any(|own| other.numbers(&own));
-        if !is_same && !is_numbered() {
+        let how = if is_same {
+            How::Same
+        } else if other.holds(self) {
+            How::Below
+        } else if self.places().any(|own| other.numbers(&own)) {
+            How::Full
+        } else {
             return Ok(());
-        }
+        };
         let (path, other) = (self.path.clone(), other.clone());
-        Err(Shared { setting: self.setting, path, other, is_full: !is_same })
+        Err(Shared { setting: self.setting, path, other, how })
+    }
+
+    /// Whether it is a folder, and a file lies below it or is linked from it.
+    fn holds(&self, file: &Self) -> bool {
+        let Ok(folder) = fs::canonicalize(&self.path) else { return false };
+        let Ok(linked) = fs::read_dir(&folder) else { return false };
+        let written = node(&file.path);
+        file.places().any(|(its, _)| its.starts_with(&folder))
+            || linked.flatten().any(|it| written.is_some() && node(&it.path()) == written)
     }
 
     /// Where it is, and where it is said to be.
@@ -139,5 +164,39 @@ mod tests {
         let error = apart(&written, &read).unwrap_err().to_string();
         assert!(error.contains("/token` of `--forward-token`; "), "{error}");
         assert!(apart(&[], &[read[0].clone(), read[0].clone()]).is_ok());
+    }
+
+    #[test]
+    fn nothing_is_written_into_a_folder_that_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        fs::create_dir_all(at.join("policies/..1")).unwrap();
+        fs::create_dir_all(at.join("policies-2")).unwrap();
+        fs::write(at.join("policies/..1/a.yaml"), "a").unwrap();
+        fs::write(at.join("shared.yaml"), "b").unwrap();
+        symlink("../shared.yaml", at.join("policies/b.yaml")).unwrap();
+        symlink("policies", at.join("linked")).unwrap();
+        symlink("policies/..1/a.yaml", at.join("a")).unwrap();
+        fs::hard_link(at.join("shared.yaml"), at.join("hard")).unwrap();
+        for read in ["policies", "linked"] {
+            let read = [Named::new("policies", &at.join(read))];
+            let into = |name: &str| apart(&[file(at, name, 1)], &read);
+            for name in [
+                "policies/new",
+                "policies/..1/new",
+                "./linked/new",
+                "a",
+                "shared.yaml",
+                "hard",
+                "policies-2/../policies/a.yaml",
+            ] {
+                let error = into(name).err().map(|error| error.to_string()).unwrap_or_default();
+                assert!(error.contains("` is in `"), "{name}: {error}");
+                assert!(error.contains("` of `--policies`; "), "{name}: {error}");
+            }
+            for name in ["policies-2/new", "new", "policies.1"] {
+                assert!(into(name).is_ok(), "{name}");
+            }
+        }
     }
 }

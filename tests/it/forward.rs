@@ -345,6 +345,34 @@ async fn no_file_is_written_for_two() {
     assert!(!site.path("a").exists());
 }
 
+#[tokio::test]
+async fn no_file_is_written_that_the_server_reads() {
+    let site = Site::new();
+    site.install_policies(&[("a.yaml", "# without a line's end")]);
+    site.install_settings("# without a line's end");
+    fs::write(site.path("cluster"), "# without a line's end").unwrap();
+    std::os::unix::fs::symlink("cluster", site.path("linked")).unwrap();
+    for (target, words) in [
+        ("policies/a.yaml", "`policies/a.yaml` is in `policies` of `--policies`; want"),
+        ("./policies/..data/new", "is in `policies` of `--policies`; want"),
+        ("./config/postern.yaml", "is `config/postern.yaml` of `--config`; want"),
+        ("linked", "`linked` is `cluster` of `--kubeconfig`; want"),
+    ] {
+        for name in ["--forward", "--checkpoint-to"] {
+            let target = format!("file:{target}");
+            let more = [name, &target, "--config", "config/postern.yaml"];
+            let mut server = site.launch_with(("KUBECONFIG", "cluster"), &arguments(&more));
+            server.wait_for_line(&format!("`{name}`: "));
+            server.wait_for_line(words);
+            assert_eq!(server.ended().await.code(), Some(64), "{name} {target}");
+        }
+    }
+    for read in ["policies/a.yaml", "config/postern.yaml", "cluster"] {
+        assert_eq!(fs::read_to_string(site.path(read)).unwrap(), "# without a line's end");
+    }
+    assert!(!site.path("policies/..data/new").exists());
+}
+
 struct Uncounted;
 
 impl Tally for Uncounted {

@@ -171,6 +171,13 @@ impl Site {
         Server::launch(command)
     }
 
+    /// The same with a variable of the environment.
+    pub(crate) fn launch_with(&self, variable: (&str, &str), arguments: &[&str]) -> Server {
+        let mut command = self.command();
+        command.envs([variable]).args(arguments);
+        Server::launch(command)
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
         command.env_clear().current_dir(self.folder.path());
