@@ -18,6 +18,7 @@ mod courier;
 mod dial;
 mod file;
 mod http;
+mod stdout;
 mod syslog;
 pub mod target;
 pub mod traces;

@@ -1,6 +1,6 @@
 //! Brings one target what it does not have yet.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -12,6 +12,7 @@ use super::backoff::{Backoff, Complaint};
 use super::dial::Dialer;
 use super::file::Lines;
 use super::http::Poster;
+use super::stdout::Printer;
 use super::syslog::Teller;
 use super::target::Target;
 use super::{Credentials, Tally, Trouble};
@@ -162,7 +163,7 @@ fn cut(mut entries: Vec<Kept>) -> Vec<Kept> {
 
 /// How entries get to a target.
 pub(super) enum Carrier {
-    Stdout,
+    Stdout(Arc<Mutex<Printer>>),
     File(Arc<Mutex<Lines>>),
     Http(Poster),
     Syslog(Teller),
@@ -176,7 +177,7 @@ impl Carrier {
     ) -> Result<Self, Trouble> {
         let Credentials { ca, token } = credentials;
         match target {
-            Target::Stdout => Ok(Self::Stdout),
+            Target::Stdout => Ok(Self::Stdout(Arc::new(Mutex::new(Printer::new())))),
             Target::File(file) => {
                 let mut lines = Lines::new(file.clone());
                 lines.check().map_err(Trouble::while_("open it"))?;
@@ -200,7 +201,14 @@ impl Carrier {
     /// Gives the target these entries; it has them once this is `Ok`.
     async fn carry(&mut self, entries: Vec<Kept>) -> Result<(), Trouble> {
         match self {
-            Self::Stdout => blocking(move || print(&lines(&entries))).await,
+            Self::Stdout(printer) => {
+                let printer = Arc::clone(printer);
+                let print = move || {
+                    let mut printer = printer.lock().unwrap_or_else(PoisonError::into_inner);
+                    printer.print(&lines(&entries))
+                };
+                blocking(print).await
+            }
             Self::File(file) => {
                 let file = Arc::clone(file);
                 let append = move || {
@@ -225,10 +233,4 @@ pub(super) async fn blocking(
 
 fn lines(entries: &[Kept]) -> Vec<u8> {
     entries.iter().flat_map(|entry| [entry.json.as_bytes(), b"\n"]).flatten().copied().collect()
-}
-
-fn print(lines: &[u8]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(lines)?;
-    out.flush()
 }
