@@ -88,12 +88,11 @@ impl<J: Journal> Courier<J> {
         let after = delivered.through;
         let entries = self.journal.entries_after(&self.writer, after, delivered.most).await;
         let entries = cut(entries.map_err(Trouble::Ledger)?);
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
-            return Ok(false);
-        };
-        let (first, last, bytes) = (first.sequence, last.sequence, first.json.len() + 1);
+        let Some(first) = entries.first() else { return Ok(false) };
+        let (first, bytes) = (first.sequence, first.json.len() + 1);
+        let sequences: Vec<u64> = entries.iter().map(|entry| entry.sequence).collect();
         let number = entries.len();
-        match self.carrier.carry(entries).await {
+        let taken = match self.carrier.carry(entries).await {
             Err(Trouble::TooLarge) if number == 1 => {
                 return Err(Trouble::EntryTooLarge { sequence: first, bytes });
             }
@@ -102,7 +101,8 @@ impl<J: Journal> Courier<J> {
                 return Err(Trouble::TooLarge);
             }
             carried => carried?,
-        }
+        };
+        let Some(last) = sequences.into_iter().take(taken).next_back() else { return Ok(false) };
         if first > after + 1 {
             warn!(
                 "{} ({}) never got entries {} to {}: the ledger dropped them before",
@@ -112,7 +112,7 @@ impl<J: Journal> Courier<J> {
                 first - 1
             );
         }
-        self.tally.forwarded(&self.label, number as u64);
+        self.tally.forwarded(&self.label, taken as u64);
         *delivered = Delivered { through: last, most: (delivered.most + 1).min(BATCH) };
         Ok(true)
     }
@@ -198,8 +198,9 @@ impl Carrier {
         }
     }
 
-    /// Gives the target these entries; it has them once this is `Ok`.
-    async fn carry(&mut self, entries: Vec<Kept>) -> Result<(), Trouble> {
+    /// Gives the target these entries; it has so many of them, from the first, once this is `Ok`.
+    async fn carry(&mut self, entries: Vec<Kept>) -> Result<usize, Trouble> {
+        let all = entries.len();
         match self {
             Self::Stdout(printer) => {
                 let printer = Arc::clone(printer);
@@ -207,7 +208,7 @@ impl Carrier {
                     let mut printer = printer.lock().unwrap_or_else(PoisonError::into_inner);
                     printer.print(&lines(&entries))
                 };
-                blocking(print).await
+                blocking(print).await.map(|()| all)
             }
             Self::File(file) => {
                 let file = Arc::clone(file);
@@ -217,16 +218,16 @@ impl Carrier {
                 };
                 blocking(append).await
             }
-            Self::Http(poster) => poster.post(NDJSON, lines(&entries)).await,
-            Self::Syslog(teller) => teller.tell(&entries).await,
+            Self::Http(poster) => poster.post(NDJSON, lines(&entries)).await.map(|()| all),
+            Self::Syslog(teller) => teller.tell(&entries).await.map(|()| all),
         }
     }
 }
 
 /// Work that may wait for a disk or a reader, off the threads that answer.
-pub(super) async fn blocking(
-    work: impl FnOnce() -> io::Result<()> + Send + 'static,
-) -> Result<(), Trouble> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Trouble> {
     let done = spawn_blocking(work).await.map_err(|_| Trouble::Gone)?;
     done.map_err(Trouble::while_("write"))
 }

@@ -23,14 +23,19 @@ impl Lines {
         Self { file, open: None }
     }
 
-    /// Whether it can be written.
+    /// Whether it can be written, and moved on once it is full.
     pub(super) fn check(&mut self) -> io::Result<()> {
+        open_folder(&self.file.path)?;
         self.open().map(drop)
     }
 
-    /// Appends whole lines; they are durable once this is `Ok`. After an error some may be there,
-    /// and the next call begins by taking away half a line.
-    pub(super) fn append<'a>(&mut self, lines: impl Iterator<Item = &'a str>) -> io::Result<()> {
+    /// Appends whole lines, one at least and not more than the file has room for; says how many.
+    /// They are durable once this is `Ok`. After an error some may be there, and the next call
+    /// begins by taking away half a line.
+    ///
+    /// A full file is moved on only before anything is written: nothing that is written then makes
+    /// another one full when it is tried again, and pushes out what was delivered.
+    pub(super) fn append<'a>(&mut self, lines: impl Iterator<Item = &'a str>) -> io::Result<usize> {
         let appended = self.try_append(lines);
         if appended.is_err() {
             self.open = None;
@@ -38,24 +43,27 @@ impl Lines {
         appended
     }
 
-    fn try_append<'a>(&mut self, lines: impl Iterator<Item = &'a str>) -> io::Result<()> {
+    fn try_append<'a>(&mut self, lines: impl Iterator<Item = &'a str>) -> io::Result<usize> {
         let (mut file, mut size) = self.open()?;
         let mut pending = Vec::new();
+        let mut number = 0;
         for line in lines {
             let length = pending.len() as u64 + line.len() as u64 + 1;
             let is_full = size + length > self.file.max_size;
-            if is_full && size + pending.len() as u64 > 0 {
-                file.write_all(&pending)?;
-                pending.clear();
-                file.sync_data()?;
+            if is_full && number > 0 {
+                break;
+            }
+            if is_full && size > 0 {
                 self.rotate()?;
                 (file, size) = self.open()?;
             }
             pending.extend_from_slice(line.as_bytes());
             pending.push(b'\n');
+            number += 1;
         }
         file.write_all(&pending)?;
-        file.sync_data()
+        file.sync_data()?;
+        Ok(number)
     }
 
     /// The file and its size. One that somebody else moved away or removed is left to them.
@@ -77,13 +85,15 @@ impl Lines {
     /// number that is free: whoever was killed in the middle of this left one.
     fn rotate(&mut self) -> io::Result<()> {
         self.open = None;
+        // A move that could not be made durable is not begun.
+        let folder = open_folder(&self.file.path)?;
         let is_free = |number: &usize| !self.numbered(*number).exists();
         let free = (1..self.file.keep).find(is_free).unwrap_or(self.file.keep);
         for number in (1..free).rev() {
             fs::rename(self.numbered(number), self.numbered(number + 1))?;
         }
         fs::rename(&self.file.path, self.numbered(1))?;
-        sync_folder(&self.file.path)
+        folder.sync_all()
     }
 
     fn numbered(&self, number: usize) -> PathBuf {
@@ -95,21 +105,26 @@ impl Lines {
 
 /// Opens a file to append to it; makes it, readable by nobody else, where it does not exist.
 pub(super) fn open_private(path: &Path) -> io::Result<File> {
-    let is_new = !path.exists();
+    let folder = if path.exists() { None } else { Some(open_folder(path)?) };
     let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is not a file"));
     }
-    if is_new {
-        sync_folder(path)?;
+    if let Some(folder) = folder {
+        folder.sync_all()?;
     }
     Ok(file)
 }
 
-/// A new name is durable once its folder is.
-fn sync_folder(path: &Path) -> io::Result<()> {
+/// A new name is durable once its folder is, which only somebody who may read it can ask for.
+fn open_folder(path: &Path) -> io::Result<File> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    let folder = folder.unwrap_or(Path::new("."));
+    let named = |error: io::Error| {
+        let why = format!("its folder `{}` cannot be read: {error}", folder.display());
+        io::Error::new(error.kind(), why)
+    };
+    File::open(folder).map_err(named)
 }
 
 /// Whoever was killed while writing left half a line; its entry is sent again. The size then.

@@ -213,7 +213,7 @@ fn what_cannot_work_is_found_beforehand() {
     };
     let ca = |path: PathBuf| Credentials { ca: Some(path), token: None };
     let file = format!("file:{}/none/l", folder.path().display());
-    assert!(fails(&file, &Credentials::default()).starts_with("cannot open it: No such file"));
+    assert!(fails(&file, &Credentials::default()).starts_with("cannot open it: its folder `"));
     for target in ["https://h/", "syslog+tls://h"] {
         assert!(fails(target, &ca(none.clone())).contains("none`: No such file"));
         let empty = folder.path().join("empty");

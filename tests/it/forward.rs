@@ -313,7 +313,9 @@ async fn targets_that_make_no_sense_end_the_start_and_show_no_secret() {
     assert_eq!(fs::read_to_string(site.path("signs")).unwrap(), "a key");
     let file = "file:none/copy.jsonl";
     let mut server = site.launch(&arguments(&["--forward", file]));
-    server.wait_for_line("`--forward`: file:none/copy.jsonl: cannot open it: No such file");
+    server.wait_for_line(
+        "`--forward`: file:none/copy.jsonl: cannot open it: its folder `none` cannot be read: No",
+    );
     assert_eq!(server.ended().await.code(), Some(2));
 }
 
