@@ -8,6 +8,27 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::policy::text::Quoted;
 
+/// What the library reads of a URL's query, and `options[NAME]`. It passes over everything else.
+const PARAMETERS: [&str; 13] = [
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+    "statement-cache-capacity",
+];
+/// Some of them by other names.
+const ALIASES: [&str; 5] = ["ssl-mode", "ssl-root-cert", "ssl-ca", "ssl-cert", "ssl-key"];
+/// How much of a name must be that of a parameter, to be taken for it.
+const LIKENESS: f32 = 0.65;
+
 /// Where a ledger is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
@@ -58,6 +79,9 @@ pub enum LocationError {
         "it is not a PostgreSQL URL: want `postgres://USER@HOST/DATABASE`, a password percent-encoded"
     )]
     Postgres,
+    /// One that would be passed over.
+    #[error("a PostgreSQL URL has no parameter {}{}", Quoted(.0), meant(.0))]
+    Parameter(String),
     /// `sqlite:` alone, or SQLite's own word for a database that does not last.
     #[error("`sqlite:` needs the path of a file, as in `sqlite:/var/lib/postern/postern.db`")]
     NoFile,
@@ -83,13 +107,58 @@ impl FromStr for Location {
             Some(("postgres" | "postgresql", rest)) if rest.matches('@').count() > 1 => {
                 Err(LocationError::Postgres)
             }
-            Some(("postgres" | "postgresql", _)) => match text.parse() {
-                Ok(options) => Ok(Self::Postgres(Server(Box::new(options)))),
-                Err(_) => Err(LocationError::Postgres),
-            },
+            Some(("postgres" | "postgresql", rest)) => {
+                known_parameters(rest)?;
+                let options = text.parse().map_err(|_| LocationError::Postgres)?;
+                Ok(Self::Postgres(Server(Box::new(options))))
+            }
             Some((scheme, _)) => Err(LocationError::Unknown(format!("{scheme}:…"))),
             None => Err(LocationError::Unknown(text.to_owned())),
         }
+    }
+}
+
+/// Whoever misspells `sslmode` believes that the server is looked at; and the library logs the value
+/// of what it does not know.
+fn known_parameters(url: &str) -> Result<(), LocationError> {
+    let url = url.split_once('#').map_or(url, |(url, _)| url);
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let mut names = pairs.map(|pair| decoded(pair.split_once('=').map_or(pair, |(name, _)| name)));
+    let is_known = |name: &str| {
+        let is_option = name.starts_with("options[") && name.ends_with(']');
+        is_option || PARAMETERS.contains(&name) || ALIASES.contains(&name)
+    };
+    match names.find(|name| !is_known(name)) {
+        None => Ok(()),
+        // A password that was not encoded may have a `?` in it.
+        Some(_) if query.contains('@') => Err(LocationError::Postgres),
+        Some(name) => Err(LocationError::Parameter(name)),
+    }
+}
+
+/// Without `%5B` and the like.
+fn decoded(text: &str) -> String {
+    let mut pieces = text.split('%');
+    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        let code = piece.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok());
+        let (byte, rest) = match (code, piece.get(2..)) {
+            (Some(byte), Some(rest)) => (byte, rest),
+            _ => (b'%', piece),
+        };
+        bytes.push(byte);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+fn meant(name: &str) -> String {
+    let given = name.to_ascii_lowercase();
+    let near = similar::get_close_matches(given.as_str(), &PARAMETERS, 1, LIKENESS);
+    match near.first() {
+        Some(near) => format!("; is `{near}` meant?"),
+        None => format!("; it has `{}`", PARAMETERS.join("`, `")),
     }
 }
 
@@ -143,11 +212,47 @@ mod tests {
             "postgres://u:hunter2@db:port/x",
             "postgres://u:p@hunter2/w@db/x",
             "mysql://u:hunter2@db/x",
+            "postgres://u@db/x?passwd=hunter2",
+            "postgres://u:5432?hunter2@db/x",
+            "postgres://u:1?a&hunter2=w@db/x",
         ] {
             let message = text.parse::<Location>().unwrap_err().to_string();
             assert!(!message.contains("hunter2"), "{message}");
         }
         let server = "postgresql://u:hunter2@db/x?sslmode=verify-full".parse::<Location>();
         assert_eq!(server.unwrap().to_string(), "postgres://u@db:5432/x");
+    }
+
+    #[test]
+    fn a_parameter_that_would_be_passed_over_is_told_by_its_name() {
+        let read = |query: &str| format!("postgres://u@db/x?{query}").parse::<Location>();
+        for (query, name, words) in [
+            ("sslmod=verify-full", "sslmod", "`sslmod`; is `sslmode` meant?"),
+            ("sslmode=require&passwd=w", "passwd", "`passwd`; is `password` meant?"),
+            ("SSLMODE=require", "SSLMODE", "`SSLMODE`; is `sslmode` meant?"),
+            ("ssl%6Dod=require", "sslmod", "`sslmod`; is `sslmode` meant?"),
+            ("options%5Bsearch_path=a", "options[search_path", "`options[search_path`; i"),
+            ("connect_timeout=3", "connect_timeout", "; it has `sslmode`, `sslrootcert`, "),
+            ("%zz%c3=1", "%zz%c3", "`%zz%c3`; it has "),
+            ("=1", "", "``; it has "),
+        ] {
+            let error = read(query).unwrap_err();
+            assert_eq!(error, LocationError::Parameter(name.to_owned()), "{query}");
+            assert!(error.to_string().contains(words), "{query}: {error}");
+        }
+        for query in [
+            "",
+            "&&",
+            "sslmode=require&ssl-mode=require",
+            "sslrootcert=a&ssl-root-cert=a&ssl-ca=a&sslcert=a&ssl-cert=a&sslkey=a&ssl-key=a",
+            "statement-cache-capacity=9&application_name=a&dbname=a&user=a%40b&password=%26a%3D",
+            "host=/run/postgresql&hostaddr=127.0.0.1&port=1#a=b",
+            "options=-c%20a%3Db&options[search_path]=a&options%5Ba.b%5D=c",
+            "ssl%6Dode=require",
+        ] {
+            assert!(read(query).is_ok(), "{query}");
+        }
+        let near = LocationError::Parameter("sslmod".to_owned());
+        assert_eq!("postgres:///?sslmod=a".parse::<Location>(), Err(near));
     }
 }

@@ -87,7 +87,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("serde_saphyr", &["cli", "config", "crd", "folder"]),
     ("sha2", &["app", "certificate", "crd", "ledger", "server", "store", "watch"]),
     ("semver", &["expression"]),
-    ("similar", &["cli", "config"]),
+    ("similar", &["cli", "config", "store"]),
     ("rustix", &["store"]),
     ("sqlx", &["store"]),
     ("tokio", &["app", "cli", "cluster", "forward", "gate", "server", "store", "watch"]),
