@@ -155,6 +155,7 @@ impl Given {
         let cluster = self.cluster()?;
         let forward = self.forward()?;
         let tls = self.tls()?;
+        self.nothing_of_memory()?;
         if self.policies.is_empty() && !cluster.as_ref().is_some_and(|cluster| cluster.policies) {
             let wanted = "want a folder of DebugPolicies (POSTERN_POLICIES), or --cluster-policies";
             return Err(missing("policies", wanted));
@@ -190,6 +191,26 @@ impl Given {
             forward,
             danger_allow_on_ledger_failure: self.danger_allow_on_ledger_failure.unwrap_or(false),
         })
+    }
+
+    /// What would be ignored is refused: whoever sets it believes that something is kept.
+    fn nothing_of_memory(&self) -> Result<(), SettingError> {
+        let given = [
+            ("ledger-key", self.ledger_key.is_some()),
+            ("checkpoint-interval", self.checkpoint_interval.is_some()),
+            ("checkpoint-to", !self.checkpoint_to.is_empty()),
+            ("keep-for", self.keep_for.is_some()),
+            ("keep-records", self.keep_records.is_some()),
+            ("keep-bytes", self.keep_bytes.is_some()),
+        ];
+        let given = given.into_iter().find(|(_, given)| *given);
+        match given.filter(|_| self.ledger.as_deref() == Some("memory")) {
+            Some((name, _)) => {
+                let why = "needs a ledger that lasts, and does nothing with `--ledger memory`";
+                Err(SettingError::Value { name, why: why.to_owned() })
+            }
+            None => Ok(()),
+        }
     }
 }
 

@@ -53,7 +53,7 @@ const FILE: &str = "listen: 127.0.0.1:1\n\
     pod-events: false\n\
     follow-limit: 1h\n\
     scan-interval: 5s\n\
-    ledger: memory\n\
+    ledger: sqlite:a.db\n\
     enforcement: Warn\n\
     deadline: 500ms\n\
     drain-delay: 0s\n\
@@ -116,7 +116,7 @@ fn every_setting_can_come_from_the_file() {
         scan_interval: Duration::from_secs(5),
     };
     assert_eq!(cluster, Some(expected));
-    assert_eq!((ledger.as_str(), enforcement), ("memory", Enforcement::Warn));
+    assert_eq!((ledger.as_str(), enforcement), ("sqlite:a.db", Enforcement::Warn));
     assert_eq!(
         (ledger_key, checkpoint_interval),
         (Some(KeyPlace::File("l".into())), Duration::from_secs(5))
@@ -306,6 +306,25 @@ fn what_only_a_cluster_makes_possible_is_refused_without_one() {
     let off = ["--pod-events=false", "--follow-limit=0s", "--scan-interval=0s"];
     let not_kept = ["--access-allow-ttl=0s", "--access-deny-ttl=0s"];
     flags(&[&NEEDED[..], &off, &not_kept].concat()).settings().unwrap();
+}
+
+#[test]
+fn what_only_a_ledger_that_lasts_makes_possible_is_refused_in_memory() {
+    for (flag, value) in [
+        ("--ledger-key", "k"),
+        ("--checkpoint-interval", "1m"),
+        ("--checkpoint-to", "file:/c"),
+        ("--keep-for", "400d"),
+        ("--keep-records", "5000"),
+        ("--keep-bytes", "20Gi"),
+    ] {
+        let given = flags(&[&NEEDED[..], &["--ledger", "memory", flag, value]].concat());
+        let words = format!("`{flag}`: needs a ledger that lasts, and does nothing with `--ledger");
+        let said = given.settings().unwrap_err().to_string();
+        assert!(said.starts_with(&words), "{said}");
+        flags(&[&NEEDED[..], &[flag, value]].concat()).settings().unwrap();
+    }
+    flags(&[&NEEDED[..], &["--ledger", "memory"]].concat()).settings().unwrap();
 }
 
 #[test]

@@ -282,14 +282,22 @@ async fn targets_that_make_no_sense_end_the_start_and_show_no_secret() {
         (&["--forward", "ftp://h/hunter2"], "`--forward`: a target is `stdout:`, `file:PATH`"),
         (&["--forward", "file:a file:a?keep=2"], "`--forward`: file:a is given twice"),
         (&["--forward", "stdout:"], "`--forward`: a ledger in memory keeps"),
-        (&["--checkpoint-to", "s3://hunter2"], "`--checkpoint-to`: checkpoints go to `file:PATH`"),
-        (&["--checkpoint-to", "configmap:a"], "`--checkpoint-to`: it is not a name of a ConfigMap"),
+        (&["--checkpoint-to", "file:a"], "`--checkpoint-to`: needs a ledger that lasts"),
+        (
+            &["--ledger", "sqlite:l.db", "--checkpoint-to", "s3://hunter2"],
+            "`--checkpoint-to`: checkpoints go to `file:PATH`",
+        ),
+        (
+            &["--ledger", "sqlite:l.db", "--checkpoint-to", "configmap:a"],
+            "`--checkpoint-to`: it is not a name of a ConfigMap",
+        ),
     ] {
         let mut server = site.launch(more);
         server.wait_for_line(words);
         assert_eq!(server.ended().await.code(), Some(64), "{more:?}");
         assert!(!server.log().contains("hunter2"), "{}", server.log());
     }
+    assert!(!site.path("a").exists() && !site.path("l.db").exists());
     let ledger = site.path("own.db");
     fs::write(&ledger, "without a line's end").unwrap();
     std::os::unix::fs::symlink("own.db", site.path("linked")).unwrap();
@@ -302,11 +310,12 @@ async fn targets_that_make_no_sense_end_the_start_and_show_no_secret() {
         }
     }
     assert_eq!(fs::read_to_string(&ledger).unwrap(), "without a line's end");
-    // A key that lies elsewhere too, whatever the ledger is in.
+    // A key that lies elsewhere too.
     fs::write(site.path("signs"), "a key").unwrap();
     for own in ["signs", "signs.pub", "./signs.rotations"] {
         let target = format!("file:{own}");
-        let mut server = site.launch(&["--ledger-key", "signs", "--checkpoint-to", &target]);
+        let more = ["--ledger-key", "signs", "--checkpoint-to", &target];
+        let mut server = site.launch(&arguments(&more));
         server.wait_for_line(&format!("`--checkpoint-to`: `{own}` is a part of the ledger: `"));
         assert_eq!(server.ended().await.code(), Some(64), "{target}");
     }
