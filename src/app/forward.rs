@@ -167,7 +167,9 @@ fn files_read(settings: &Settings) -> Vec<Named> {
     let kubeconfigs = kubeconfigs(cluster.and_then(|cluster| cluster.kubeconfig.as_deref()));
     let kubeconfigs = kubeconfigs.iter().map(|path| Named::new("kubeconfig", path));
     let policies = settings.policies.iter().map(|path| Named::new("policies", path));
-    read.chain(kubeconfigs).chain(policies).collect()
+    let ledger = Location::files_read(&settings.ledger);
+    let ledger = ledger.iter().map(|path| Named::new("ledger", path));
+    read.chain(kubeconfigs).chain(policies).chain(ledger).collect()
 }
 
 /// What is wrong with a ledger's own place is told where it is opened.

@@ -26,6 +26,10 @@ const PARAMETERS: [&str; 13] = [
 ];
 /// Some of them by other names.
 const ALIASES: [&str; 5] = ["ssl-mode", "ssl-root-cert", "ssl-ca", "ssl-cert", "ssl-key"];
+/// Those of them that name files, and variables that do.
+const FILES: [&str; 7] =
+    ["sslrootcert", "sslcert", "sslkey", "ssl-root-cert", "ssl-ca", "ssl-cert", "ssl-key"];
+const FILE_VARIABLES: [&str; 4] = ["PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGPASSFILE"];
 /// How much of a name must be that of a parameter, to be taken for it.
 const LIKENESS: f32 = 0.65;
 
@@ -90,6 +94,20 @@ pub enum LocationError {
     Unknown(String),
 }
 
+impl Location {
+    /// The files with certificates, keys and passwords that the URL `text` of a ledger names, or a
+    /// variable beside it.
+    #[must_use]
+    pub fn files_read(text: &str) -> Vec<PathBuf> {
+        if !matches!(text.parse(), Ok(Self::Postgres(_))) {
+            return Vec::new();
+        }
+        let named = parameters(text).filter(|(name, _)| FILES.contains(&name.as_str()));
+        let variables = FILE_VARIABLES.iter().filter_map(std::env::var_os).map(PathBuf::from);
+        named.map(|(_, path)| PathBuf::from(path)).chain(variables).collect()
+    }
+}
+
 impl FromStr for Location {
     type Err = LocationError;
 
@@ -107,8 +125,8 @@ impl FromStr for Location {
             Some(("postgres" | "postgresql", rest)) if rest.matches('@').count() > 1 => {
                 Err(LocationError::Postgres)
             }
-            Some(("postgres" | "postgresql", rest)) => {
-                known_parameters(rest)?;
+            Some(("postgres" | "postgresql", _)) => {
+                known_parameters(text)?;
                 let options = text.parse().map_err(|_| LocationError::Postgres)?;
                 Ok(Self::Postgres(Server(Box::new(options))))
             }
@@ -121,20 +139,27 @@ impl FromStr for Location {
 /// Whoever misspells `sslmode` believes that the server is looked at; and the library logs the value
 /// of what it does not know.
 fn known_parameters(url: &str) -> Result<(), LocationError> {
-    let url = url.split_once('#').map_or(url, |(url, _)| url);
-    let query = url.split_once('?').map_or("", |(_, query)| query);
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    let mut names = pairs.map(|pair| decoded(pair.split_once('=').map_or(pair, |(name, _)| name)));
     let is_known = |name: &str| {
         let is_option = name.starts_with("options[") && name.ends_with(']');
         is_option || PARAMETERS.contains(&name) || ALIASES.contains(&name)
     };
-    match names.find(|name| !is_known(name)) {
+    match parameters(url).map(|(name, _)| name).find(|name| !is_known(name)) {
         None => Ok(()),
         // A password that was not encoded may have a `?` in it.
-        Some(_) if query.contains('@') => Err(LocationError::Postgres),
+        Some(_) if query(url).contains('@') => Err(LocationError::Postgres),
         Some(name) => Err(LocationError::Parameter(name)),
     }
+}
+
+fn query(url: &str) -> &str {
+    let url = url.split_once('#').map_or(url, |(url, _)| url);
+    url.split_once('?').map_or("", |(_, query)| query)
+}
+
+fn parameters(url: &str) -> impl Iterator<Item = (String, String)> {
+    let pairs = query(url).split('&').filter(|pair| !pair.is_empty());
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.map(|(name, value)| (decoded(name), decoded(&value.replace('+', " "))))
 }
 
 /// Without `%5B` and the like.
@@ -204,6 +229,14 @@ mod tests {
         for text in ["memory", "sqlite:a.db", "sqlite:/var/lib/a.db"] {
             assert_eq!(text.parse::<Location>().unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn the_files_of_a_url_are_known() {
+        let url =
+            "postgres://u@db/x?sslmode=require&ssl%72ootcert=%2Fa+b/c%20d&ssl-key=k#sslcert=n";
+        assert_eq!(Location::files_read(url), ["/a b/c d", "k"].map(PathBuf::from));
+        assert!(Location::files_read("sqlite:a?sslkey=k").is_empty());
     }
 
     #[test]

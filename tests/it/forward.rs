@@ -368,11 +368,13 @@ async fn no_file_is_written_that_the_server_reads() {
         ("./policies/..data/new", "is in `policies` of `--policies`; want"),
         ("./config/postern.yaml", "is `config/postern.yaml` of `--config`; want"),
         ("linked", "`linked` is `cluster` of `--kubeconfig`; want"),
+        ("./ca", "`./ca` is `ca` of `--ledger`; want"),
     ] {
         for name in ["--forward", "--checkpoint-to"] {
             let target = format!("file:{target}");
-            let more = [name, &target, "--config", "config/postern.yaml"];
-            let mut server = site.launch_with(("KUBECONFIG", "cluster"), &arguments(&more));
+            let ledger = "postgres://nobody.invalid/?sslrootcert=ca";
+            let more = [name, &target, "--config", "config/postern.yaml", "--ledger", ledger];
+            let mut server = site.launch_with(("KUBECONFIG", "cluster"), &more);
             server.wait_for_line(&format!("`{name}`: "));
             server.wait_for_line(words);
             assert_eq!(server.ended().await.code(), Some(64), "{name} {target}");
