@@ -10,6 +10,7 @@ pub(crate) mod fixture;
 mod outage;
 #[path = "../support/postgres.rs"]
 mod postgres;
+mod replay;
 mod retention;
 mod screen;
 mod server;

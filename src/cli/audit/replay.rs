@@ -23,6 +23,7 @@ use crate::policy::request::{DebugRequest, EnvSource, Fact};
 use crate::policy::set::PolicySet;
 use crate::policy::text::{Line, Plain};
 use crate::policy::verdict::Objection;
+use crate::store::AnyLedger;
 
 /// Judge recorded requests by other policies, and show whose answer would be another
 ///
@@ -32,7 +33,8 @@ use crate::policy::verdict::Objection;
 /// not counted then, where these policies have `limits.perUserPerHour` and would refuse for that
 /// alone, nor anybody by an expression that reads the `workingDir` of containers, or `command` or
 /// `args` of one that had any: those two are recorded as one. What was refused for how it was built
-/// stays refused.
+/// stays refused. What counts is what was answered: below `--enforcement Enforce` policies refused
+/// nobody, and a decision that was taken back was a refusal.
 #[derive(Debug, clap::Args)]
 pub(super) struct Replay {
     #[command(flatten)]
@@ -72,11 +74,17 @@ impl Replay {
         let ledger =
             self.source.open_for_reading(format!("audit replay{}", spelled(&query))).await?;
         let (mut sum, mut unreadable) = (Sum::default(), Unreadable::default());
+        let mut taken_back = BTreeSet::new();
         let mut pages = ledger.pages(query, None);
         while let Some(page) = pages.next().await? {
             for stored in &page {
                 match stored.record() {
-                    Ok(record) => print(&self.judge(&mut asked, &record, &mut sum)?)?,
+                    // It was judged as the newer record says that takes it back.
+                    Ok(record) if taken_back.remove(&record.id) => {}
+                    Ok(record) => {
+                        taken_back.extend(record.amends);
+                        print(&self.judge(&mut asked, &ledger, &record, &mut sum).await?)?;
+                    }
                     Err(error) => unreadable.add(error.into()),
                 }
             }
@@ -94,13 +102,18 @@ impl Replay {
     }
 
     /// What to print about one decision: nothing where it would be the same.
-    fn judge(&self, asked: &mut Asked, record: &Record, sum: &mut Sum) -> anyhow::Result<String> {
-        if record.amends.is_none() && unrecorded::is_structural(record) {
+    async fn judge(
+        &self,
+        asked: &mut Asked,
+        ledger: &AnyLedger,
+        record: &Record,
+        sum: &mut Sum,
+    ) -> anyhow::Result<String> {
+        if unrecorded::is_structural(record) {
             sum.same += 1;
             return Ok(String::new());
         }
-        let review = record.review().filter(|_| record.amends.is_none());
-        let (Some(review), Some(evidence)) = (review, &record.evidence) else {
+        let (Some(review), Some(evidence)) = (record.review(), &record.evidence) else {
             sum.unknown += 1;
             return Ok(String::new());
         };
@@ -126,19 +139,24 @@ impl Replay {
             true => ledger::Outcome::Allowed,
             false => ledger::Outcome::Refused,
         };
-        if now == record.verdict {
+        let mut before = record.answer;
+        // The record that takes it back may not be among those that were asked for.
+        if now != before && ledger.amendment(record.id).await?.is_some() {
+            before = ledger::Outcome::Refused;
+        }
+        if now == before {
             sum.same += 1;
             return Ok(String::new());
         }
         sum.other += 1;
         let why = reasons(&examination);
         Ok(match self.output {
-            Form::Text => text(record, now, &why)?,
+            Form::Text => text(record, (before, now), &why)?,
             Form::Json => {
                 let changed = json!({
                     "id": record.id, "time": record.time, "user": record.requester.username,
                     "namespace": record.namespace, "pod": record.pod.name,
-                    "before": record.verdict, "now": now, "reasons": why,
+                    "before": before, "now": now, "reasons": why,
                 });
                 format!("{}\n", ledger::json::printable(&changed.to_string()))
             }
@@ -195,15 +213,19 @@ fn requests(examination: &Examination) -> impl Iterator<Item = &DebugRequest> {
     })
 }
 
-fn text(record: &Record, now: ledger::Outcome, why: &[String]) -> Result<String, std::fmt::Error> {
+fn text(
+    record: &Record,
+    (before, now): (ledger::Outcome, ledger::Outcome),
+    why: &[String],
+) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     let word = |outcome| match outcome {
         ledger::Outcome::Allowed => "allowed",
         ledger::Outcome::Refused => "refused",
     };
-    let Record { id, time, requester, namespace, pod, verdict, .. } = record;
+    let Record { id, time, requester, namespace, pod, .. } = record;
     let (user, namespace, pod) = (Plain(&requester.username), Plain(namespace), Plain(&pod.name));
-    let (before, now) = (word(*verdict), word(now));
+    let (before, now) = (word(before), word(now));
     writeln!(text, "{id} {time:.0} {user} {namespace}/{pod}: {before}, now {now}")?;
     for why in why {
         writeln!(text, "  {}", Line(why))?;
