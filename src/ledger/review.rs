@@ -2,7 +2,24 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Evidence, Injection, Record};
+use super::{EnvVar, Evidence, Injection, Mount, Record};
+use crate::document;
+
+impl EnvVar {
+    /// Whether it stands for what an `envFrom` brings.
+    #[must_use]
+    pub fn is_prefix(&self) -> bool {
+        self.name.ends_with('*') && self.source != "value"
+    }
+}
+
+impl Mount {
+    /// Whether it is of `volumeDevices`.
+    #[must_use]
+    pub fn is_device(&self) -> bool {
+        self.path.is_empty()
+    }
+}
 
 impl Record {
     /// The AdmissionReview that this record is about, with what it holds of it. Values of variables
@@ -30,15 +47,11 @@ impl Record {
                 "name": self.pod.name,
                 "namespace": self.namespace,
                 "operation": self.operation,
-                "userInfo": {
-                    "username": self.requester.username,
-                    "uid": self.requester.uid,
-                    "groups": self.requester.groups,
-                    "extra": self.requester.extra,
-                },
+                "userInfo": self.requester,
                 "object": new,
                 "oldObject": old,
-                "dryRun": true,
+                // A dry run is not recorded.
+                "dryRun": false,
             },
         }))
     }
@@ -99,10 +112,7 @@ fn container(injection: &Injection) -> Option<Value> {
     if !injection.command.is_empty() {
         put("command", json!(injection.command));
     }
-    let (many, single): (Vec<_>, Vec<_>) = injection
-        .env
-        .iter()
-        .partition(|variable| variable.name.ends_with('*') && variable.source != "value");
+    let (many, single): (Vec<_>, Vec<_>) = injection.env.iter().partition(|it| it.is_prefix());
     let single: Vec<_> = single.iter().map(|it| env(&it.name, &it.source)).collect();
     if !single.is_empty() {
         put("env", single.into());
@@ -112,13 +122,19 @@ fn container(injection: &Injection) -> Option<Value> {
         put("envFrom", many.into());
     }
     let (devices, mounts): (Vec<_>, Vec<_>) =
-        injection.mounts.iter().partition(|mount| mount.path.is_empty());
+        injection.mounts.iter().partition(|mount| mount.is_device());
     if !mounts.is_empty() {
-        let mount = |mount: &&super::Mount| json!({"name": mount.volume, "mountPath": mount.path, "readOnly": !mount.writable});
+        let mount = |mount: &&Mount| {
+            let mut json = json!({"name": mount.volume, "mountPath": mount.path});
+            if !mount.writable {
+                document::put(&mut json, &["readOnly"], true.into());
+            }
+            json
+        };
         put("volumeMounts", mounts.iter().map(mount).collect());
     }
     if !devices.is_empty() {
-        let device = |mount: &&super::Mount| json!({"name": mount.volume, "devicePath": ""});
+        let device = |mount: &&Mount| json!({"name": mount.volume, "devicePath": ""});
         put("volumeDevices", devices.iter().map(device).collect());
     }
     Some(container)
@@ -142,9 +158,13 @@ fn env(name: &str, source: &str) -> Value {
 
 fn env_from(name: &str, source: &str) -> Value {
     let prefix = name.strip_suffix('*').unwrap_or(name);
-    match source.split_once('/') {
-        Some(("secret", secret)) => json!({"prefix": prefix, "secretRef": {"name": secret}}),
-        Some(("configMap", map)) => json!({"prefix": prefix, "configMapRef": {"name": map}}),
-        _ => json!({"prefix": prefix, (source): {}}),
+    let mut from = match source.split_once('/') {
+        Some(("secret", secret)) => json!({"secretRef": {"name": secret}}),
+        Some(("configMap", map)) => json!({"configMapRef": {"name": map}}),
+        _ => json!({(source): {}}),
+    };
+    if !prefix.is_empty() {
+        document::put(&mut from, &["prefix"], prefix.into());
     }
+    from
 }

@@ -57,6 +57,19 @@ impl Extent {
         here.whole |= whole;
     }
 
+    /// Whether another reads all of it, too.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        let field = |(name, mine): (&String, &Self)| {
+            other.fields.get(name).is_some_and(|theirs| mine.is_within(theirs))
+        };
+        let items = |mine: &Self| other.items.as_deref().is_some_and(|it| mine.is_within(it));
+        other.whole
+            || !self.whole
+                && self.fields.iter().all(field)
+                && self.items.as_deref().is_none_or(items)
+    }
+
     /// Whether every field of a map is read. A loop over a map sees all of its keys.
     #[must_use]
     pub fn takes_all_fields(&self) -> bool {

@@ -29,12 +29,13 @@ use crate::store::AnyLedger;
 ///
 /// The containers are judged as they were stored, with what the old policies had filled in. Of the
 /// values of variables only the reason is recorded, and taken for the one that these policies ask
-/// for. Where none is, whoever had set such a variable cannot be judged again. Neither can who was
-/// not counted then, where these policies have `limits.perUserPerHour` and would refuse for that
-/// alone, nor anybody by an expression that reads the `workingDir` of containers, or `command` or
-/// `args` of one that had any: those two are recorded as one. What was refused for how it was built
-/// stays refused. What counts is what was answered: below `--enforcement Enforce` policies refused
-/// nobody, and a decision that was taken back was a refusal.
+/// for. Who was let in or refused only for what is not recorded cannot be judged again: a reason
+/// where none is; how many were added within the hour, a right to use a policy or the labels of a
+/// namespace where no policy had asked; and what expressions read of containers that is not kept,
+/// as `workingDir`, values and keys of variables, `command` and `args` of one that had any. What was
+/// refused for how it was built stays refused. What counts is what was answered: below
+/// `--enforcement Enforce` policies refused nobody, and a decision that was taken back was a
+/// refusal.
 #[derive(Debug, clap::Args)]
 pub(super) struct Replay {
     #[command(flatten)]
@@ -69,7 +70,7 @@ impl Replay {
                  other rules read, and what it does not hold they find missing",
             );
         }
-        let mut asked = Asked { policies, circumstances: Circumstances::default(), cluster: None };
+        let mut panel = Panel::new(policies);
         let query = self.filter.query(Timestamp::now())?;
         let ledger =
             self.source.open_for_reading(format!("audit replay{}", spelled(&query))).await?;
@@ -83,7 +84,7 @@ impl Replay {
                     Ok(record) if taken_back.remove(&record.id) => {}
                     Ok(record) => {
                         taken_back.extend(record.amends);
-                        print(&self.judge(&mut asked, &ledger, &record, &mut sum).await?)?;
+                        print(&self.judge(&mut panel, &ledger, &record, &mut sum).await?)?;
                     }
                     Err(error) => unreadable.add(error.into()),
                 }
@@ -104,7 +105,7 @@ impl Replay {
     /// What to print about one decision: nothing where it would be the same.
     async fn judge(
         &self,
-        asked: &mut Asked,
+        panel: &mut Panel,
         ledger: &AnyLedger,
         record: &Record,
         sum: &mut Sum,
@@ -117,20 +118,12 @@ impl Replay {
             sum.unknown += 1;
             return Ok(String::new());
         };
-        asked.circumstances = circumstances(&asked.policies, record, evidence);
         let reason = record.justification.as_deref().unwrap_or_default();
-        let body = serde_json::to_vec(&with_reason(review, reason, &asked.policies))?;
-        let mut examination = examine(asked, Phases::Both, &body)
+        let policies = &panel.asked.policies;
+        let body = serde_json::to_vec(&with_reason(review, reason, policies))?;
+        let (examination, open) = panel
+            .examine(record, evidence, &body)
             .with_context(|| format!("decision {}", record.id))?;
-        let mut open = is_open(record, &asked.policies, &examination);
-        // Nobody had added fewer than none: who is refused even so is refused for other reasons.
-        let uncounted = asked.policies.asks_for_rates() && evidence.added_last_hour.is_none();
-        if uncounted && !examination.allows() {
-            asked.circumstances.added_last_hour = Fact::Known(0);
-            examination = examine(asked, Phases::Both, &body)
-                .with_context(|| format!("decision {}", record.id))?;
-            open |= examination.allows();
-        }
         if open {
             sum.unknown += 1;
             return Ok(String::new());
@@ -161,6 +154,49 @@ impl Replay {
                 format!("{}\n", ledger::json::printable(&changed.to_string()))
             }
         })
+    }
+}
+
+/// Whoever judges by these policies.
+struct Panel {
+    asked: Asked,
+    /// By what they would be at best where the labels of a namespace are not known.
+    at_best: Asked,
+}
+
+impl Panel {
+    fn new(policies: PolicySet) -> Self {
+        let asked =
+            |policies| Asked { policies, circumstances: Circumstances::default(), cluster: None };
+        let at_best = asked(unrecorded::at_best(&policies));
+        Self { asked: asked(policies), at_best }
+    }
+
+    /// What they say, and whether it hangs on what is not recorded. Nothing that is unknown helps a
+    /// request, so whoever is allowed is so whatever it was. Who is refused even with every right,
+    /// in the most favourable namespace, and having added nothing before, is refused for other
+    /// reasons.
+    fn examine(
+        &mut self,
+        record: &Record,
+        evidence: &Evidence,
+        body: &[u8],
+    ) -> anyhow::Result<(Examination, bool)> {
+        let Self { asked, at_best } = self;
+        asked.circumstances = circumstances(&asked.policies, record, evidence);
+        let examination = examine(asked, Phases::Both, body)?;
+        let open = is_open(record, &asked.policies, &examination);
+        let Some(circumstances) = favourable(&asked.policies, &asked.circumstances) else {
+            return Ok((examination, open));
+        };
+        if open || examination.allows() {
+            return Ok((examination, open));
+        }
+        let asked = if evidence.namespace_labels.is_some() { asked } else { at_best };
+        asked.circumstances = circumstances;
+        let examination = examine(asked, Phases::Both, body)?;
+        let open = examination.allows() || is_open(record, &asked.policies, &examination);
+        Ok((examination, open))
     }
 }
 
@@ -240,6 +276,25 @@ fn reasons(examination: &Examination) -> Vec<String> {
     let rulings = last.iter().flat_map(|verdict| &verdict.rulings);
     let findings = rulings.flat_map(|ruling| &ruling.findings);
     findings.map(|finding| finding.objection.to_string()).collect()
+}
+
+/// The same with what policies want to know and nobody does as favourable as can be; nothing where
+/// all of it is known.
+fn favourable(policies: &PolicySet, known: &Circumstances) -> Option<Circumstances> {
+    let Circumstances { namespace_labels, rights, added_last_hour, .. } = known;
+    let is_unknown = |right: &Right| *right == Right::Unknown;
+    let wanted = policies.asks_for_namespaces() && namespace_labels.known().is_none()
+        || policies.asks_for_rates() && added_last_hour.known().is_none()
+        || rights.values().any(is_unknown);
+    wanted.then(|| {
+        let mut favourable = known.clone();
+        let rights = favourable.rights.values_mut();
+        rights.filter(|right| is_unknown(right)).for_each(|right| *right = Right::Granted);
+        if added_last_hour.known().is_none() {
+            favourable.added_last_hour = Fact::Known(0);
+        }
+        favourable
+    })
 }
 
 fn circumstances(policies: &PolicySet, record: &Record, evidence: &Evidence) -> Circumstances {

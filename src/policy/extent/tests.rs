@@ -52,3 +52,33 @@ fn two_together_read_what_either_reads() {
     assert_eq!(one.field("whatever"), Some(Extent::everything()));
     assert_eq!(one.item(), Some(Extent::everything()));
 }
+
+#[test]
+fn one_is_within_another_that_reads_no_less() {
+    let extent = |paths: &[(&str, bool)]| {
+        let mut extent = Extent::default();
+        paths.iter().for_each(|(text, whole)| extent.add(&path(text), *whole));
+        extent
+    };
+    let held = extent(&[("image", true), ("env.*.name", true), ("env.*.from.secret.name", true)]);
+    for (text, whole, is_within) in [
+        ("image", true, true),
+        ("image", false, true),
+        ("image.tag", true, true),
+        ("env", false, true),
+        ("env", true, false),
+        ("env.*", false, true),
+        ("env.*", true, false),
+        ("env.*.name", true, true),
+        ("env.*.value", false, false),
+        ("env.*.from", false, true),
+        ("env.*.from", true, false),
+        ("env.*.from.secret.key", true, false),
+        ("args", false, false),
+        ("*", false, false),
+    ] {
+        assert_eq!(extent(&[(text, whole)]).is_within(&held), is_within, "{text} {whole}");
+    }
+    assert!(held.is_within(Extent::everything()) && !Extent::everything().is_within(&held));
+    assert!(Extent::default().is_within(&held) && held.is_within(&held));
+}
