@@ -50,8 +50,8 @@ pub struct Record {
     pub writer: String,
     /// Position in the writer's sequence, from 1, without gaps. The store assigns it.
     pub sequence: u64,
-    /// Of an answer that came too late: the decision that was not delivered and that this record
-    /// takes the place of.
+    /// The decision that this record takes back: its answer came too late, or was a refusal since
+    /// the ledger seemed not to be written. Nobody was told that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amends: Option<Uuid>,
     /// `request.uid` of the review.

@@ -1,10 +1,11 @@
 //! Decisions, counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::{Injection, Outcome, Record};
 
@@ -20,7 +21,7 @@ pub struct Tally {
     pub refused: u64,
     /// Where the answer is not what policy says.
     pub differing: u64,
-    /// Of answers that were not delivered.
+    /// Refusals that take back what is on record as another answer and was not delivered.
     pub undelivered: u64,
     /// By day in UTC, `2026-11-24`.
     pub days: BTreeMap<String, Count>,
@@ -30,6 +31,9 @@ pub struct Tally {
     pub namespaces: BTreeMap<String, Count>,
     /// By image, as parsed where that could be.
     pub images: BTreeMap<String, Count>,
+    /// Decisions that were taken back, and whose own records have not come yet.
+    #[serde(skip)]
+    taken_back: BTreeSet<Uuid>,
 }
 
 /// Answers of one kind.
@@ -51,8 +55,13 @@ impl Count {
 }
 
 impl Tally {
-    /// Counts one more.
+    /// Counts one more. They come newest first: a decision that was taken back counts once, by the
+    /// record that says so.
     pub fn add(&mut self, record: &Record) {
+        if self.taken_back.remove(&record.id) {
+            return;
+        }
+        self.taken_back.extend(record.amends);
         let answer = record.answer;
         self.decisions += 1;
         match answer {

@@ -88,7 +88,8 @@ impl List {
         query.limit = shown.saturating_add(1);
         let stored = self.page(ledger, &query).await?;
         let mut unreadable = Unreadable::default();
-        print_table(stored.iter().take(shown), &mut unreadable)?;
+        let rows = stored.get(..shown).unwrap_or(&stored);
+        print_table(ledger, rows, &mut unreadable).await?;
         if stored.len() > shown {
             note(&format!("newest {shown} of more; use --limit"));
         }
@@ -185,7 +186,7 @@ impl List {
         while let Some(begin) = begins.pop() {
             page.retain(|stored| shown.insert(stored.cursor()));
             page.reverse();
-            self.write_all(&page)?;
+            self.write_all(ledger, &page).await?;
             let Some(before) = begins.last() else { break };
             (query.since, query.before) = (begin.map(|begin| begin.time), *before);
             page = self.page(ledger, &query).await?;
@@ -194,11 +195,11 @@ impl List {
     }
 
     /// What cannot be read is told, and more comes all the same.
-    fn write_all(&self, stored: &[Stored]) -> anyhow::Result<()> {
-        let mut out = io::stdout().lock();
+    async fn write_all(&self, ledger: &AnyLedger, stored: &[Stored]) -> anyhow::Result<()> {
         let mut unreadable = Unreadable::default();
+        let mut out = io::stdout();
         match self.output {
-            Format::Text => print_table(stored.iter(), &mut unreadable)?,
+            Format::Text => print_table(ledger, stored, &mut unreadable).await?,
             Format::Json => stored.iter().try_for_each(|it| write_json(&mut out, it))?,
             Format::Yaml => {
                 stored.iter().try_for_each(|it| unreadable.pass_by(write_yaml(&mut out, it)))?
@@ -243,10 +244,12 @@ impl Outage {
     }
 }
 
-fn print_table<'a>(
-    stored: impl Iterator<Item = &'a Stored>,
+async fn print_table(
+    ledger: &AnyLedger,
+    stored: &[Stored],
     unreadable: &mut Unreadable,
 ) -> anyhow::Result<()> {
+    let amended = ledger.amended(stored).await?;
     let (mut records, mut events) = (Vec::new(), Vec::new());
     for stored in stored {
         match stored.entry() {
@@ -257,7 +260,7 @@ fn print_table<'a>(
     }
     let mut out = io::stdout().lock();
     if !records.is_empty() {
-        out.write_all(table::render(&records).as_bytes())?;
+        out.write_all(table::render(&records, &amended).as_bytes())?;
     }
     if !events.is_empty() {
         out.write_all(table::render_events(&events).as_bytes())?;

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use uuid::Uuid;
+
 use super::{CANDIDATES, Source, Unreadable, detail, note, write_json, write_yaml};
 use crate::cli::{Format, Outcome};
 use crate::ledger::Entry;
@@ -16,7 +18,7 @@ pub(super) struct Show {
     id: IdPrefix,
     #[command(flatten)]
     source: Source,
-    /// Text to read, or the record
+    /// Text to read, or the record, the one that takes it back, and what was observed
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     output: Format,
 }
@@ -47,11 +49,16 @@ impl Show {
     }
 
     async fn print(&self, ledger: &AnyLedger, stored: &Stored) -> anyhow::Result<()> {
+        let amended_by = ledger.amendment(stored.id).await?;
         let observed = ledger.observations(stored.id).await?;
         let mut unreadable = Unreadable::default();
         let text = match self.output {
-            Format::Text => Some(text(ledger, stored, &observed, &mut unreadable).await?),
+            Format::Text => Some(text(stored, amended_by, &observed, &mut unreadable)?),
             Format::Json | Format::Yaml => None,
+        };
+        let amendment = match amended_by.filter(|_| text.is_none()) {
+            Some(id) => ledger.find(IdPrefix { first: id, last: id }, 1).await?,
+            None => Vec::new(),
         };
         let mut out = io::stdout().lock();
         let write = match self.output {
@@ -61,7 +68,7 @@ impl Show {
         match text {
             Some(text) => out.write_all(text.as_bytes())?,
             None => {
-                let all = std::iter::once(stored).chain(&observed);
+                let all = std::iter::once(stored).chain(&amendment).chain(&observed);
                 all.into_iter().try_for_each(|stored| write(&mut out, stored))?;
             }
         }
@@ -71,15 +78,14 @@ impl Show {
 }
 
 /// What cannot be read of what became of it hides nothing of the rest.
-async fn text(
-    ledger: &AnyLedger,
+fn text(
     stored: &Stored,
+    amended_by: Option<Uuid>,
     observed: &[Stored],
     unreadable: &mut Unreadable,
 ) -> anyhow::Result<String> {
     match stored.entry()? {
         Entry::Decision(record) => {
-            let amended_by = ledger.amendment(stored.id).await?;
             let mut events = Vec::new();
             for stored in observed {
                 match stored.entry() {

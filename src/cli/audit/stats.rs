@@ -170,7 +170,11 @@ fn text(tally: &Tally, coverage: &[Coverage], is_signed: bool) -> Result<String,
         writeln!(text, "{differing} were answered otherwise than policy says")?;
     }
     if *undelivered > 0 {
-        writeln!(text, "{undelivered} of the refusals say that an answer came too late")?;
+        writeln!(
+            text,
+            "{undelivered} of the refusals take back what was recorded: an answer came too late, or \
+             the ledger seemed not to be written"
+        )?;
     }
     table(&mut text, "day", tally.days.iter().rev().collect())?;
     table(&mut text, "user", most(&tally.users))?;

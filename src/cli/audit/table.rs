@@ -35,8 +35,8 @@ pub(super) fn render_events(events: &[Event]) -> String {
     table.trim_fmt() + "\n"
 }
 
-/// One line for each record, under a header.
-pub(super) fn render(records: &[Record]) -> String {
+/// One line for each record, under a header. Those that are `amended` were taken back.
+pub(super) fn render(records: &[Record], amended: &BTreeSet<Uuid>) -> String {
     let id_length = short_id_length(records);
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(HEADER);
@@ -44,7 +44,7 @@ pub(super) fn render(records: &[Record]) -> String {
         let id = record.id.to_string();
         table.add_row([
             record.time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            answer(record),
+            answer(record, amended),
             cell(&record.requester.username, 18),
             cell(&record.namespace, 14),
             cell(&record.pod.name, 24),
@@ -59,13 +59,17 @@ pub(super) fn render(records: &[Record]) -> String {
     table.trim_fmt() + "\n"
 }
 
-fn answer(record: &Record) -> String {
+fn answer(record: &Record, amended: &BTreeSet<Uuid>) -> String {
     let answer = match record.answer {
         Outcome::Allowed => "allowed",
         Outcome::Refused => "REFUSED",
     };
-    let late = if record.amends.is_some() { " (late)" } else { "" };
-    format!("{answer}{late}")
+    let more = match record.amends {
+        Some(_) => " (amends)",
+        None if amended.contains(&record.id) => " (amended)",
+        None => "",
+    };
+    format!("{answer}{more}")
 }
 
 fn images(record: &Record) -> String {

@@ -101,6 +101,10 @@ fn json_is_a_line_for_each_exactly_as_stored() {
 
     let shown = show(&place, &["-o", "json", &id(2).to_string()]).success().stderr("");
     assert_eq!(stdout(&shown), format!("{}\n", expected[3]));
+
+    // With the record that takes it back, as the text names it.
+    let shown = show(&place, &["-o", "json", &id(1).to_string()]).success().stderr("");
+    assert_eq!(stdout(&shown), format!("{}\n{}\n", expected[4], expected[0]));
 }
 
 #[test]

@@ -7,10 +7,10 @@ use postern::ledger::event::{Event, Person, What};
 use postern::ledger::note::SigningKey;
 use postern::ledger::{Journal, Ledger};
 use postern::store::AnyLedger;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::audit::{audit, stdout};
+use super::audit::{audit, ledger_of, some_of_each, stdout};
 use super::fixture::{Place, execute, record, time};
 
 /// So many minutes after the first record that there could be.
@@ -244,4 +244,30 @@ fn a_writer_whose_records_others_drop_has_stopped_all_the_same() {
     events.extend([foreign, rotated, dropped].map(|what| (at(90), what)));
     write(&place, "postern-0", events, (0..=30).map(at).chain([at(90)]));
     assert_eq!(coverage(&place, &[]), ["postern-0 0-30 100 % silent [] stopped 30"]);
+}
+
+/// Two records of one decision, of which the second says what somebody was told.
+#[test]
+fn a_decision_that_was_taken_back_counts_once_as_refused() {
+    let place = ledger_of(some_of_each());
+    let stats = |args: &[&str]| {
+        let mut command = audit(&place);
+        command.args(["stats", "--ledger", &place.location().to_string()]).args(args);
+        stdout(&command.assert().success())
+    };
+    let text = stats(&[]);
+    assert!(text.starts_with("4 decisions: 2 allowed, 2 refused\n"), "{text}");
+    assert!(text.contains("\n1 of the refusals take back what was recorded: "), "{text}");
+    let said: Value = serde_json::from_str(&stats(&["-o", "json"])).unwrap();
+    let counted = &said["decisions"];
+    assert_eq!(counted["users"]["jane@example.com"], json!({"allowed": 1, "refused": 2}));
+    for table in ["days", "users", "namespaces"] {
+        let rows = counted[table].as_object().unwrap().values();
+        let all =
+            rows.map(|row| row["allowed"].as_u64().unwrap() + row["refused"].as_u64().unwrap());
+        assert_eq!(all.sum::<u64>(), 4, "{table}");
+    }
+    // Of what was asked for there may be only the first.
+    let first = stats(&["--until", "2026-11-24T08:00:02Z"]);
+    assert!(first.starts_with("1 decisions: 1 allowed, 0 refused\n"), "{first}");
 }
