@@ -44,7 +44,8 @@ pub(super) struct Filter {
     /// Only what was answered so
     #[arg(long)]
     answer: Option<Answer>,
-    /// Only where the answer is not what policy says
+    /// Only where the answer is not what policy says; what only a policy at `Warn` or `Audit`
+    /// objects to is no part of that
     #[arg(long)]
     differs: bool,
     /// Only with a privileged container

@@ -80,21 +80,27 @@ type Done = ((u32, &'static str), (u32, &'static str));
 
 fn done(record: &Record) -> Done {
     let is_changed = record.injections.iter().any(|injection| !injection.changes.is_empty());
-    match (record.answer, record.verdict) {
-        (Outcome::Refused, _) => ((2, "Denied"), (2, "Blocked")),
-        (Outcome::Allowed, Outcome::Refused) => ((3, "Observed"), (17, "Logged")),
-        (Outcome::Allowed, Outcome::Allowed) if is_changed => ((4, "Modified"), (11, "Corrected")),
-        (Outcome::Allowed, Outcome::Allowed) => ((1, "Allowed"), (1, "Allowed")),
+    match record.answer {
+        Outcome::Refused => ((2, "Denied"), (2, "Blocked")),
+        Outcome::Allowed if is_objected_to(record) => ((3, "Observed"), (17, "Logged")),
+        Outcome::Allowed if is_changed => ((4, "Modified"), (11, "Corrected")),
+        Outcome::Allowed => ((1, "Allowed"), (1, "Allowed")),
     }
 }
 
 /// What policy says no to and went in all the same weighs most.
 fn severity(record: &Record) -> (u32, &'static str) {
-    match (record.answer, record.verdict) {
-        (Outcome::Allowed, Outcome::Refused) => (3, "Medium"),
-        (Outcome::Refused, _) => (2, "Low"),
-        (Outcome::Allowed, Outcome::Allowed) => (1, "Informational"),
+    match record.answer {
+        Outcome::Allowed if is_objected_to(record) => (3, "Medium"),
+        Outcome::Refused => (2, "Low"),
+        Outcome::Allowed => (1, "Informational"),
     }
+}
+
+/// Whether policy says no, or one says so that only warns of it or notes it.
+fn is_objected_to(record: &Record) -> bool {
+    record.verdict == Outcome::Refused
+        || record.findings.iter().any(|finding| finding.enforcement != "Enforce")
 }
 
 fn user(requester: &Requester) -> Value {

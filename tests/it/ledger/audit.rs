@@ -130,7 +130,8 @@ fn yaml_says_the_same() {
 #[test]
 fn filters_as_asked() {
     let place = ledger_of(some_of_each());
-    let cases: [(&[&str], &[u64]); 20] = [
+    let cases: [(&[&str], &[u64]); 21] = [
+        (&["--answer", "allowed", "--constraint", "*"], &[4]),
         (&["--user", "system:serviceaccount:ci-cd:pipeline-debugger"], &[3]),
         (&["--namespace", "shop"], &[3]),
         (&["-n", "payments"], &[5, 4, 2, 1]),

@@ -128,12 +128,22 @@ fn has_no_field_that_the_schema_does_not_know() {
 #[test]
 fn says_what_was_done_in_the_words_of_the_security_control() {
     let watched = Record { answer: Outcome::Allowed, enforcement: "Audit".to_owned(), ..refusal() };
+    let mut warned = record();
+    warned.findings = refusal().findings;
+    warned.findings[0].enforcement = "Warn".to_owned();
+    let warned_and_changed = {
+        let mut record = warned.clone();
+        record.injections[0].changes = vec![change()];
+        record
+    };
     let mut changed = record();
     changed.injections[0].changes = vec![change()];
     let cases = [
         (record(), [1, 1, 1, 1]),
         (changed, [4, 11, 1, 1]),
         (watched, [3, 17, 1, 3]),
+        (warned, [3, 17, 1, 3]),
+        (warned_and_changed, [3, 17, 1, 3]),
         (refusal(), [2, 2, 2, 2]),
     ];
     for (record, expected) in cases {
