@@ -36,6 +36,9 @@ pub use self::event::Event;
 pub use self::port::{Journal, Kept, Ledger, LedgerError};
 pub use self::query::{Cursor, Query};
 
+/// Longest reason that is kept, in characters.
+pub const MAX_REASON_CHARS: usize = 512;
+
 /// One decision, as stored. Env values and secret data have no field here on purpose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -84,7 +87,8 @@ pub struct Record {
     /// Why not, and what was only warned of or noted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
-    /// The reason that the requester gave.
+    /// The reason that the requester gave, its first 512 characters; of those of several
+    /// containers, the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub justification: Option<String>,
     /// The text of a refusal, as sent.

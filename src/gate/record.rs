@@ -15,8 +15,6 @@ use crate::policy::resolve::carried;
 use crate::policy::rule::{Policy, PolicyId};
 use crate::policy::verdict::Ruling;
 
-/// Longest justification that is kept, in characters.
-const MAX_JUSTIFICATION_CHARS: usize = 512;
 /// How many findings are kept; a request can break as many rules as it likes.
 const MAX_FINDINGS: usize = 256;
 
@@ -67,7 +65,7 @@ pub(super) fn record(
         findings: findings(judgement),
         justification: verdict
             .and_then(|verdict| verdict.justification.as_ref())
-            .map(|text| text.chars().take(MAX_JUSTIFICATION_CHARS).collect()),
+            .map(|text| text.chars().take(ledger::MAX_REASON_CHARS).collect()),
         message,
         timings: ledger::Timings {
             judge_us: u64::try_from(arrival.started.elapsed().as_micros()).unwrap_or(u64::MAX),

@@ -19,7 +19,7 @@ use crate::cli::{Form, Outcome, print};
 use crate::folder;
 use crate::ledger::{self, Evidence, Record};
 use crate::policy::circumstances::{Circumstances, Right};
-use crate::policy::request::{DebugRequest, EnvSource, Fact};
+use crate::policy::request::{DebugRequest, EnvSource, EnvVar, Fact};
 use crate::policy::set::PolicySet;
 use crate::policy::text::{Line, Plain};
 use crate::policy::verdict::Objection;
@@ -30,12 +30,12 @@ use crate::store::AnyLedger;
 /// The containers are judged as they were stored, with what the old policies had filled in. Of the
 /// values of variables only the reason is recorded, and taken for the one that these policies ask
 /// for. Who was let in or refused only for what is not recorded cannot be judged again: a reason
-/// where none is; how many were added within the hour, a right to use a policy or the labels of a
-/// namespace where no policy had asked; and what expressions read of containers that is not kept,
-/// as `workingDir`, values and keys of variables, `command` and `args` of one that had any. What was
-/// refused for how it was built stays refused. What counts is what was answered: below
-/// `--enforcement Enforce` policies refused nobody, and a decision that was taken back was a
-/// refusal.
+/// where none is, or where several containers gave one or it was cut; how many were added within
+/// the hour, a right to use a policy or the labels of a namespace where no policy had asked; and
+/// what expressions read of containers that is not kept, as `workingDir`, values and keys of
+/// variables, `command` and `args` of one that had any. What was refused for how it was built stays
+/// refused. What counts is what was answered: below `--enforcement Enforce` policies refused
+/// nobody, and a decision that was taken back was a refusal.
 #[derive(Debug, clap::Args)]
 pub(super) struct Replay {
     #[command(flatten)]
@@ -220,8 +220,8 @@ fn with_reason(mut review: Value, reason: &str, policies: &PolicySet) -> Value {
     review
 }
 
-/// Whether policies look for what nobody recorded: a reason where there was a text, or a field that
-/// only expressions read.
+/// Whether policies look for what nobody recorded: a reason where there was a text, or where that
+/// was longer or one of several, or a field that only expressions read.
 fn is_open(record: &Record, policies: &PolicySet, examination: &Examination) -> bool {
     let read = |request| unrecorded::reads_it(record, policies, request);
     if requests(examination).any(read) {
@@ -229,16 +229,21 @@ fn is_open(record: &Record, policies: &PolicySet, examination: &Examination) -> 
     }
     let missing = Objection::JustificationMissing { env: String::new() };
     let was_missing = || record.findings.iter().any(|it| it.constraint == missing.constraint());
-    if record.justification.is_some() || was_missing() {
-        return false;
-    }
+    let is_cut = |reason: &str| reason.chars().count() >= ledger::MAX_REASON_CHARS;
     requests(examination).any(|request| {
         let speaking = policies.speaking_to(request);
-        let mut asked = speaking.iter().filter_map(|it| it.constraints.justification.as_ref());
-        let given = || request.injections.iter().flat_map(|it| &it.env);
-        asked.any(|asked| {
-            given().any(|it| it.name == asked.env && matches!(it.source, EnvSource::Value(_)))
-        })
+        let asked = speaking.iter().filter_map(|it| it.constraints.justification.as_ref());
+        let asked: BTreeSet<_> = asked.map(|it| it.env.as_str()).collect();
+        let is_reason = |it: &EnvVar| {
+            asked.contains(it.name.as_str()) && matches!(it.source, EnvSource::Value(_))
+        };
+        let given = request.injections.iter().filter(|it| it.env.iter().any(is_reason)).count();
+        match (&record.justification, given) {
+            (_, 0) => false,
+            (None, _) => !was_missing(),
+            (Some(reason), 1) => is_cut(reason),
+            (Some(_), _) => true,
+        }
     })
 }
 

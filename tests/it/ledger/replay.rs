@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use postern::ledger::{EnvVar, Evidence, Mount, Outcome, Record};
+use postern::ledger::{EnvVar, Evidence, Injection, Mount, Outcome, Record};
 use serde_json::json;
 
 use super::audit::{audit, ledger_of, stderr, stdout};
-use super::fixture::{Place, id, record, refusal};
+use super::fixture::{Place, id, record, refusal, time};
 
 const POLICIES: &str = "\
 apiVersion: postern.dev/v1alpha1
@@ -185,4 +185,33 @@ fn what_was_not_looked_up_is_left_open() {
     for policies in [&labels, &right] {
         assert_eq!(replay(&place, policies, &[]).1, [1, 0, 0], "{policies}");
     }
+}
+
+/// A record has one reason, and not more than its beginning.
+#[test]
+fn a_reason_that_is_not_all_of_it_is_left_open() {
+    let mut two = judged(record(1));
+    let second = Injection { name: "second".to_owned(), ..two.injections[0].clone() };
+    two.injections.push(second);
+    two.injections_total = 2;
+    let of_two = two.clone();
+    let mut of_one = two.clone();
+    (of_one.id, of_one.time) = (id(2), time(2));
+    of_one.injections[1].env.clear();
+    let long = |number, length| Record {
+        justification: Some("x".repeat(length)),
+        ..judged(record(number))
+    };
+    let place = ledger_of([of_two, of_one, long(3, 511), long(4, 512)]);
+    let asking = format!("{POLICIES}  justification: {{required: true, pattern: '^INC'}}\n");
+    let (changed, sum) = replay(&place, &asking, &[]);
+    assert_eq!(sum, [2, 0, 2], "{changed}");
+    for number in [2, 3] {
+        assert!(changed.contains(&format!("{} ", id(number))), "{changed}");
+    }
+    assert_eq!(replay(&place, POLICIES, &[]).1, [0, 4, 0]);
+    assert_eq!(
+        replay(&place, &asking.replace("required", "env: TICKET, required"), &[]).1,
+        [4, 0, 0]
+    );
 }
