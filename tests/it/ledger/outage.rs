@@ -265,8 +265,8 @@ async fn a_server_that_hangs_gives_no_yes_until_it_goes_on() {
     assert_holds(&open(&url).await, &acknowledged).await;
 }
 
-/// Of a client that is gone, PostgreSQL keeps the session, and with it the writer's name, for as long
-/// as that waits for something.
+/// Of a client that is gone, PostgreSQL keeps the session, and with it the writer's name, for as
+/// long as that waits for something.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_is_not_kept_away_by_a_session_of_its_own() {
     let server = Postgres::start();
