@@ -25,7 +25,7 @@ const HELD: &str = "%\"event\":\"Held\"%";
 /// Checkpoints that are looked at, and deleted, at once.
 pub(super) const CHECKPOINTS: i64 = 1000;
 /// Entries that fill some pages of 8 KiB, and bytes of each that PostgreSQL does not compress yet.
-const BLANKS: i64 = 12;
+const BLANKS: usize = 12;
 const BLANK_BYTES: usize = 1900;
 /// Terms that are looked at at once.
 const TERMS: i64 = 200;
@@ -41,12 +41,13 @@ pub(in crate::store) async fn probe<D: Destination>(to: &mut D) -> Result<(), St
 }
 
 /// Entries of nobody, for a transaction that is taken back: as long as one of a large pod, and
-/// more than fit where there is room already.
+/// more than fit where there is room already. Their numbers are nobody else's.
 pub(in crate::store) fn blanks() -> Vec<Row> {
     let nothing: Arc<str> = "".into();
-    let blank = |place: i64| Row {
-        sequence: i64::MAX - place,
-        id: Uuid::now_v7().to_string().into(),
+    let blank = |id: Uuid| Row {
+        // Half of it is random.
+        sequence: i64::try_from(id.as_u64_pair().1 >> 1).unwrap_or(i64::MAX),
+        id: id.to_string().into(),
         time: 0,
         username: Arc::clone(&nothing),
         namespace: Arc::clone(&nothing),
@@ -56,7 +57,7 @@ pub(in crate::store) fn blanks() -> Vec<Row> {
         json: " ".repeat(BLANK_BYTES),
         hash: Hash::NOTHING,
     };
-    (0..BLANKS).map(blank).collect()
+    std::iter::repeat_with(Uuid::now_v7).take(BLANKS).map(blank).collect()
 }
 
 /// Writes a checkpoint.
