@@ -7,15 +7,7 @@ use serde_json::json;
 
 use super::audit::{audit, ledger_of, stderr, stdout};
 use super::fixture::{Place, id, record, refusal, time};
-
-const POLICIES: &str = "\
-apiVersion: postern.dev/v1alpha1
-kind: DebugPolicy
-metadata: {name: developers}
-spec:
-  effect: Permit
-  containers: {podSecurity: privileged, images: {allow: [\"docker.io/library/busybox\"]}}
-";
+use super::server::POLICIES;
 
 /// The same with what it takes to judge it again.
 fn judged(mut record: Record) -> Record {
